@@ -1,0 +1,1 @@
+"""cctl, nodeadm, etcdadm: arguments in, views out, no logic."""

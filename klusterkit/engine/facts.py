@@ -1,0 +1,62 @@
+"""What a host is and can give, found out before a plan is compiled. Generic: nothing here is about Kubernetes."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Facts(BaseModel):
+    """One host, as it was seen. Sizes in bytes, times in seconds.
+
+    A plan is compiled from facts, and carries the ones that it depends on: :meth:`stable` is what must still hold when
+    a saved plan is applied.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hostname: str
+    machine_id: str
+    os: str
+    """``ID-VERSION_ID`` of os-release, such as ``debian-12``."""
+    kernel: str
+    architecture: str
+    """As Go and the download sites name it: ``amd64``, ``arm64``."""
+    cpus: int
+    memory: int
+    memory_available: int
+    swap: int
+    disk_free: int
+    """Free bytes on the file system that holds /var/lib."""
+    init: str
+    """Name of process 1: ``systemd``, or what the host has in its place."""
+    cgroup: int
+    """1 or 2: the hierarchy that the kubelet and the container runtime must use."""
+    can_lower_oom_score: bool
+    """False in hosts without CAP_SYS_RESOURCE: a critical process can't be protected by its OOM score."""
+    can_write_conntrack_limits: bool
+    kernel_features: tuple[str, ...]
+    """Of what was asked for (overlay, br_netfilter, vxlan, nf_tables, ip_vs): what is loaded, built in or loadable."""
+    has_modprobe: bool
+    name_servers: tuple[str, ...]
+    """Of the resolver that pods would use; loopback addresses are left out, as they mean nothing inside a pod."""
+    addresses: tuple[str, ...]
+    """All addresses with their prefix lengths, such as ``10.0.0.5/24``, without loopback."""
+    default_interface: str
+    default_address: str
+    listening: tuple[int, ...]
+    """TCP ports that somebody listens on, ascending."""
+    programs: tuple[str, ...]
+    """Of the programs that were asked for: those that the host has."""
+    services: tuple[str, ...]
+    """Of the systemd units that were asked for: those that are active."""
+    paths: tuple[str, ...]
+    """Of the paths that were asked for: those that exist."""
+    clock: float
+    """Seconds since the epoch on the host when it was asked."""
+    clock_offset: float
+    """Host's clock minus ours, half the round trip taken off."""
+
+    def stable(self) -> dict[str, object]:
+        """What a plan depends on and what doesn't change by itself."""
+        moving = {"memory_available", "disk_free", "listening", "services", "paths", "clock", "clock_offset", "kernel"}
+        return self.model_dump(mode="json", exclude=moving)

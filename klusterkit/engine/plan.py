@@ -1,0 +1,236 @@
+"""A plan: an immutable DAG of tasks, as plain data that can be saved, reviewed, signed off and applied exactly.
+
+Whatever compiles a plan does it deterministically: the same state and request give the same bytes, and so the same
+digest. A plan holds no secret, only names of secrets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any, Self
+
+import networkx as nx
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from klusterkit.engine.errors import PlanInvalid
+from klusterkit.engine.step import AnyStep, Step, Undo
+
+API_VERSION = "klusterkit.io/v1alpha1"
+
+
+class Retry(BaseModel):
+    """How often a temporary error is tried again: ``attempts`` in all, waiting ``wait`` seconds, doubled each time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    attempts: int = 3
+    wait: float = 1.0
+    longest: float = 30.0
+    """The wait never grows past this many seconds."""
+
+
+DEFAULT_RETRY = Retry()
+
+
+class Task(BaseModel):
+    """One step on one host.
+
+    ``id`` is a path as kubeadm's phases are, host first: ``m1/etcd/start``. ``timeout`` (seconds) is for one attempt.
+    ``budgets`` are the groups that the task takes one unit of while it runs. ``cost`` (seconds) is what it is expected
+    to take: it orders what is ready, and gives the time still to go.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    host: str
+    step: AnyStep
+    needs: tuple[str, ...] = ()
+    timeout: float = 120.0
+    retry: Retry = DEFAULT_RETRY
+    budgets: tuple[str, ...] = ()
+    cost: float = 0.05
+    undone_by: str | None = None
+    """For a step whose undo is ``contained``: the task whose undo takes its work back too."""
+
+    @property
+    def irreversible(self) -> bool:
+        """Whether it is a point of no return."""
+        return self.step.undoing is Undo.IRREVERSIBLE
+
+    def spec(self) -> dict[str, Any]:
+        """The task as plain data, fields at their default left out."""
+        return {**self.model_dump(mode="json", exclude_defaults=True, exclude={"step"}), "step": self.step.spec()}
+
+
+class Plan(BaseModel):
+    """What will be done: tasks, their order, their budgets, and the state that this was compiled from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
+
+    operation: str
+    """The request in the operator's words: ``create machine 10.0.0.5 --role master``."""
+    lineage: str
+    serial: int
+    """Of the state file when the plan was compiled. A plan is refused once the state has moved on."""
+    tasks: tuple[Task, ...]
+    budgets: dict[str, int] = {}
+    facts: dict[str, dict[str, Any]] = {}
+    """For each host, the facts that the plan was compiled from. It is refused where they no longer hold."""
+    seen: dict[str, str] = {}
+    """For each task that was looked at: a digest of what its step observed. Filled when a plan is saved."""
+    outcome: dict[str, Any] = {}
+    """What the state will say when the plan is done: objects to add or replace. No meaning for the engine."""
+
+    @cached_property
+    def by_id(self) -> dict[str, Task]:
+        """The tasks by their ids."""
+        return {task.id: task for task in self.tasks}
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the plan's canonical JSON."""
+        canonical = json.dumps(self.spec(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+    @cached_property
+    def graph(self) -> nx.DiGraph[str]:
+        """Task ids; an edge leads from what is needed to what needs it."""
+        graph: nx.DiGraph[str] = nx.DiGraph()
+        graph.add_nodes_from(task.id for task in self.tasks)
+        graph.add_edges_from((need, task.id) for task in self.tasks for need in task.needs)
+        return graph
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """One order in which everything comes after what it needs; the plan's own order where that leaves a choice."""
+        place = {task.id: index for index, task in enumerate(self.tasks)}
+        return tuple(nx.lexicographical_topological_sort(self.graph, key=place.__getitem__))
+
+    @cached_property
+    def remaining(self) -> dict[str, float]:
+        """For each task, the expected seconds from its start to the end of the longest path behind it."""
+        longest: dict[str, float] = {}
+        for task_id in reversed(self.order):
+            behind = max((longest[after] for after in self.graph.successors(task_id)), default=0.0)
+            longest[task_id] = self.by_id[task_id].cost + behind
+        return longest
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that the plan touches, in the order of their first task."""
+        return tuple(dict.fromkeys(task.host for task in self.tasks))
+
+    def points_of_no_return(self) -> list[Task]:
+        """The tasks after whose start the run can only be finished."""
+        return [task for task in self.tasks if task.irreversible]
+
+    def checked(self) -> Self:
+        """The plan itself, if it can be run. Raises ``PlanInvalid`` with what is wrong."""
+        if len(self.by_id) != len(self.tasks):
+            twice = sorted({task.id for task in self.tasks if self.by_id[task.id] is not task})
+            raise PlanInvalid(f"two tasks have the same id: {', '.join(twice)}")
+        for task in self.tasks:
+            self._check_task(task)
+        if not nx.is_directed_acyclic_graph(self.graph):
+            cycle = next(iter(nx.simple_cycles(self.graph)))
+            raise PlanInvalid(f"tasks need each other in a circle: {' → '.join([*cycle, cycle[0]])}")
+        self._check_containers()
+        return self
+
+    def _check_task(self, task: Task) -> None:
+        for need in task.needs:
+            if need not in self.by_id:
+                raise PlanInvalid(f"task {task.id} needs {need}, which is not in the plan")
+        for budget in task.budgets:
+            if self.budgets.get(budget, 0) < 1:
+                raise PlanInvalid(f"task {task.id} uses the budget {budget!r}, which the plan gives nothing")
+        if (task.step.undoing is Undo.CONTAINED) != (task.undone_by is not None):
+            raise PlanInvalid(f"task {task.id}: 'undone_by' goes with a step whose undo is contained, and only with it")
+
+    def _check_containers(self) -> None:
+        for task in self.tasks:
+            if task.undone_by is None:
+                continue
+            if task.undone_by not in self.by_id or not nx.has_path(self.graph, task.undone_by, task.id):
+                raise PlanInvalid(f"task {task.id} is undone by {task.undone_by}, which doesn't come before it")
+
+    def spec(self) -> dict[str, Any]:
+        """The plan as plain data."""
+        return {
+            "apiVersion": API_VERSION,
+            "kind": "Plan",
+            **self.model_dump(mode="json", exclude_defaults=True, exclude={"tasks"}),
+            "tasks": [task.spec() for task in self.tasks],
+        }
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Self:
+        """The plan that this data describes. Raises ``PlanInvalid`` when it isn't one, or its digest doesn't fit."""
+        fields = dict(data)
+        head = (fields.pop("apiVersion", None), fields.pop("kind", None))
+        if head != (API_VERSION, "Plan"):
+            raise PlanInvalid(
+                f"not a plan of this version: apiVersion and kind are {head[0]!r} and {head[1]!r}",
+                hint=f"a plan says apiVersion: {API_VERSION} and kind: Plan; make one with `cctl plan … --out FILE`",
+            )
+        digest = fields.pop("digest", None)
+        try:
+            plan = cls.model_validate(fields).checked()
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise PlanInvalid(f"the plan is damaged at {place}: {first['msg']}", hint="plan again") from None
+        if digest is not None and digest != plan.digest:
+            raise PlanInvalid(
+                f"the plan was edited after it was saved: it says {digest}, its content is {plan.digest}",
+                hint="a plan is applied exactly as it was reviewed; make a new one with `cctl plan … --out FILE`",
+            )
+        return plan
+
+    def to_yaml(self) -> str:
+        """The plan for people and for a file: its digest, then everything that the digest covers."""
+        spec = self.spec()
+        head = {"apiVersion": spec.pop("apiVersion"), "kind": spec.pop("kind"), "digest": self.digest}
+        return yaml.dump({**head, **spec}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+
+    @classmethod
+    def from_yaml(cls, text: str) -> Self:
+        """Read what :meth:`to_yaml` wrote. Raises ``PlanInvalid``; a plan without its digest is refused too."""
+        try:
+            data: object = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe loader
+        except yaml.YAMLError as error:
+            raise PlanInvalid(f"not YAML: {error}") from None
+        if not isinstance(data, dict) or "digest" not in data:
+            raise PlanInvalid("not a saved plan: it has no digest", hint="make one with `cctl plan … --out FILE`")
+        return cls.parse({str(name): value for name, value in data.items()})  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Texts of several lines as literal blocks, so that a file's content in a plan reads as the file does."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)  # pyright: ignore[reportUnknownMemberType]
+
+
+_Dumper.add_representer(str, _represent_text)  # pyright: ignore[reportUnknownMemberType]
+
+
+def needs_of(*groups: Iterable[Task] | Task | str) -> tuple[str, ...]:
+    """Ids for ``Task.needs`` from tasks, lists of tasks and ids, each once, in the order given."""
+    ids: list[str] = []
+    for group in groups:
+        if isinstance(group, str):
+            ids.append(group)
+        else:
+            ids.extend(task.id for task in ([group] if isinstance(group, Task) else group))
+    return tuple(dict.fromkeys(ids))
+
+
+__all__ = ["API_VERSION", "DEFAULT_RETRY", "Plan", "Retry", "Step", "Task", "needs_of"]

@@ -1,0 +1,1 @@
+"""What a host is to the engine: over SSH, local, and simulated."""

@@ -1,0 +1,1 @@
+"""One module per lifecycle operation, each compiling a request to a plan."""
