@@ -7,7 +7,7 @@ Everything else is for the reader: what failed, on which host, what was seen, wh
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,6 +20,8 @@ class ErrorInfo(BaseModel):
     type: str
     message: str
     temporary: bool = False
+    lost: bool = False
+    """The answer was lost, not the work: whether the step acted isn't known."""
     host: str | None = None
     seen: str | None = None
     hint: str | None = None
@@ -38,6 +40,7 @@ class KlusterKitError(Exception):
 
     exit_code: ClassVar[int] = 1
     temporary: ClassVar[bool] = False
+    lost: ClassVar[bool] = False
 
     def __init__(
         self, message: str, *, host: str | None = None, seen: str | None = None, hint: str | None = None
@@ -54,6 +57,7 @@ class KlusterKitError(Exception):
             type=type(self).__name__,
             message=self.message,
             temporary=self.temporary,
+            lost=self.lost,
             host=self.host,
             seen=self.seen,
             hint=self.hint,
@@ -81,12 +85,14 @@ class HostUnreachable(TemporaryError):
     """No connection to the host, or it was lost. What ran there goes on: only its record on the host can tell."""
 
     exit_code: ClassVar[int] = 5
+    lost: ClassVar[bool] = True
 
 
 class HostRefused(PermanentError):
     """The host can be reached but can't be used: unknown host key, wrong login, no root, locked, or newer state."""
 
     exit_code: ClassVar[int] = 5
+    lost: ClassVar[bool] = True
 
 
 class HostLocked(HostRefused):
@@ -118,7 +124,7 @@ class VerificationFailed(TemporaryError):
 
 
 class DecisionNeeded(PermanentError):
-    """Only the operator can say what is true here: adopt, retry, undo or skip."""
+    """Only the operator can say what is true here: adopt, retry or skip (or roll the whole run back)."""
 
     exit_code: ClassVar[int] = 7
 
@@ -133,9 +139,11 @@ class Cancelled(KlusterKitError):
     exit_code: ClassVar[int] = 130
 
 
+class StepHung(PermanentError):
+    """A step didn't come back in its time. Whether it still acts isn't known: its task stays ``unknown``."""
+
+    lost: ClassVar[bool] = True
+
+
 class StepCrashed(PermanentError):
     """A bug: a step raised something that is not ours. ``--debug`` shows the traceback."""
-
-
-Choice = Literal["adopt", "retry", "undo", "skip"]
-"""What an operator can decide about a task that can't be decided by looking."""

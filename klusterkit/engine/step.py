@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
@@ -78,6 +78,9 @@ class Context:
     """Names the run: what it keeps on hosts carries this name."""
     task: str
     attempt: int = 1
+    undoing: bool = False
+    timeout: float = 120.0
+    """Seconds that this attempt may take in all."""
     secret: Callable[[str], bytes] = field(default=lambda name: _no_secret(name), repr=False)
     """The value of a secret by its name in the state file. Never to be logged, journaled or put into an argument."""
     artifact: Callable[[str], Path] = field(default=lambda sha256: _no_artifact(sha256), repr=False)
@@ -86,8 +89,12 @@ class Context:
 
     @property
     def key(self) -> str:
-        """Names this attempt's long program on the host."""
-        return f"{self.run}/{self.task.replace('/', '.')}/{self.attempt}"
+        """Names this attempt's long program on the host: a step starts one in ``apply`` and one in ``undo`` at most."""
+        return f"{self.run}/{self.task.replace('/', '.')}/{'undo-' if self.undoing else ''}{self.attempt}"
+
+    def as_attempt(self, number: int, *, undoing: bool) -> Context:
+        """The same place, at another attempt."""
+        return replace(self, attempt=number, undoing=undoing)
 
     def kept(self, path: str) -> str:
         """Where this task keeps what stood at ``path`` before it acted."""
@@ -163,7 +170,7 @@ class Step(BaseModel):
 
     @classmethod
     def apply_many(cls, steps: Sequence[Self], on: Sequence[Context], before: Sequence[Before]) -> None:
-        """Apply and verify several steps of this kind on one host. All succeed, or the error counts for all."""
+        """Apply and verify several steps of this kind on one host. After an error they are tried one by one."""
         for step, context, prior in zip(steps, on, before, strict=True):
             step.apply(context, prior)
             step.verify(context)

@@ -1,0 +1,151 @@
+"""The runner: walks a plan's graph forward or back, without barriers, and journals every step of the way."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from klusterkit.engine.drive import Driver
+from klusterkit.engine.errors import ErrorInfo, PermanentError
+from klusterkit.engine.events import Event, Sink
+from klusterkit.engine.executor import Executor
+from klusterkit.engine.journal import Direction, Journal, Settled, Status, TaskState
+from klusterkit.engine.plan import Task
+from klusterkit.engine.schedule import Schedule
+
+Result = Literal["done", "undone", "stopped", "failed", "asked"]
+
+
+class Report(BaseModel):
+    """How a walk ended. ``failed``, ``asked`` and ``stopped`` runs can be resumed or rolled back."""
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: Result
+    states: dict[str, TaskState]
+    errors: dict[str, ErrorInfo] = {}
+    """The tasks that failed or wait for an answer. What only waited for them isn't here."""
+
+
+class PointOfNoReturn(PermanentError):
+    """A run that has begun something irreversible can't go back."""
+
+    exit_code = 6
+
+
+class Runner:
+    """Walks one run.
+
+    Args:
+        journal: the run, as far as it has come.
+        executor: carries out the steps' verbs.
+        tell: told what happens.
+        at_once: how many tasks may run at the same time in all.
+    """
+
+    def __init__(
+        self, journal: Journal, executor: Executor, tell: Sink = lambda _: None, *, at_once: int = 256
+    ) -> None:
+        self._journal = journal
+        self._executor = executor
+        self._sink = tell
+        self._at_once = at_once
+        self._stopping = threading.Event()
+        self._abandoned = False
+        self._changed = threading.Condition()
+        self._fatal: BaseException | None = None
+        self._failures: dict[str, ErrorInfo] = {}
+
+    def forward(self) -> Report:
+        """Go on towards the plan's end from wherever the journal says that the run is."""
+        self._journal.turn(Direction.FORWARD)
+        settled = [task for task, state in self._journal.states.items() if state.status in Settled]
+        return self._walk(Direction.FORWARD, settled)
+
+    def back(self) -> Report:
+        """Undo what the run has done, the last first. Raises ``PointOfNoReturn`` where that is past."""
+        self._refuse_past_return()
+        self._journal.turn(Direction.BACK)
+        return self._walk(Direction.BACK, ())
+
+    def _refuse_past_return(self) -> None:
+        for task in self._journal.plan.points_of_no_return():
+            if self._journal[task.id].status not in (Status.PENDING, Status.UNDONE):
+                raise PointOfNoReturn(
+                    f"{task.id} ({task.step.title}) can't be undone, and has begun",
+                    host=task.host,
+                    hint="the run can only be finished: `cctl resume`",
+                )
+
+    def stop(self) -> None:
+        """Let what runs come to its end and start nothing more."""
+        if not self._stopping.is_set():
+            self._stopping.set()
+            self._tell(Event(event="stopping", run=self._journal.run, direction=self._journal.direction))
+
+    def stop_now(self) -> None:
+        """Wait for nothing any more: what runs stays unknown, and is settled when the run is resumed."""
+        self.stop()
+        with self._changed:
+            self._abandoned = True
+            self._changed.notify_all()
+
+    # The walk ----------------------------------------------------------------------------------------------------
+
+    def _walk(self, direction: Direction, settled: Sequence[str]) -> Report:
+        driver = Driver(self._journal, self._executor, self._tell, self._stopping)
+        drive = driver.forward if direction is Direction.FORWARD else driver.back
+        schedule = Schedule(self._journal.plan, direction, settled, self._at_once)
+        self._tell(Event(event="run", run=self._journal.run, direction=direction))
+        with self._changed:
+            while not self._abandoned:
+                if not self._stopping.is_set():
+                    for batch in schedule.start():
+                        threading.Thread(target=self._work, args=(drive, schedule, batch), daemon=True).start()
+                if not schedule.running:
+                    break
+                self._changed.wait()
+        if self._abandoned:
+            self._journal.seal()
+        report = self._report(direction)
+        self._tell(Event(event="finished", run=self._journal.run, direction=direction, outcome=report.outcome))
+        if self._fatal is not None:
+            raise self._fatal
+        return report
+
+    def _work(
+        self, drive: Callable[[Sequence[Task]], dict[str, bool]], schedule: Schedule, batch: Sequence[Task]
+    ) -> None:
+        results: dict[str, bool] = {}
+        try:
+            results = drive(batch)
+        except BaseException as error:  # noqa: BLE001 - the journal can't be written, say: the run has to stop and tell
+            self._fatal = self._fatal or error
+            self._stopping.set()
+        with self._changed:
+            for task in batch:
+                schedule.finish(task.id, succeeded=results.get(task.id, False))
+            self._changed.notify_all()
+
+    def _tell(self, event: Event) -> None:
+        if event.task is not None and event.error is not None and event.event in ("failed", "stuck", "asked"):
+            self._failures[event.task] = event.error
+        with contextlib.suppress(Exception):  # a view that fails must never stop a run
+            self._sink(event)
+
+    def _report(self, direction: Direction) -> Report:
+        states = self._journal.states
+        outcome: Result
+        if self._journal.finished():
+            outcome = "done" if direction is Direction.FORWARD else "undone"
+        elif any(state.asked for state in states.values()):
+            outcome = "asked"
+        elif self._failures or not self._stopping.is_set():
+            outcome = "failed"
+        else:
+            outcome = "stopped"
+        return Report(outcome=outcome, states=states, errors=dict(self._failures))
