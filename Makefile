@@ -1,4 +1,34 @@
-# The ways in. `make demo` and `make test` set up everything that they need.
-.PHONY: setup demo test check unit sweep bench
-setup:
+# The ways in. Each sets up what it needs, can be interrupted, and goes on from there when it is started again.
+.PHONY: demo test check setup lab sweep bench lock
+.DEFAULT_GOAL := demo
+
+PYTHON := .venv/bin/python
+MINORS ?= 1.36 1.37
+
+demo: setup            ## a real one-master cluster, from a bare machine
+	@scripts/demo
+
+test: setup check lab  ## all tests, real hosts and a real cluster included
+	$(PYTHON) -m pytest -m "not sweep"
+
+check: setup           ## lint, format, types, layers
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/pyright
+	.venv/bin/lint-imports
+
+setup:                 ## the environment in .venv, from the lock file
 	@scripts/setup
+
+lab: setup             ## the machines' base tree and the Kubernetes components
+	@lab/lab setup
+	@$(foreach minor,$(MINORS),lab/lab artifacts build --minor $(minor) &&) true
+
+sweep: setup lab       ## the long proofs: their tables are in docs/proof.md
+	$(PYTHON) -m pytest -m sweep --timeout 7200
+
+bench: setup lab       ## speed, as ratios against others on the same hosts in one run
+	$(PYTHON) -m bench
+
+lock:                  ## renew the lock files
+	@scripts/lock

@@ -87,6 +87,7 @@ class LocalExecutor:
         hosts: a host by its name. It may connect, and raise what a connection raises.
         secret: a secret's value by its name.
         artifact: the verified local copy of an artifact by its SHA-256.
+        mask: takes secrets out of a text: what a program said may quote one, and an outcome is journaled and shown.
         on_crash: told the traceback of what a step raised that isn't ours.
     """
 
@@ -96,11 +97,13 @@ class LocalExecutor:
         *,
         secret: Callable[[str], bytes] | None = None,
         artifact: Callable[[str], Path] | None = None,
+        mask: Callable[[str], str] = lambda text: text,
         on_crash: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._hosts = hosts
         sources: dict[str, Any] = {"secret": secret, "artifact": artifact}
         self._sources = {name: source for name, source in sources.items() if source is not None}
+        self._mask = mask
         self._on_crash = on_crash
         self.cancelled = threading.Event()
 
@@ -123,17 +126,25 @@ class LocalExecutor:
 
     def _guarded(self, calls: Sequence[Call]) -> list[Outcome]:
         try:
-            return self._perform(calls)
+            return [self._masked(outcome) for outcome in self._perform(calls)]
         except KlusterKitError as error:
             info = error.info()
         except Exception as error:  # noqa: BLE001 - whatever a step raises ends its task, not the run
-            self._on_crash(traceback.format_exc())
+            self._on_crash(self._mask(traceback.format_exc()))
             info = StepCrashed(
                 f"{calls[0].task}: {type(error).__name__} in the step itself",
                 host=calls[0].host,
                 hint="this is a bug in KlusterKit; --debug shows where",
             ).info()
-        return [Outcome(error=info.model_copy(update={"host": info.host or calls[0].host}))] * len(calls)
+        return [self._masked(Outcome(error=info.model_copy(update={"host": info.host or calls[0].host})))] * len(calls)
+
+    def _masked(self, outcome: Outcome) -> Outcome:
+        """Outputs of programs, differences and reasons are texts that come from a host."""
+        if outcome.error is None and outcome.observation is None:
+            return outcome
+        plain = outcome.model_dump(mode="json")
+        masked = _each_text(plain, self._mask)
+        return outcome if masked == plain else Outcome.model_validate(masked)
 
     def _perform(self, calls: Sequence[Call]) -> list[Outcome]:
         host = self._hosts(calls[0].host)
@@ -168,6 +179,18 @@ class LocalExecutor:
             timeout=call.timeout,
             **self._sources,
         )
+
+
+def _each_text(data: Any, change: Callable[[str], str]) -> Any:
+    match data:
+        case str():
+            return change(data)
+        case dict():
+            return {name: _each_text(value, change) for name, value in data.items()}  # pyright: ignore[reportUnknownVariableType]
+        case list():
+            return [_each_text(value, change) for value in data]  # pyright: ignore[reportUnknownVariableType]
+        case _:
+            return data
 
 
 def _stop_leftovers(call: Call, on: Context) -> None:

@@ -192,6 +192,10 @@ class Plan(BaseModel):
             )
         return plan
 
+    def changed(self, **fields: Any) -> Self:
+        """The plan with some fields replaced, and so with another digest."""
+        return type(self)(**{name: fields.get(name, getattr(self, name)) for name in type(self).model_fields})
+
     def to_yaml(self) -> str:
         """The plan for people and for a file: its digest, then everything that the digest covers."""
         spec = self.spec()

@@ -1,0 +1,79 @@
+"""Verified artifacts on this machine, by SHA-256: nothing gets in unverified, and it's there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from klusterkit.engine.errors import UsageError
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class ArtifactStore:
+    """A folder of artifacts, each named by its digest."""
+
+    def __init__(self, cache: Path) -> None:
+        self._folder = cache / "sha256"
+
+    def path(self, sha256: str) -> Path:
+        """Where the artifact is. Raises ``UsageError`` if it isn't here."""
+        path = self._folder / sha256
+        if not path.exists():
+            raise UsageError(
+                f"the artifact with SHA-256 {sha256} is not on this machine",
+                seen=f"looked for {path}",
+                hint="plan again: planning fetches what the plan needs",
+            )
+        return path
+
+    def size(self, sha256: str) -> int | None:
+        """Its size in bytes, or None if it isn't here."""
+        with contextlib.suppress(FileNotFoundError):
+            return (self._folder / sha256).stat().st_size
+        return None
+
+    def partial(self, sha256: str) -> Path:
+        """Where a download of it may be collected, and gone on with after an interruption."""
+        self._folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        return self._folder / f"{sha256}.part"
+
+    def adopt(self, path: Path, sha256: str) -> bool:
+        """Take a file of another folder in if its content is right: as a link where that can be, else a copy."""
+        if sha256_of(path) != sha256:
+            return False
+        partial = self.partial(sha256)
+        partial.unlink(missing_ok=True)
+        try:
+            os.link(path, partial)
+        except OSError:
+            shutil.copyfile(path, partial)
+        self._keep(partial, sha256)
+        return True
+
+    def finish(self, sha256: str) -> bool:
+        """Take in what was collected at :meth:`partial`, or remove it if its content is wrong."""
+        partial = self.partial(sha256)
+        if sha256_of(partial) != sha256:
+            partial.unlink()
+            return False
+        self._keep(partial, sha256)
+        return True
+
+    def _keep(self, partial: Path, sha256: str) -> None:
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(self._folder / sha256)
+
+    def __iter__(self) -> Iterator[str]:
+        """The digests of all that is here."""
+        if self._folder.is_dir():
+            yield from sorted(path.name for path in self._folder.iterdir() if path.suffix == "")
