@@ -1,0 +1,1 @@
+"""The lab: real hosts and a mirror of real components on one Linux machine."""

@@ -1,0 +1,1 @@
+"""Test hosts: a base tree, an overlay per host, systemd-nspawn, a bridge, cgroups."""

@@ -1,0 +1,245 @@
+"""One host: an overlay over the base tree, run by systemd-nspawn."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+import uuid
+from pathlib import Path
+
+from kklab import command
+from kklab.errors import LabError
+from kklab.hosts import basetree, cable, cgroup, network
+from kklab.hosts.instance import HostRecord, Instance, make_key
+
+BOUND = ("containerd", "etcd", "kubelet")
+"""Folders of /var/lib that are real ones: containerd's overlay snapshots can't stand on an overlay."""
+READY_SECONDS = 60.0
+OVERLAY_OPTIONS = "redirect_dir=off,metacopy=off,index=off,xino=off"
+"""So that the upper layer can be read without the overlay, see `listing.with_upper`."""
+
+
+class Host:
+    """A host of an instance. `record` must exist, see `Instance.add`."""
+
+    def __init__(self, instance: Instance, name: str) -> None:
+        self._instance = instance
+        self.name = name
+        self.folder = instance.hosts_folder / name
+        self.group = cgroup.HostGroup(instance.name, name)
+
+    @property
+    def record(self) -> HostRecord:
+        """What is remembered of it."""
+        return self._instance.record(self.name)
+
+    @property
+    def upper(self) -> Path:
+        """The folder of what differs from the base tree."""
+        return self.folder / "disk" / "upper"
+
+    @property
+    def root(self) -> Path:
+        """Its root folder, while it is on."""
+        return self.folder / "root"
+
+    @property
+    def console(self) -> Path:
+        """What it wrote to its console since it was made."""
+        return self.folder / "console.log"
+
+    def bound(self) -> dict[str, Path]:
+        """The real folders that it has in /var/lib, by the host's path."""
+        return {f"/var/lib/{name}": self.folder / "disk" / name for name in BOUND}
+
+    def is_on(self) -> bool:
+        """Whether any process of it runs."""
+        return bool(self.group.processes())
+
+    def create(self) -> None:
+        """Give it an identity and an empty disk, unless it has them."""
+        self._create_identity()
+        self._create_disk()
+
+    def power_on(self) -> None:
+        """Switch it on, unless it is, and wait until it answers on its SSH port."""
+        if not self.is_on():
+            self._tidy()
+            self._mount()
+            network.create_cable(self._instance.name, self.name)
+            self._launch()
+            self.apply_limits()
+            self.apply_cable()
+        if self.record.up:
+            self._wait_until_ready()
+
+    def power_off(self) -> None:
+        """Pull its plug: every process ends at once, nothing is written any more. The disk stays."""
+        self.group.kill()
+        self._tidy()
+
+    def reset(self) -> None:
+        """Make it pristine: the disk is empty again; name, address and keys stay."""
+        self.power_off()
+        self._drop_disk()
+        self.create()
+        self.power_on()
+
+    def delete(self) -> None:
+        """End it and take away all that was made for it."""
+        self.power_off()
+        self._drop_disk()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def apply_limits(self) -> None:
+        """Put the recorded limits into force."""
+        self.group.limit(self.record.memory, self.record.cpus)
+
+    def apply_cable(self) -> None:
+        """Put the recorded state of the cable into force."""
+        record = self.record
+        link = network.cable_name(self._instance.name, self.name)
+        cable.shape(link, delay_ms=record.delay_ms, loss_percent=record.loss_percent)
+        cable.plug(link, up=record.up)
+
+    def ssh_command(self, user: str, words: list[str]) -> list[str]:
+        """The OpenSSH command that runs something on it."""
+        options = {
+            "IdentityFile": str(self._instance.ssh_key),
+            "IdentitiesOnly": "yes",
+            "UserKnownHostsFile": str(self._instance.known_hosts),
+            "StrictHostKeyChecking": "yes",
+            "ConnectTimeout": "10",
+            "LogLevel": "ERROR",
+        }
+        flags = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+        return ["ssh", "-F", "none", *flags, f"{user}@{self.record.address}", "--", *words]
+
+    def _create_identity(self) -> None:
+        folder = self.folder / "identity"
+        if (folder / "machine-id").exists():
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        make_key(folder / "ssh_host_ed25519_key", self.name)
+        (folder / "machine-id").write_text(f"{uuid.uuid4().hex}\n")
+        with self._instance.locked("host keys"):
+            self._instance.write_known_hosts()
+
+    def _create_disk(self) -> None:
+        if (self.folder / "disk").exists():
+            return
+        part = self.folder / "disk.part"
+        shutil.rmtree(part, ignore_errors=True)
+        for name in ("upper", "work", *BOUND):
+            (part / name).mkdir(parents=True)
+        _furnish(part / "upper", self._instance, self.record, self.folder / "identity")
+        part.rename(self.folder / "disk")
+
+    def _drop_disk(self) -> None:
+        # Renamed first: an interrupted removal must not leave half a disk.
+        trash = self.folder / "trash"
+        with contextlib.suppress(FileNotFoundError):
+            (self.folder / "disk").rename(trash)
+        shutil.rmtree(trash, ignore_errors=True)
+
+    def _mount(self) -> None:
+        disk = self.folder / "disk"
+        self.root.mkdir(exist_ok=True)
+        layers = f"lowerdir={basetree.root()},upperdir={disk / 'upper'},workdir={disk / 'work'}"
+        command.run(["mount", "-t", "overlay", "overlay", "-o", f"{layers},{OVERLAY_OPTIONS}", self.root])
+
+    def _tidy(self) -> None:
+        """Take away what a host that was on leaves on the machine."""
+        while os.path.ismount(self.root):
+            command.run(["umount", "--lazy", self.root])
+        network.delete_cable(self._instance.name, self.name)
+        self.group.remove()
+
+    def _launch(self) -> None:
+        groups = [str(folder / "cgroup.procs") for folder in self.group.create()]
+        space = f"/run/netns/{network.namespace_name(self._instance.name, self.name)}"
+        nspawn = [
+            *("systemd-nspawn", "--quiet", "--boot", f"--directory={self.root}"),
+            *(f"--machine={self._instance.name}-{self.name}", f"--hostname={self.name}"),
+            *("--register=no", "--keep-unit", f"--network-namespace-path={space}"),
+            *("--capability=all", "--system-call-filter=@known"),
+            *("--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe"),
+            *(f"--bind={real}:{path}" for path, real in self.bound().items()),
+        ]
+        join = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 1; shift; done; shift; exec "$@"'
+        with self.console.open("ab") as console:
+            subprocess.Popen(
+                ["/bin/sh", "-c", join, "launch", *groups, "--", *nspawn],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
+            )
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not _answers(self.record.address):
+            if time.monotonic() > deadline or not self.is_on():
+                raise LabError(
+                    f"host {self.name} doesn't answer on {self.record.address} port 22",
+                    f"its console: {self.console}",
+                )
+            time.sleep(0.05)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with socket.create_connection((address, 22), timeout=1.0) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+def _furnish(upper: Path, instance: Instance, record: HostRecord, identity: Path) -> None:
+    """Write what makes this host another than the base tree."""
+    text = {
+        "etc/hostname": f"{record.name}\n",
+        "etc/hosts": f"127.0.0.1 localhost\n::1 localhost\n{record.address} {record.name}\n",
+        "etc/systemd/network/10-lab.network": (
+            f"[Match]\nName={network.INSIDE}\n\n[Network]\nAddress={record.address}/{instance.subnet.prefixlen}\n"
+            f"Gateway={instance.gateway}\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"
+        ),
+        "etc/machine-id": (identity / "machine-id").read_text(),
+    }
+    public_key = instance.ssh_key.with_suffix(".pub").read_text()
+    base = basetree.root()
+    for home in ("root", "home/admin", "home/plain"):
+        _copy_folder(base, upper, Path(home))
+        owner = (base / home).stat()
+        _place(upper / home / ".ssh" / "authorized_keys", public_key.encode(), 0o600, owner.st_uid, owner.st_gid)
+    for name, content in text.items():
+        _copy_folder(base, upper, Path(name).parent)
+        _place(upper / name, content.encode(), 0o444 if name == "etc/machine-id" else 0o644)
+    for name, mode in (("ssh_host_ed25519_key", 0o600), ("ssh_host_ed25519_key.pub", 0o644)):
+        _copy_folder(base, upper, Path("etc/ssh"))
+        _place(upper / "etc/ssh" / name, (identity / name).read_bytes(), mode)
+
+
+def _copy_folder(base: Path, upper: Path, folder: Path) -> None:
+    """Make a folder in the upper layer as it is in the base tree, and those above it."""
+    upper.chmod(base.stat().st_mode & 0o7777)
+    for path in [*reversed(folder.parents), folder]:
+        if not (upper / path).is_dir():
+            (upper / path).mkdir()
+            info = (base / path).stat()
+            (upper / path).chmod(info.st_mode & 0o7777)
+            os.chown(upper / path, info.st_uid, info.st_gid)
+
+
+def _place(path: Path, content: bytes, mode: int, uid: int = 0, gid: int = 0) -> None:
+    if not path.parent.exists():
+        path.parent.mkdir(mode=0o700)
+        os.chown(path.parent, uid, gid)
+    path.write_bytes(content)
+    path.chmod(mode)
+    os.chown(path, uid, gid)

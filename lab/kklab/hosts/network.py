@@ -1,0 +1,134 @@
+"""The network of one instance: a bridge with a subnet of its own, a namespace and a veth pair for each host.
+
+The namespace belongs to the lab and not to systemd-nspawn, so that interface names never meet and the machine's
+end of a host's cable is known.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import ipaddress
+import json
+from collections.abc import Iterable, Iterator
+from typing import cast
+
+from kklab import command
+from kklab.errors import LabError
+
+Subnet = ipaddress.IPv4Network
+
+POOL = Subnet("10.201.0.0/16")
+"""Where instances get their /24 from; apart from the usual pod and service networks."""
+FIRST_HOST = 11
+INSIDE = "eth0"
+
+
+def short(text: str) -> str:
+    """A part of an interface's name that only this text gives; those names are at most 15 characters long."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def bridge_name(instance: str) -> str:
+    """The bridge of an instance."""
+    return f"kkl{short(instance)}"
+
+
+def cable_name(instance: str, host: str) -> str:
+    """The machine's end of a host's cable."""
+    return f"kkv{short(f'{instance}/{host}')}"
+
+
+def namespace_name(instance: str, host: str) -> str:
+    """The network namespace of a host."""
+    return f"kklab-{instance}-{host}"
+
+
+def free_subnet(taken: Iterable[Subnet]) -> Subnet:
+    """The first subnet of the pool that meets none of the taken ones.
+
+    Raises:
+        LabError: there is none left.
+    """
+    used = list(taken)
+    for subnet in POOL.subnets(new_prefix=24):
+        if not any(subnet.overlaps(other) for other in used):
+            return subnet
+    raise LabError(f"no free subnet in {POOL}", "end instances that aren't needed: `lab/lab down --all`")
+
+
+def subnets_in_use() -> Iterator[Subnet]:
+    """Every network that the machine has an address in or a route to, apart from the default route."""
+    for item in _ip_json("route", "show", "table", "all"):
+        with contextlib.suppress(ValueError):
+            network = Subnet(str(item["dst"]), strict=False)
+            if network.prefixlen > 0:
+                yield network
+
+
+def create_bridge(instance: str, subnet: Subnet) -> None:
+    """Make the bridge of an instance, with the first address of the subnet; nothing is forwarded off it."""
+    bridge = bridge_name(instance)
+    if not _exists(bridge):
+        _ip("link", "add", bridge, "type", "bridge")
+        _ip("address", "add", f"{subnet[1]}/{subnet.prefixlen}", "dev", bridge)
+    _ip("link", "set", bridge, "up")
+    command.run(["nft", "-f", "-"], stdin=_fence(bridge))
+
+
+def delete_bridge(instance: str) -> None:
+    """Take the bridge of an instance away."""
+    bridge = bridge_name(instance)
+    command.run(["nft", "delete", "table", "inet", bridge], check=False)
+    if _exists(bridge):
+        _ip("link", "delete", bridge)
+
+
+def create_cable(instance: str, host: str) -> None:
+    """Make a host's namespace, and a cable from the bridge to its interface `eth0`."""
+    delete_cable(instance, host)
+    space, cable = namespace_name(instance, host), cable_name(instance, host)
+    _ip("netns", "add", space)
+    _ip("link", "add", cable, "type", "veth", "peer", "name", INSIDE, "netns", space)
+    _ip("link", "set", cable, "master", bridge_name(instance), "up")
+
+
+def delete_cable(instance: str, host: str) -> None:
+    """Take a host's cable and namespace away, with all that was set in it."""
+    if _exists(cable_name(instance, host)):
+        _ip("link", "delete", cable_name(instance, host))
+    command.run(["ip", "netns", "delete", namespace_name(instance, host)], check=False)
+
+
+def namespaces(instance: str) -> list[str]:
+    """Names of hosts that have a network namespace in this instance."""
+    prefix = namespace_name(instance, "")
+    names = [str(item["name"]) for item in _ip_json("netns", "list")]
+    return [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+
+
+def _fence(bridge: str) -> str:
+    """Rules that keep hosts on their bridge, even where the machine forwards packets for others."""
+    return f"""
+        table inet {bridge} {{}}
+        delete table inet {bridge}
+        table inet {bridge} {{
+            chain forward {{
+                type filter hook forward priority -10; policy accept;
+                iifname "{bridge}" oifname != "{bridge}" drop
+                oifname "{bridge}" iifname != "{bridge}" drop
+            }}
+        }}
+    """
+
+
+def _exists(link: str) -> bool:
+    return command.succeeds(["ip", "link", "show", link])
+
+
+def _ip(*words: str) -> None:
+    command.run(["ip", *words])
+
+
+def _ip_json(*words: str) -> list[dict[str, object]]:
+    return cast(list[dict[str, object]], json.loads(command.run(["ip", "-j", "-4", *words]) or "[]"))
