@@ -1,0 +1,86 @@
+"""How pods get their network."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Literal, Self, cast
+
+import yaml
+from pydantic import model_validator
+
+from klusterkit.cluster.errors import InvalidCluster
+from klusterkit.cluster.model import Model
+
+_WHERE = "CNI"
+
+
+class CNI(Model):
+    """flannel, which KlusterKit brings along; a manifest of the operator's own; or nothing."""
+
+    kind: Literal["flannel", "none", "manifest"] = "flannel"
+    text: str | None = None
+    """The operator's manifest, YAML."""
+    digest: str | None = None
+    """SHA-256 of the manifest's UTF-8 text in hex; found out where it isn't given."""
+
+    @classmethod
+    def manifest(cls, text: str) -> CNI:
+        """A manifest of the operator's own.
+
+        Raises:
+            InvalidCluster: the text holds no Kubernetes objects.
+        """
+        return cls(kind="manifest", text=text)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_digest(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return cast(object, data)
+        fields = dict(cast(Mapping[str, Any], data))
+        text = fields.get("text")
+        if isinstance(text, str) and fields.get("digest") is None:
+            fields["digest"] = hashlib.sha256(text.encode()).hexdigest()
+        return fields
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.kind == "manifest") != (self.text is not None):
+            raise InvalidCluster(f"kind {self.kind} and a manifest don't go together", where=_WHERE)
+        if self.text is None:
+            return self
+        if self.digest != hashlib.sha256(self.text.encode()).hexdigest():
+            raise InvalidCluster(
+                f"the manifest is not the one with the digest {self.digest}",
+                where=_WHERE,
+                hint="the description has been changed by hand: give the manifest again",
+            )
+        _check_manifest(self.text)
+        return self
+
+
+def _check_manifest(text: str) -> None:
+    try:
+        documents = [document for document in yaml.safe_load_all(text) if document is not None]
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" (line {mark.line + 1})" if mark else ""
+        raise InvalidCluster(
+            f"the manifest is not YAML{line}", where=_WHERE, hint="check it with kubectl apply --dry-run=client -f FILE"
+        ) from None
+    for number, document in enumerate(documents, start=1):
+        if not _is_object(document):
+            raise InvalidCluster(
+                f"document {number} of the manifest is no Kubernetes object: it has no apiVersion and kind",
+                where=_WHERE,
+            )
+    if not documents:
+        raise InvalidCluster("the manifest is empty", where=_WHERE, hint="use --cni none for no CNI")
+
+
+def _is_object(document: object) -> bool:
+    if not isinstance(document, dict):
+        return False
+    fields = cast(dict[object, object], document)
+    return all(isinstance(fields.get(name), str) for name in ("apiVersion", "kind"))

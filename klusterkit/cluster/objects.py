@@ -1,0 +1,101 @@
+"""Reading and writing objects in the shape of Cluster API v1beta2 (https://cluster-api.sigs.k8s.io).
+
+What Cluster API has no field for is in annotations. References to infrastructure and bootstrap objects are left out:
+there is nothing here that they could refer to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from klusterkit.cluster.errors import InvalidCluster
+
+API_VERSION = "cluster.x-k8s.io/v1beta2"
+CLUSTER_LABEL = "cluster.x-k8s.io/cluster-name"
+CONTROL_PLANE_LABEL = "cluster.x-k8s.io/control-plane"
+RESERVED_LABELS = "cluster.x-k8s.io/"
+
+Object = dict[str, Any]
+
+
+def annotation(name: str) -> str:
+    """The full key of an annotation of ours."""
+    return f"klusterkit.io/{name}"
+
+
+class Reader:
+    """An object of a known kind, read path by path; what is wrong is said with the path."""
+
+    def __init__(self, data: Mapping[str, Any], kind: str) -> None:
+        self._data = data
+        self._kind = kind
+        for field, expected in (("apiVersion", API_VERSION), ("kind", kind)):
+            if self.find(field) != expected:
+                raise InvalidCluster(
+                    f"it has {field} {self.find(field)!r}, expected {expected!r}", where=f"{kind} object"
+                )
+
+    def find(self, *path: str) -> Any:
+        """The value at a path; None where there is none."""
+        value: Any = self._data
+        for part in path:
+            if not isinstance(value, Mapping):
+                return None
+            value = cast(Mapping[str, Any], value).get(part)
+        return value
+
+    def get(self, *path: str) -> Any:
+        """The value at a path.
+
+        Raises:
+            InvalidCluster: there is none.
+        """
+        value = self.find(*path)
+        if value is None:
+            raise InvalidCluster(f"{'.'.join(path)} is missing", where=self.where)
+        return value
+
+    def one(self, *path: str) -> Any:
+        """The only item of the list at a path.
+
+        Raises:
+            InvalidCluster: there is no list of one item.
+        """
+        value = self.get(*path)
+        items = cast(list[Any], value) if isinstance(value, list) else []
+        if len(items) != 1:
+            raise InvalidCluster(f"{'.'.join(path)} must be a list of one item, got {value!r}", where=self.where)
+        return items[0]
+
+    def items(self, *path: str) -> list[Mapping[str, Any]]:
+        """The objects of the list at a path; none where there is no list.
+
+        Raises:
+            InvalidCluster: there is something else.
+        """
+        value = self.find(*path)
+        listed: list[Any] = [] if value is None else cast(list[Any], value) if isinstance(value, list) else [None]
+        if not all(isinstance(item, Mapping) for item in listed):
+            raise InvalidCluster(f"{'.'.join(path)} must be a list of objects, got {value!r}", where=self.where)
+        return listed
+
+    def mapping(self, *path: str) -> Mapping[str, Any]:
+        """The object at a path; an empty one where there is none.
+
+        Raises:
+            InvalidCluster: there is something else.
+        """
+        value = self.find(*path)
+        if value is not None and not isinstance(value, Mapping):
+            raise InvalidCluster(f"{'.'.join(path)} must be an object, got {value!r}", where=self.where)
+        return cast(Mapping[str, Any], value or {})
+
+    def note(self, name: str) -> Any:
+        """One of our annotations; None where there is none."""
+        return self.find("metadata", "annotations", annotation(name))
+
+    @property
+    def where(self) -> str:
+        """The object, for messages."""
+        return f"{self._kind} {self.find('metadata', 'name')!r}"
