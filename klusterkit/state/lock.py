@@ -1,0 +1,128 @@
+"""One command at a time on one state file.
+
+The lock is a ``flock`` on a file beside the state file, never on the state file itself, which is replaced by rename.
+The kernel frees it when its holder ends, however it ends; what is written in the lock file is only for people. The
+file stays: removing it would let two holders lock two files of one name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import getpass
+import os
+import socket
+import uuid
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from klusterkit.state.disk import write_all, writing
+from klusterkit.state.errors import StateLocked
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class LockInfo(BaseModel):
+    """Who holds a lock: written into the lock file by its holder."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    who: str
+    pid: int
+    boot_id: str
+    op: str
+    since: datetime
+
+    def __str__(self) -> str:
+        return f"'{self.op}' of {self.who} (pid {self.pid}), since {self.since.isoformat(timespec='seconds')}"
+
+
+@dataclass
+class Lock:
+    """A lock, held until its ``with`` block ends.
+
+    Attributes:
+        path: the state file that it is for.
+        info: who we said we are.
+        taken_over: the holder that ended without letting go, if there was one.
+        held: whether it is still ours.
+    """
+
+    path: Path
+    info: LockInfo
+    taken_over: LockInfo | None
+    held: bool = True
+
+    @property
+    def notice(self) -> str | None:
+        """What to tell the operator about a lock that was taken over."""
+        if self.taken_over is None:
+            return None
+        return f"took over the lock of {self.taken_over}, which has ended without releasing it"
+
+
+@contextlib.contextmanager
+def lock(path: Path, operation: str) -> Generator[Lock]:
+    """Hold the lock of a state file, whether that file is there already or not.
+
+    Raises:
+        StateLocked: another command holds it.
+        StateNotWritable: the lock file can't be made or written.
+    """
+    path = path.resolve()
+    beside = path.with_name(path.name + ".lock")
+    with writing(beside, "lock"):
+        fd = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        with writing(beside, "lock"):
+            _acquire(fd, beside)
+            held = Lock(path, _ourselves(operation), taken_over=_read(fd))
+            os.ftruncate(fd, 0)
+            write_all(fd, held.info.model_dump_json().encode())
+        try:
+            yield held
+        finally:
+            held.held = False
+            with contextlib.suppress(OSError):  # only means that the next holder will say "took over"
+                os.ftruncate(fd, 0)
+    finally:
+        os.close(fd)
+
+
+def _acquire(fd: int, beside: Path) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = _read(fd)
+        raise StateLocked(
+            f"{beside.with_suffix('')} is locked by {holder or 'another command that has only just started'}",
+            where=str(beside),
+            hint="wait until it has ended, or end it: the lock is free as soon as it is gone, without further action",
+        ) from None
+
+
+def _read(fd: int) -> LockInfo | None:
+    try:
+        return LockInfo.model_validate_json(os.pread(fd, 65536, 0))
+    except ValidationError:  # empty: released cleanly, or its holder is just about to write
+        return None
+
+
+def _ourselves(operation: str) -> LockInfo:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container with a user id that has no name
+        user = str(os.getuid())
+    return LockInfo(
+        id=str(uuid.uuid4()),
+        who=f"{user}@{socket.gethostname()}",
+        pid=os.getpid(),
+        boot_id=_BOOT_ID.read_text().strip() if _BOOT_ID.exists() else "",
+        op=operation,
+        since=datetime.now(UTC),
+    )

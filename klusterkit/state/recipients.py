@@ -1,0 +1,83 @@
+"""Who opens a state file: the data key made, wrapped for one more, or replaced where one may open it no longer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from klusterkit.state.errors import KeyInvalid
+from klusterkit.state.keys import KeySource, Passphrase
+from klusterkit.state.schema import Encryption, PassphraseWrap, Snapshot, Wrap
+from klusterkit.state.sealing import SealingKey, wrap_for_recipient
+from klusterkit.state.vault import Vault, secret_place
+
+Wrapping = Callable[[SealingKey], Sequence[Wrap]]
+
+
+def begin(lineage: str, keys: KeySource | None, where: str) -> tuple[Snapshot, Vault]:
+    """The first snapshot of a lineage, and the vault of its new data key. Raises KeyInvalid, StateNotWritable."""
+    key, encryption = _new_key(lineage, keys.wrap if keys else None)
+    return Snapshot(lineage=lineage, serial=1, encryption=encryption), Vault(key, encryption, where)
+
+
+def add(snapshot: Snapshot, vault: Vault, public_key: str) -> tuple[Snapshot, Vault]:
+    """Let one age identity more open the file. Raises KeyInvalid, StateKeyMissing."""
+    if snapshot.encryption.mode == "plaintext":
+        raise KeyInvalid(
+            f"{vault.where} keeps its secrets in plain text: there is no key to share",
+            where=f"{vault.where}, encryption",
+            hint="encrypt it first, by giving it keys",
+        )
+    if public_key in snapshot.encryption.recipients:
+        return snapshot, vault
+    wraps = (*snapshot.encryption.wraps, wrap_for_recipient(vault.key, public_key))
+    encryption = Encryption(mode="sealed", wraps=wraps)
+    return snapshot.model_copy(update={"encryption": encryption}), Vault(vault.key, encryption, vault.where)
+
+
+def remove(
+    snapshot: Snapshot, vault: Vault, public_key: str, passphrase: Passphrase | None = None
+) -> tuple[Snapshot, Vault]:
+    """A new data key that one age identity doesn't open: whoever could open the old one may have kept it.
+
+    Raises:
+        KeyInvalid: it is no recipient or the only one, or the passphrase that also opens the file isn't given.
+    """
+    recipients = snapshot.encryption.recipients
+    rest = [recipient for recipient in recipients if recipient != public_key]
+    by_passphrase = any(isinstance(wrap, PassphraseWrap) for wrap in snapshot.encryption.wraps)
+    if public_key not in recipients or not (rest or by_passphrase):
+        raise KeyInvalid(
+            f"{public_key} can't be removed from {vault.where}: it is no recipient, or the only one",
+            where=f"{vault.where}, encryption",
+            hint=f"its recipients are: {', '.join(recipients) or 'none'}; add another one before removing the last",
+        )
+    if by_passphrase and passphrase is None:
+        raise KeyInvalid(
+            f"{vault.where} opens with a passphrase as well, which is needed to wrap the new data key",
+            where=f"{vault.where}, encryption",
+            hint="give the passphrase too",
+        )
+
+    def wrap(key: SealingKey) -> Sequence[Wrap]:
+        for_rest = [wrap_for_recipient(key, recipient) for recipient in rest]
+        return [*for_rest, *(passphrase.wrap(key) if by_passphrase and passphrase else ())]
+
+    return rekey(snapshot, vault, wrap)
+
+
+def rekey(snapshot: Snapshot, vault: Vault, wrap: Wrapping | None) -> tuple[Snapshot, Vault]:
+    """Every secret sealed anew under a new data key (None: in plain text). Raises KeyInvalid, StateKeyMissing."""
+    key, encryption = _new_key(snapshot.lineage, wrap)
+    renewed = Vault(key, encryption, vault.where)
+    secrets = {
+        name: renewed.seal(vault.secret(snapshot, name).get_secret_value(), secret_place(name))
+        for name in snapshot.secrets
+    }
+    return snapshot.model_copy(update={"encryption": encryption, "secrets": secrets}), renewed
+
+
+def _new_key(lineage: str, wrap: Wrapping | None) -> tuple[SealingKey | None, Encryption]:
+    if wrap is None:
+        return None, Encryption(mode="plaintext")
+    key = SealingKey.generate(lineage)
+    return key, Encryption(mode="sealed", wraps=tuple(wrap(key)))
