@@ -154,11 +154,13 @@ FLANNEL_PROGRAMS = GoProgram(
     seconds=150,
 )
 
-# The plugin's own repository publishes no module; this is the last version of it at its former home.
+# The plugin's own repository publishes no module; this is the last version of it at its former home, with a CNI
+# library of today: its own knows no configuration of version 1.0.0, which flannel's manifest has.
 FLANNEL_PLUGIN_PROGRAM = GoProgram(
     name="flannel-plugin-program",
     version="v0.9.1",
     module="github.com/containernetworking/plugins",
     packages={"flannel": "github.com/containernetworking/plugins/plugins/meta/flannel"},
+    also={"github.com/containernetworking/cni": "v1.1.2"},
     seconds=10,
 )

@@ -194,7 +194,7 @@ class Host:
 
 def _answers(address: str) -> bool:
     try:
-        with socket.create_connection((address, 22), timeout=1.0) as connection:
+        with socket.create_connection((address, 22), timeout=0.25) as connection:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False

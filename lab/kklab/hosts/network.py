@@ -39,6 +39,12 @@ def cable_name(instance: str, host: str) -> str:
     return f"kkv{short(f'{instance}/{host}')}"
 
 
+def mac_address(instance: str, host: str) -> str:
+    """The hardware address of a host's interface, the same after every power-on as that of a real one."""
+    digits = short(f"{instance}/{host}")
+    return "02:4b:" + ":".join(digits[at : at + 2] for at in range(0, 8, 2))
+
+
 def namespace_name(instance: str, host: str) -> str:
     """The network namespace of a host."""
     return f"kklab-{instance}-{host}"
@@ -70,7 +76,8 @@ def create_bridge(instance: str, subnet: Subnet) -> None:
     """Make the bridge of an instance, with the first address of the subnet; nothing is forwarded off it."""
     bridge = bridge_name(instance)
     if not _exists(bridge):
-        _ip("link", "add", bridge, "type", "bridge")
+        # Set, because a bridge without takes one of its ports', and hosts would lose it whenever that one goes.
+        _ip("link", "add", bridge, "address", mac_address(instance, ""), "type", "bridge")
         _ip("address", "add", f"{subnet[1]}/{subnet.prefixlen}", "dev", bridge)
     _ip("link", "set", bridge, "up")
     command.run(["nft", "-f", "-"], stdin=_fence(bridge))
@@ -89,7 +96,8 @@ def create_cable(instance: str, host: str) -> None:
     delete_cable(instance, host)
     space, cable = namespace_name(instance, host), cable_name(instance, host)
     _ip("netns", "add", space)
-    _ip("link", "add", cable, "type", "veth", "peer", "name", INSIDE, "netns", space)
+    address = mac_address(instance, host)
+    _ip("link", "add", cable, "type", "veth", "peer", "name", INSIDE, "address", address, "netns", space)
     _ip("link", "set", cable, "master", bridge_name(instance), "up")
 
 
