@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Self
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -70,6 +70,7 @@ class Authority:
         certificate, key = _read(cert_pem, key_pem)
         name = _common_name(certificate)
         _check_is_authority(certificate, name)
+        _check_own_signature(certificate, name)
         if not pem.belongs(key, certificate.public_key()):
             raise InvalidAuthority(
                 f"the private key does not belong to the certificate of authority {name!r}",
@@ -222,6 +223,18 @@ def _check_is_authority(certificate: x509.Certificate, name: str) -> None:
             f"the certificate of {name!r} is not that of a certificate authority: it may not sign certificates",
             hint="give a certificate with CA:TRUE and, where it limits key usage, keyCertSign",
         )
+
+
+def _check_own_signature(certificate: x509.Certificate, name: str) -> None:
+    # Nobody else checks the signature of a root, so a damaged one would be found when it is too late.
+    if certificate.issuer != certificate.subject:
+        return
+    try:
+        certificate.verify_directly_issued_by(certificate)
+    except (InvalidSignature, TypeError, ValueError, UnsupportedAlgorithm):
+        raise InvalidAuthority(
+            f"the certificate of {name!r} is damaged: its signature does not match", hint="take it from a backup"
+        ) from None
 
 
 def _check_period(certificate: x509.Certificate, name: str, now: datetime) -> None:

@@ -58,7 +58,7 @@ def _issuer(certificate: x509.Certificate, authority: x509.Certificate, now: dat
         certificate.verify_directly_issued_by(authority)
     except ValueError:
         yield f"it was issued by {certificate.issuer.rfc4514_string()}, not by {expected}"
-    except (InvalidSignature, TypeError):
+    except (InvalidSignature, TypeError, UnsupportedAlgorithm):
         yield f"it is not signed with the key of {expected}"
     if now > authority.not_valid_after_utc:
         yield f"its authority {expected} expired on {_moment(authority.not_valid_after_utc)}"

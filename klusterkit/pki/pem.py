@@ -41,8 +41,8 @@ def read_certificate(text: str) -> x509.Certificate:
     """
     certificate = x509.load_pem_x509_certificate(text.encode())
     try:
-        # Both are parsed on first use only; what is damaged in them belongs here.
-        _ = certificate.extensions, certificate.public_key()
+        # These are parsed on first use only; what is damaged in them belongs here.
+        _ = certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key()
     except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm) as error:
         raise ValueError(str(error)) from error
     return certificate
