@@ -1,0 +1,74 @@
+"""etcd's configuration file (its documentation, "Configuration options"; values as kubeadm's where it sets them)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from klusterkit.cluster import host_and_port
+from klusterkit.plans.files.yamltext import document
+
+PATH = "/etc/etcd/etcd.yaml"
+PKI = "/etc/etcd/pki"
+DATA = "/var/lib/etcd"
+CLIENT_PORT = 2379
+PEER_PORT = 2380
+METRICS = "http://127.0.0.1:2381"
+
+GIB = 1 << 30
+
+
+def configuration(name: str, members: Mapping[str, str], token: str, memory: int) -> str:
+    """The file's content.
+
+    Args:
+        name: of this member.
+        members: addresses of all members by their names, this one's too.
+        token: tells clusters apart that were made with the same addresses.
+        memory: of the host, in bytes. The quota goes with it: etcd maps its whole database.
+    """
+    address = members[name]
+    client = f"https://{host_and_port(address, CLIENT_PORT)}"
+    peer = f"https://{host_and_port(address, PEER_PORT)}"
+    return document(
+        {
+            "name": name,
+            "data-dir": DATA,
+            "listen-client-urls": f"{client},https://127.0.0.1:{CLIENT_PORT}",
+            "advertise-client-urls": client,
+            "listen-peer-urls": peer,
+            "initial-advertise-peer-urls": peer,
+            "initial-cluster": ",".join(
+                f"{member}=https://{host_and_port(at, PEER_PORT)}" for member, at in members.items()
+            ),
+            "initial-cluster-token": token,
+            "initial-cluster-state": "new",
+            "strict-reconfig-check": True,
+            "client-transport-security": _mutual_tls("server"),
+            "peer-transport-security": _mutual_tls("peer"),
+            "listen-metrics-urls": METRICS,
+            "quota-backend-bytes": quota(memory),
+            # The API server compacts every five minutes; this is for when none does.
+            "auto-compaction-mode": "periodic",
+            "auto-compaction-retention": "8h",
+            "watch-progress-notify-interval": "5s",
+            "feature-gates": "InitialCorruptCheck=true",
+            "log-level": "info",
+        }
+    )
+
+
+def quota(memory: int) -> int:
+    """The database's largest size in bytes: 2 GiB (etcd's own default) on small hosts, at most 8 (its advice)."""
+    if memory < 8 * GIB:
+        return 2 * GIB
+    return 4 * GIB if memory < 32 * GIB else 8 * GIB
+
+
+def _mutual_tls(name: str) -> dict[str, Any]:
+    return {
+        "client-cert-auth": True,
+        "cert-file": f"{PKI}/{name}.crt",
+        "key-file": f"{PKI}/{name}.key",
+        "trusted-ca-file": f"{PKI}/ca.crt",
+    }

@@ -1,0 +1,113 @@
+"""kubeadm's configuration file: what its phases read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from klusterkit.cluster import Cluster, Machine, Taint, host_and_port
+from klusterkit.engine.facts import Facts
+from klusterkit.plans.files import etcd, kubelet
+from klusterkit.plans.files.yamltext import document, documents
+
+CERTIFICATES = "/etc/kubernetes/pki"
+PROXY_API = "kubeproxy.config.k8s.io/v1alpha1"
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a control-plane host's file says. All masters' files agree but for the first document."""
+
+    cluster: Cluster
+    machine: Machine
+    node: str
+    facts: Facts
+    endpoint: str
+    """``host:port`` by which clients reach the API."""
+    etcd_addresses: Sequence[str]
+    taints: Sequence[Taint]
+    port: int = 6443
+
+    def text(self) -> str:
+        """The file's content."""
+        return documents([self._init(), self._cluster(), self._kubelet(), self._proxy()])
+
+    @property
+    def _api(self) -> str:
+        return f"kubeadm.k8s.io/{self.cluster.release.kubeadm_api}"
+
+    def _init(self) -> Mapping[str, Any]:
+        return {
+            "apiVersion": self._api,
+            "kind": "InitConfiguration",
+            "localAPIEndpoint": {"advertiseAddress": str(self.machine.address), "bindPort": self.port},
+            "nodeRegistration": {
+                "name": self.node,
+                "criSocket": kubelet.SOCKET,
+                "imagePullPolicy": "IfNotPresent",
+                "taints": [taint.model_dump(exclude_defaults=True) for taint in self.taints],
+            },
+        }
+
+    def _cluster(self) -> Mapping[str, Any]:
+        return {
+            "apiVersion": self._api,
+            "kind": "ClusterConfiguration",
+            "clusterName": self.cluster.name,
+            "kubernetesVersion": self.cluster.kubernetes_version.tag,
+            "controlPlaneEndpoint": self.endpoint,
+            "certificatesDir": CERTIFICATES,
+            "networking": {
+                "podSubnet": str(self.cluster.pod_network),
+                "serviceSubnet": str(self.cluster.service_network),
+                "dnsDomain": self.cluster.dns_domain,
+            },
+            "etcd": {"external": self._etcd()},
+            "apiServer": {
+                # Kubelets serve with certificates of ours, so the API server needn't take any that comes.
+                "extraArgs": [{"name": "kubelet-certificate-authority", "value": f"{CERTIFICATES}/ca.crt"}],
+            },
+        }
+
+    def _etcd(self) -> Mapping[str, Any]:
+        return {
+            "endpoints": [f"https://{host_and_port(at, etcd.CLIENT_PORT)}" for at in self.etcd_addresses],
+            "caFile": f"{CERTIFICATES}/etcd/ca.crt",
+            "certFile": f"{CERTIFICATES}/apiserver-etcd-client.crt",
+            "keyFile": f"{CERTIFICATES}/apiserver-etcd-client.key",
+        }
+
+    def _kubelet(self) -> Mapping[str, Any]:
+        return kubelet.common(self.cluster.dns_domain, str(self.cluster.dns_service_ip), self.facts.cgroup)
+
+    def _proxy(self) -> Mapping[str, Any]:
+        # 0 leaves the limits as they are: where they can't be written, kube-proxy would stop at the attempt.
+        limits = {} if self.facts.can_write_conntrack_limits else {"conntrack": {"maxPerCore": 0, "min": 0}}
+        return {
+            "apiVersion": PROXY_API,
+            "kind": "KubeProxyConfiguration",
+            # A node port on loopback needs packets from elsewhere let into 127.0.0.0/8 (CVE-2020-8558).
+            "iptables": {"localhostNodePorts": False},
+            **limits,
+        }
+
+
+def nobody(server: str, cluster: str) -> str:
+    """A kubeconfig without a user, for the place of super-admin.conf.
+
+    kubeadm's phases insist on such a file when they don't have the authority's key, and look only at its cluster
+    (``ValidateKubeconfigsForExternalCA``). What it usually holds is a key above RBAC that nothing can revoke.
+    """
+    note = "# kubeadm wants to see this file. It gives nobody access: there is no key above RBAC on this host.\n"
+    return note + document(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [
+                {"name": cluster, "cluster": {"certificate-authority": f"{CERTIFICATES}/ca.crt", "server": server}}
+            ],
+            "contexts": [{"name": f"nobody@{cluster}", "context": {"cluster": cluster, "user": "nobody"}}],
+            "current-context": f"nobody@{cluster}",
+        }
+    )

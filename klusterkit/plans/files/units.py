@@ -1,0 +1,95 @@
+"""systemd units of what runs outside Kubernetes, with what protects them when the host runs short of something."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+OOM_PROTECTED = "OOMScoreAdjust=-999\n"
+"""The kernel ends nearly everything else first. A host without CAP_SYS_RESOURCE refuses to start such a unit."""
+
+
+@lru_cache(maxsize=8)
+def containerd(*, can_lower_oom_score: bool) -> str:
+    """containerd. Containers live on when it stops (``KillMode=process``), and it manages their cgroups itself."""
+    return f"""\
+[Unit]
+Description=containerd
+Documentation=https://containerd.io
+After=network.target local-fs.target
+
+[Service]
+ExecStart=/usr/local/bin/containerd
+Type=notify
+Delegate=yes
+KillMode=process
+Restart=always
+RestartSec=2
+LimitNPROC=infinity
+LimitCORE=infinity
+TasksMax=infinity
+{OOM_PROTECTED if can_lower_oom_score else ""}
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@lru_cache(maxsize=8)
+def etcd(*, can_lower_oom_score: bool, memory_floor: bool) -> str:
+    """etcd. It runs as root, as with kubeadm: a user of its own would be a change to the host's list of users.
+
+    ``memory_floor``: whether the host has cgroup 2, the only one with ``MemoryMin``.
+    """
+    oom = OOM_PROTECTED if can_lower_oom_score else ""
+    floor = "MemoryMin=128M\nMemoryLow=512M\n" if memory_floor else ""
+    return f"""\
+[Unit]
+Description=etcd
+Documentation=https://etcd.io/docs
+After=network-online.target
+Wants=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+ExecStart=/usr/local/bin/etcd --config-file=/etc/etcd/etcd.yaml
+Restart=always
+RestartSec=2
+TimeoutStartSec=infinity
+LimitNOFILE=65536
+Nice=-10
+CPUWeight=1000
+IOSchedulingClass=best-effort
+IOSchedulingPriority=0
+IOWeight=1000
+{oom}{floor}NoNewPrivileges=yes
+ProtectSystem=full
+ProtectHome=yes
+PrivateTmp=yes
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@lru_cache(maxsize=8)
+def kubelet(*, can_lower_oom_score: bool) -> str:
+    """The kubelet, started as kubeadm's packages start it, so that ``kubeadm upgrade`` finds its files."""
+    return f"""\
+[Unit]
+Description=kubelet
+Documentation=https://kubernetes.io/docs
+After=network-online.target containerd.service
+Wants=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+ExecStart=/usr/local/bin/kubelet --kubeconfig=/etc/kubernetes/kubelet.conf \\
+  --config=/var/lib/kubelet/config.yaml $KUBELET_KUBEADM_ARGS
+Restart=always
+RestartSec=2
+CPUWeight=500
+{OOM_PROTECTED if can_lower_oom_score else ""}
+[Install]
+WantedBy=multi-user.target
+"""

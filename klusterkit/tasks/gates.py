@@ -1,0 +1,115 @@
+"""Gates: steps that change nothing, and end only when something is proved."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import ClassVar
+
+from klusterkit.engine.errors import Cancelled, NotYet
+from klusterkit.engine.step import Before, Context, Observation, Step, Undo
+from klusterkit.tasks import kubectl
+
+LISTEN = "0A"
+"""The state of a listening socket in ``/proc/net/tcp`` (Linux, ``include/net/tcp_states.h``)."""
+
+
+class Gate(Step):
+    """Waits until nothing is missing any more. Kinds of gates say what is."""
+
+    undoing: ClassVar[Undo] = Undo.NOTHING
+    pause: ClassVar[float] = 0.1
+    """Seconds between looks. A look that starts a Go program costs 50 to 100 ms of a processor."""
+    hint: ClassVar[str] = ""
+
+    def missing(self, on: Context) -> str:
+        """What is still missing, in words; nothing if the gate is open."""
+        raise NotImplementedError
+
+    def observe(self, on: Context) -> Observation:
+        """Look once."""
+        reason = self.missing(on)
+        return Observation(satisfied=not reason, reason=reason)
+
+    def apply(self, on: Context, before: Before) -> None:
+        """Look until it is open."""
+        _ = before
+        self.wait(on, self.missing)
+
+    def wait(self, on: Context, missing: Callable[[Context], str]) -> None:
+        """Look until nothing is missing. Raises ``NotYet`` with what still is when the time is up."""
+        until = time.monotonic() + on.timeout
+        while reason := missing(on):
+            if time.monotonic() > until:
+                message = f"{self.title}: not after {on.timeout:.0f} s"
+                raise NotYet(message, host=on.host.name, seen=reason, hint=self.hint)
+            if on.cancelled.wait(self.pause):
+                raise Cancelled(f"{self.title}: stopped while waiting")
+
+    def verify(self, on: Context) -> None:
+        """Nothing to add: it ended by having seen it."""
+
+
+class ApiReady(Gate):
+    """The API server on this host says that it is ready: etcd reached, its own first objects made."""
+
+    kind: ClassVar[str] = "gate.api"
+    hint: ClassVar[str] = "see `journalctl -u kubelet` and the files in /var/log/pods/kube-system_kube-apiserver-*/"
+
+    port: int = 6443
+
+    @property
+    def title(self) -> str:
+        """What is waited for."""
+        return "wait until the API server is ready"
+
+    def missing(self, on: Context) -> str:
+        """Nobody to ask, or what it says of its own checks."""
+        # Asking a closed port with kubectl costs a hundred times what looking at the list of sockets does.
+        listening = f":{self.port:04X} 0*:0000 {LISTEN}"
+        sockets = on.host.run(["grep", "-qs", listening, "/proc/net/tcp", "/proc/net/tcp6"])
+        if not sockets.ok:
+            return f"nothing listens on port {self.port}"
+        ended = kubectl.ask(on, "get", "--raw=/readyz", timeout=5.0)
+        return "" if ended.ok else ended.said
+
+
+class NodeReady(Gate):
+    """A node is registered and its kubelet says that it can run pods, network included."""
+
+    kind: ClassVar[str] = "gate.node"
+    hint: ClassVar[str] = "see `kubectl describe node` and `journalctl -u kubelet` on the node"
+
+    node: str
+    network: bool = True
+    """Without one, a node can only be expected to register: the kubelet says Ready when there is a network."""
+
+    @property
+    def title(self) -> str:
+        """What is waited for."""
+        if self.network:
+            return f"wait until the node {self.node} is Ready"
+        return f"wait until the node {self.node} is registered; it gets Ready with a network of your own"
+
+    def missing(self, on: Context) -> str:
+        """The node, or the kubelet's reason."""
+        where = '{range .status.conditions[?(@.type=="Ready")]}{.status} {.message}{end}'
+        ended = kubectl.ask(on, "get", f"node/{self.node}", f"--output=jsonpath={where}")
+        if not ended.ok:
+            return ended.said
+        if not self.network or ended.text.startswith("True"):
+            return ""
+        return ended.text or "the node has no status yet"
+
+    def apply(self, on: Context, before: Before) -> None:
+        """Let one kubectl watch the node: asking again and again costs the processors that the node starts with."""
+        self.wait(on, self._unregistered)
+        if self.network:
+            seconds = max(1, int(on.timeout) - 5)
+            watch = kubectl.command("wait", "--for=condition=Ready", f"node/{self.node}", f"--timeout={seconds}s")
+            on.host.job(on.key, watch, timeout=on.timeout)
+        super().apply(on, before)
+
+    def _unregistered(self, on: Context) -> str:
+        ended = kubectl.ask(on, "get", f"node/{self.node}", "--output=name")
+        return "" if ended.ok else ended.said

@@ -1,0 +1,255 @@
+"""Whether a host can become what is wanted of it: its facts against requirements, before anything is changed there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from klusterkit.engine.errors import PermanentError
+from klusterkit.engine.facts import Facts
+from klusterkit.engine.host import HOME
+from klusterkit.engine.step import Before, Context, Observation, Step, Undo
+
+Network = IPv4Network | IPv6Network
+
+MARK = f"{HOME}/machine.yaml"
+"""Says which machine of which cluster a host is."""
+
+MIB = 1 << 20
+GIB = 1 << 30
+MINIMUM_MEMORY = 1700 * MIB
+"""Of a control-plane host (kubeadm, ``constants.ControlPlaneMem``)."""
+MINIMUM_WORKER_MEMORY = 900 * MIB
+CLOCK_TOLERANCE = 60.0
+"""Seconds. Certificates begin ten minutes before they are issued; logs and leases want less."""
+
+FEATURES = ("overlay", "br_netfilter", "vxlan", "nf_tables")
+"""Of the kernel: container file systems, bridged packets seen by the firewall, pod network, packet filter."""
+PROGRAMS = ("mount", "umount", "tar", "ip", "grep", "cp", "systemctl", "iptables", "nft", "conntrack", "socat", "ss")
+NEEDED = ("mount", "umount", "tar", "ip", "grep", "cp", "systemctl")
+KERNEL_FEATURES = (*FEATURES, "ip_vs")
+CONTROL_PLANE_PORTS = {
+    2379: "etcd's clients",
+    2380: "etcd's members",
+    2381: "etcd's metrics",
+    6443: "the API server",
+    10257: "the controller manager",
+    10259: "the scheduler",
+}
+NODE_PORTS = {
+    10248: "the kubelet's health",
+    10249: "kube-proxy's metrics",
+    10250: "the kubelet",
+    10256: "kube-proxy's health",
+}
+PORTS = tuple(sorted({*CONTROL_PLANE_PORTS, *NODE_PORTS}))
+FOREIGN_UNITS = (
+    *("kubelet.service", "containerd.service", "crio.service", "etcd.service", "k3s.service", "k3s-agent.service"),
+    *("rke2-server.service", "rke2-agent.service", "k0scontroller.service", "k0sworker.service"),
+    "snap.microk8s.daemon-kubelite.service",
+)
+"""Each would meet ours at the same ports, sockets or folders."""
+UNITS = (*FOREIGN_UNITS, "systemd-resolved.service")
+FOREIGN_PATHS = {
+    "/etc/kubernetes/admin.conf": "a control plane",
+    "/etc/kubernetes/kubelet.conf": "a node of a cluster",
+    "/etc/kubernetes/manifests/kube-apiserver.yaml": "a control plane",
+    "/var/lib/etcd/member": "data of etcd",
+    "/var/lib/rancher/k3s": "k3s",
+    "/var/lib/rancher/rke2": "rke2",
+    "/var/lib/k0s": "k0s",
+}
+PATHS = tuple(FOREIGN_PATHS)
+
+
+class Refusal(BaseModel):
+    """One reason why a host can't be used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    what: str
+    seen: str
+    hint: str
+    fatal: bool = True
+    """False for what is only worth a warning."""
+
+    def __str__(self) -> str:
+        return f"{self.what} ({self.seen}): {self.hint}"
+
+
+class Requirements(BaseModel):
+    """What one machine has to give. Sizes in bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    control_plane: bool
+    memory: int
+    disk: int
+    networks: dict[str, str]
+    """Networks that must not hold or overlap what the host is connected to, by their names."""
+    architectures: tuple[str, ...] = ("amd64",)
+    """Those that there are artifacts for."""
+    name_servers: tuple[str, ...] = ()
+
+
+def check(facts: Facts, wanted: Requirements) -> list[Refusal]:
+    """All reasons against this host, at once: nobody likes to be told them one by one."""
+    checks = (_system, _occupied, _ports, _resources, _clock, _networks)
+    return [refusal for each in checks for refusal in each(facts, wanted)]
+
+
+def _system(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:
+    if facts.init != "systemd":
+        yield Refusal(
+            what="the host doesn't run systemd",
+            seen=f"process 1 is {facts.init}",
+            hint="use a host that was started with systemd",
+        )
+    if facts.architecture not in wanted.architectures:
+        yield Refusal(
+            what="there are no artifacts for the host's architecture",
+            seen=f"{facts.architecture}; there are {', '.join(wanted.architectures)}",
+            hint="use a host of that architecture, or a mirror that has the artifacts",
+        )
+    if missing := [name for name in NEEDED if name not in facts.programs]:
+        yield Refusal(
+            what="programs are missing", seen=", ".join(missing), hint="install them with the host's package manager"
+        )
+    if not {"iptables", "nft"} & {*facts.programs}:
+        yield Refusal(
+            what="there is no program for packet filter rules", seen="neither iptables nor nft", hint="install iptables"
+        )
+    if missing := [name for name in FEATURES if name not in facts.kernel_features]:
+        yield Refusal(
+            what="the kernel lacks what pods need",
+            seen=f"not in kernel {facts.kernel}: {', '.join(missing)}",
+            hint="install the kernel's extra modules, or a kernel that has them",
+        )
+
+
+def _occupied(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:
+    _ = wanted
+    if units := [unit for unit in FOREIGN_UNITS if unit in facts.services]:
+        yield Refusal(
+            what="the host already runs what would be installed, or its like",
+            seen=f"active: {', '.join(units)}",
+            hint="use a fresh host, or stop and remove these first",
+        )
+    if paths := [path for path in FOREIGN_PATHS if path in facts.paths]:
+        yield Refusal(
+            what="the host already holds a Kubernetes",
+            seen="; ".join(f"{path} is there ({FOREIGN_PATHS[path]})" for path in paths),
+            hint="use a fresh host, or reset it with the tool that made it (`kubeadm reset`, `k3s-uninstall.sh`)",
+        )
+
+
+def _ports(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:
+    ports = {**NODE_PORTS, **(CONTROL_PLANE_PORTS if wanted.control_plane else {})}
+    for port in sorted(ports):
+        if port in facts.listening:
+            yield Refusal(
+                what=f"port {port}, that of {ports[port]}, is taken",
+                seen=f"somebody listens on {port}",
+                hint=f"`ss -ltnp 'sport = :{port}'` on the host shows who; end that, or use another host",
+            )
+
+
+def _resources(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:
+    if facts.swap:
+        yield Refusal(
+            what="swap is on",
+            seen=f"{_size(facts.swap)} of swap",
+            hint="`swapoff -a`, and take it out of /etc/fstab: the kubelet doesn't start with swap",
+        )
+    if facts.memory < wanted.memory:
+        yield Refusal(
+            what="too little memory",
+            seen=f"{_size(facts.memory)}; {_size(wanted.memory)} are needed",
+            hint="give the host more memory",
+        )
+    if facts.disk_free < wanted.disk:
+        yield Refusal(
+            what="too little room below /var/lib",
+            seen=f"{_size(facts.disk_free)} free; {_size(wanted.disk)} are needed",
+            hint="free some, or give the host a larger disk",
+        )
+    if wanted.control_plane and facts.cpus < 2:
+        yield Refusal(
+            what="a control plane wants two processors",
+            seen=f"{facts.cpus}",
+            hint="expect slow answers under load",
+            fatal=False,
+        )
+
+
+def _clock(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:
+    _ = wanted
+    if abs(facts.clock_offset) > CLOCK_TOLERANCE:
+        side = "ahead" if facts.clock_offset > 0 else "behind"
+        yield Refusal(
+            what="the host's clock is wrong, or ours",
+            seen=f"{abs(facts.clock_offset):.0f} s {side} of this machine's",
+            hint="set both by NTP: certificates and leases depend on time",
+        )
+
+
+def _networks(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:
+    attached = [ip_interface(address) for address in facts.addresses]
+    for name, text in wanted.networks.items():
+        network = ip_network(text)
+        for there in attached:
+            if there.version == network.version and there.network.overlaps(network):
+                held = "holds the host's own address" if there.ip in network else "overlaps a network of the host"
+                yield Refusal(
+                    what=f"the {name} {network} {held}",
+                    seen=f"the host has {there}",
+                    hint=f"choose a {name} that nothing in the site uses: `cctl create cluster` sets it",
+                )
+
+
+def _size(size: int) -> str:
+    return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / MIB:.0f} MiB"
+
+
+class Preflight(Step):
+    """See that a host can become the machine that it is wanted as, or refuse with all reasons.
+
+    A host that carries ``mark`` in its own record is that machine already, and isn't judged again by what it runs.
+    """
+
+    kind: ClassVar[str] = "host.preflight"
+    undoing: ClassVar[Undo] = Undo.NOTHING
+
+    wanted: Requirements
+    mark: str
+
+    @property
+    def title(self) -> str:
+        """What it does."""
+        return "see whether the host is fit"
+
+    def observe(self, on: Context) -> Observation:
+        """Satisfied on a host that is this machine already."""
+        try:
+            mine = on.host.read(MARK).decode(errors="replace") == self.mark
+        except FileNotFoundError:
+            mine = False
+        return Observation(satisfied=mine, reason="" if mine else "not looked at yet")
+
+    def apply(self, on: Context, before: Before) -> None:
+        """Look, and refuse."""
+        _ = before
+        refusals = [refusal for refusal in check(on.host.facts(), self.wanted) if refusal.fatal]
+        if refusals:
+            raise PermanentError(
+                f"{on.host.name} can't be used: {'; '.join(refusal.what for refusal in refusals)}",
+                host=on.host.name,
+                seen="\n".join(refusal.seen for refusal in refusals),
+                hint="; ".join(dict.fromkeys(refusal.hint for refusal in refusals)),
+            )
+
+    def verify(self, on: Context) -> None:
+        """Nothing to add: it ended by having seen it."""
