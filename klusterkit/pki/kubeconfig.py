@@ -37,7 +37,6 @@ def kubeconfig(
         "users": [{"name": user, "user": {"client-certificate-data": _data(cert), "client-key-data": _data(key)}}],
         "contexts": [{"name": context, "context": {"cluster": cluster, "user": user}}],
         "current-context": context,
-        "preferences": dict[str, str](),
     }
     return yaml.safe_dump(config, sort_keys=False, width=100_000)
 
