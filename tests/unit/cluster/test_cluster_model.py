@@ -171,6 +171,14 @@ def test_a_manifest_is_known_by_its_digest() -> None:
         CNI.of(kind="manifest", text=MANIFEST + "# changed\n", digest=cni.digest)
 
 
+def test_a_manifest_that_was_changed_where_it_is_kept_is_refused() -> None:
+    data = README.replace(cni=CNI.manifest(MANIFEST)).to_object()
+    data["metadata"]["annotations"]["klusterkit.io/cni-manifest"] += "# changed\n"
+    with pytest.raises(InvalidCluster, match="is not the one with the digest") as caught:
+        Cluster.from_object(data)
+    assert "changed by hand" in str(caught.value.hint)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
