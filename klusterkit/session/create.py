@@ -1,0 +1,141 @@
+"""``create machine``: look at the hosts, bring the artifacts, compile the plan. Nothing is changed on any host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from pydantic import BaseModel, ConfigDict
+
+from klusterkit.cluster import Architecture, Cluster, Machine, Taint, artifacts_for, machine_name, parse_address
+from klusterkit.engine.errors import UsageError
+from klusterkit.engine.facts import Facts
+from klusterkit.engine.plan import Plan
+from klusterkit.plans.create import compile_create, extra_artifacts
+from klusterkit.plans.request import ArtifactFile, CreateRequest, refusals
+from klusterkit.session.connect import fleet_for_meeting
+from klusterkit.session.errors import Refused
+from klusterkit.session.session import Session
+from klusterkit.session.supplies import supply
+
+AT_ONCE = 32
+
+
+class Wanted(BaseModel):
+    """What the operator asks for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    addresses: tuple[str, ...]
+    role: str
+    port: int = 22
+    name: str | None = None
+    """Of a single machine; by default a machine is called by its address."""
+    labels: dict[str, str] = {}
+    taints: tuple[str, ...] = ()
+
+    @property
+    def operation(self) -> str:
+        """The request in the operator's words."""
+        return f"create machine {' '.join(f'--ip {address}' for address in self.addresses)} --role {self.role}"
+
+
+def plan_create(session: Session, wanted: Wanted) -> Plan:
+    """The plan that makes these machines part of the cluster.
+
+    Raises:
+        Refused: hosts can't be used; all reasons, with what to do.
+        UsageError, InvalidCluster: what is asked for can't be.
+        HostRefused, HostUnreachable: a host can't be looked at.
+    """
+    session.refuse_run_in_progress()
+    cluster = session.the_cluster()
+    machines = _machines(session, cluster, wanted)
+    facts = _facts(session, machines)
+    request = CreateRequest(
+        cluster=cluster,
+        machines=machines,
+        existing=tuple(session.machines),
+        facts=facts,
+        artifacts=_artifacts(session, cluster, machines, facts.values()),
+        lineage=session.snapshot.lineage,
+        serial=session.snapshot.serial,
+        operation=wanted.operation,
+    ).checked()
+    _refuse(session, request)
+    return compile_create(request)
+
+
+def _machines(session: Session, cluster: Cluster, wanted: Wanted) -> tuple[Machine, ...]:
+    if not wanted.addresses:
+        raise UsageError("no machine is named", hint="name it by its address: --ip 10.0.0.5")
+    if wanted.name and len(wanted.addresses) > 1:
+        raise UsageError("one name for several machines", hint="leave --name out, or create them one by one")
+    if not session.snapshot.credentials:
+        raise UsageError(
+            f"{session.state.path} has no credential yet",
+            hint="cctl create credential --user root --private-key ~/.ssh/id_rsa",
+        )
+    user = session.snapshot.credentials[0]["user"]
+    machines = tuple(
+        Machine.of(
+            name=wanted.name or machine_name(parse_address(address, "machine address")),
+            address=address,
+            roles=wanted.role,
+            cluster=cluster.name,
+            port=wanted.port,
+            user=user,
+            labels=wanted.labels,
+            taints=tuple(_taint(text) for text in wanted.taints),
+            version=cluster.kubernetes_version,
+        )
+        for address in wanted.addresses
+    )
+    for machine in machines:
+        cluster.check_address(machine.address)
+        if any(there.name == machine.name or there.address == machine.address for there in session.machines):
+            raise UsageError(f"{machine.name} is part of the cluster already", hint="`cctl get machine` lists them")
+    return machines
+
+
+def _taint(text: str) -> Taint:
+    body, _, effect = text.rpartition(":")
+    key, _, value = body.partition("=")
+    return Taint.of(key=key, value=value, effect=effect)
+
+
+def _facts(session: Session, machines: Sequence[Machine]) -> dict[str, Facts]:
+    with fleet_for_meeting(session, machines) as fleet, ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(
+            zip(
+                (machine.name for machine in machines),
+                pool.map(lambda machine: fleet(machine.name).facts(), machines),
+                strict=True,
+            )
+        )
+
+
+def _artifacts(
+    session: Session, cluster: Cluster, machines: Sequence[Machine], facts: Iterable[Facts]
+) -> dict[str, ArtifactFile]:
+    architectures = {Architecture.parse(each.architecture) for each in facts}
+    if len(architectures) > 1:
+        raise UsageError(
+            f"the hosts are of several architectures: {', '.join(sorted(architectures))}",
+            hint="create the machines of one architecture at a time",
+        )
+    roles = {role for machine in machines for role in machine.roles}
+    wanted = artifacts_for(roles, cluster.kubernetes_version, cluster.cni, *architectures)
+    return supply(session.settings, (*wanted, *extra_artifacts(cluster)))
+
+
+def _refuse(session: Session, request: CreateRequest) -> None:
+    reasons: list[UsageError] = []
+    for machine, refusal in refusals(request):
+        if refusal.fatal:
+            reasons.append(UsageError(refusal.what, host=machine.name, seen=refusal.seen, hint=refusal.hint))
+        else:
+            session.notices.append(f"{machine.name}: {refusal}")
+    if reasons:
+        hosts = sorted({str(reason.host) for reason in reasons})
+        raise Refused(f"{', '.join(hosts)} can't be used as it is; nothing was changed", reasons)

@@ -1,0 +1,89 @@
+"""The structured log of a run: JSON lines beside the state file, each with the run, the task and the host."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, MutableMapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import structlog
+
+from klusterkit.engine.events import Event, Sink
+from klusterkit.session.masking import Mask
+
+
+def log_folder(state: Path) -> Path:
+    """Where the logs of the runs of this state file are."""
+    return state.with_name(state.name + ".log")
+
+
+class RunLog:
+    """The log of one run. Whatever it writes is masked first. Closed with :meth:`close`."""
+
+    def __init__(self, state: Path, run: str, mask: Mask, *, debug: bool = False) -> None:
+        folder = log_folder(state)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self.path = folder / f"{run}.jsonl"
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._file = os.fdopen(descriptor, "w", buffering=1)
+        self._echo: TextIO | None = sys.stderr if debug else None
+        self._log = structlog.wrap_logger(
+            structlog.PrintLogger(_Both(self._file, self._echo)),  # type: ignore[arg-type]
+            processors=[
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.add_log_level,
+                structlog.processors.JSONRenderer(sort_keys=False, ensure_ascii=False),
+                _masking(mask),
+            ],
+            run=run,
+        )
+
+    def event(self, event: Event) -> None:
+        """Log an event of the runner."""
+        fields = event.model_dump(mode="json", exclude_defaults=True, exclude={"at", "event", "run"})
+        level = "error" if event.event in ("failed", "stuck", "asked") else "info"
+        getattr(self._log, level)(event.event, **fields)
+
+    def note(self, event: str, **fields: Any) -> None:
+        """Log something else that a reader of the log will want to know."""
+        self._log.debug(event, **fields)
+
+    def close(self) -> None:
+        """Flush and close the file."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+
+class _Both:
+    """A text file that writes to one or two."""
+
+    def __init__(self, first: TextIO, second: TextIO | None) -> None:
+        self._files = [file for file in (first, second) if file is not None]
+
+    def write(self, text: str) -> None:
+        for file in self._files:
+            file.write(text)
+
+    def flush(self) -> None:
+        for file in self._files:
+            file.flush()
+
+
+def _masking(mask: Mask) -> Callable[[Any, str, Any], Any]:
+    def masked(_logger: Any, _method: str, line: str | MutableMapping[str, Any]) -> str:
+        return mask(str(line))
+
+    return masked
+
+
+def tee(*sinks: Sink) -> Sink:
+    """Tell each of them."""
+
+    def tell(event: Event) -> None:
+        for sink in sinks:
+            sink(event)
+
+    return tell

@@ -1,0 +1,39 @@
+"""Secrets are kept out of whatever is written or shown: every text passes through here on its way."""
+
+from __future__ import annotations
+
+import re
+import threading
+
+MASK = "[secret]"
+
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+_SHORTEST = 8
+"""Shorter pieces would mask ordinary words."""
+
+
+class Mask:
+    """Replaces the values of secrets that were opened, and anything that looks like a private key.
+
+    A value of several lines is known by its lines too: a program that complains quotes one of them, not all.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pieces: dict[str, None] = {}
+
+    def learn(self, value: bytes) -> None:
+        """Never let this value through from now on. A public certificate is no secret, and isn't learnt."""
+        text = value.decode(errors="replace").strip()
+        if text.startswith(("-----BEGIN CERTIFICATE-----", "-----BEGIN PUBLIC KEY-----")):
+            return
+        pieces = [text, *(line.strip() for line in text.splitlines() if not line.startswith("-----"))]
+        with self._lock:
+            known = [*self._pieces, *(piece for piece in pieces if len(piece) >= _SHORTEST)]
+            self._pieces = dict.fromkeys(sorted(known, key=len, reverse=True))
+
+    def __call__(self, text: str) -> str:
+        """The text without secrets."""
+        for piece in self._pieces:
+            text = text.replace(piece, MASK)
+        return _PRIVATE_KEY.sub(MASK, text)

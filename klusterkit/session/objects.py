@@ -1,0 +1,78 @@
+"""What changes the state file alone: the credential and the cluster. No host is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from klusterkit import pki
+from klusterkit.cluster import Cluster
+from klusterkit.engine.errors import UsageError
+from klusterkit.session.session import Session, expanded
+from klusterkit.state import Snapshot
+
+CREDENTIAL = "ssh-credential"
+"""Name of the credential, and of the secret that holds its private key."""
+
+KEY_SECRET = f"{CREDENTIAL}.key"
+
+
+def create_credential(session: Session, user: str, private_key: Path, passphrase: Callable[[], str] | None) -> None:
+    """Keep the login for all machines. Raises ``UsageError`` for a key that can't be used, or a second credential.
+
+    Args:
+        session: opened for writing.
+        user: whom to log in as: root, or somebody who may use sudo without a password.
+        private_key: an OpenSSH or PEM private key file.
+        passphrase: asks for the key's passphrase; the key is kept without it, encrypted as all secrets are.
+    """
+    from klusterkit.hosts.credentials import load_private_key  # paramiko takes 100 ms to import
+
+    session.refuse_run_in_progress()
+    if session.snapshot.credentials:
+        raise UsageError(
+            f"{session.state.path} has a credential already (user {session.snapshot.credentials[0]['user']})",
+            hint="`cctl get credential` shows it",
+        )
+    content = _read_key(expanded(private_key))
+    key = load_private_key(content, passphrase, where=str(private_key))
+    snapshot = session.state.with_secret(session.snapshot, KEY_SECRET, key.content)
+    credential = {"name": CREDENTIAL, "user": user, "key": KEY_SECRET, "fingerprint": key.fingerprint}
+    session.state.fold(_with(snapshot, credentials=[credential]))
+
+
+def _read_key(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"the private key {path} can't be read: {error.strerror}",
+            hint="name the file with --private-key; make one with ssh-keygen",
+        ) from None
+
+
+def create_cluster(session: Session, cluster: Cluster) -> None:
+    """Keep the cluster and make its authorities. Raises ``UsageError`` when there is one already."""
+    session.refuse_run_in_progress()
+    if session.snapshot.cluster is not None:
+        raise UsageError(
+            f"{session.state.path} has a cluster already: {session.the_cluster().name}",
+            hint="each cluster has its own state file: name another one with --state",
+        )
+    snapshot = session.snapshot
+    for name, value in _authorities().items():
+        snapshot = session.state.with_secret(snapshot, name, value.encode())
+    session.state.fold(_with(snapshot, cluster=cluster.to_object()))
+
+
+def _authorities() -> dict[str, str]:
+    secrets: dict[str, str] = {}
+    for name in pki.AuthorityName:
+        authority = pki.Authority.create(name.common_name)
+        secrets |= {f"{name}.crt": authority.cert_pem, f"{name}.key": authority.key_pem}
+    private, public = pki.create_service_account_key()
+    return secrets | {"sa.key": private, "sa.pub": public}
+
+
+def _with(snapshot: Snapshot, **fields: object) -> Snapshot:
+    return snapshot.model_copy(update=fields)

@@ -1,0 +1,36 @@
+"""Saved plans: files that can be reviewed and signed off, and applied exactly."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from klusterkit import tasks
+from klusterkit.engine.errors import UsageError
+from klusterkit.engine.plan import Plan
+
+_ = tasks  # importing it registers the kinds of steps that a plan may name
+
+
+def save_plan(plan: Plan, path: Path) -> None:
+    """Write a plan, 0600: it holds no secret, but says much of the site. An existing file is replaced as a whole."""
+    partial = path.with_name(f"{path.name}.part")
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(plan.to_yaml())
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise UsageError(f"the plan can't be written to {path}: {error.strerror}", hint="name another file") from None
+
+
+def load_plan(path: Path) -> Plan:
+    """Read a saved plan. Raises ``PlanInvalid`` if it was edited, damaged, or is none."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise UsageError(f"the plan {path} can't be read: {why}", hint="make one: `cctl plan … --out FILE`") from None
+    return Plan.from_yaml(text)

@@ -1,0 +1,149 @@
+"""Runs: a plan is started, gone on with, or taken back, and in the end folded into the state."""
+
+from __future__ import annotations
+
+import getpass
+import secrets
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from klusterkit.bundle import ArtifactStore
+from klusterkit.engine.errors import UsageError
+from klusterkit.engine.events import Sink
+from klusterkit.engine.executor import LocalExecutor
+from klusterkit.engine.journal import Direction, Journal, Record, Status
+from klusterkit.engine.plan import Plan
+from klusterkit.engine.runner import Report, Runner
+from klusterkit.session.connect import fleet_for_run
+from klusterkit.session.errors import NoRun
+from klusterkit.session.log import RunLog, tee
+from klusterkit.session.session import Session
+from klusterkit.session.staleness import refuse_stale
+
+Choice = Literal["adopt", "retry", "skip"]
+
+KEPT_RUNS = 200
+"""So many finished runs stay in the state file in brief; their logs stay beside it."""
+
+
+def who() -> str:
+    """Whoever gives this command, for logs and locks."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def start(session: Session, plan: Plan, tell: Sink, running: Callable[[Runner], None]) -> Report:
+    """Begin a run of exactly this plan, and walk it.
+
+    Args:
+        session: opened for writing.
+        plan: what to do. Refused with ``PlanStale`` when the state or a host has moved on since it was made.
+        tell: told what happens.
+        running: given the runner before it starts, so that a signal handler can stop it.
+    """
+    session.refuse_run_in_progress()
+    refuse_stale(session, plan)
+    name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+    journal = Journal.open(session.state, plan, run=name, who=who())
+    return _walk(session, journal, Direction.FORWARD, tell, running)
+
+
+def resume(session: Session, decisions: Mapping[str, Choice], tell: Sink, running: Callable[[Runner], None]) -> Report:
+    """Go on towards the plan's end, after an interruption, a failure, a question, or half a rollback."""
+    journal = _in_progress(session)
+    _decide(journal, decisions)
+    return _walk(session, journal, Direction.FORWARD, tell, running)
+
+
+def rollback(session: Session, tell: Sink, running: Callable[[Runner], None]) -> Report:
+    """Undo what the run in progress has done. Raises ``PointOfNoReturn`` where that is past."""
+    return _walk(session, _in_progress(session), Direction.BACK, tell, running)
+
+
+def _in_progress(session: Session) -> Journal:
+    journal = session.run
+    if journal is None:
+        raise NoRun("no run is in progress", hint="`cctl history` shows what has ended")
+    return journal
+
+
+def _decide(journal: Journal, decisions: Mapping[str, Choice]) -> None:
+    for task in decisions:
+        if task not in journal.plan.by_id:
+            raise UsageError(f"the run has no task {task!r}", hint="`cctl status` lists them")
+        if journal[task].status not in (Status.UNKNOWN, Status.FAILED, Status.UNDO_UNKNOWN, Status.STUCK):
+            raise UsageError(
+                f"{task} is {journal[task].status}: there is nothing to decide",
+                hint="--adopt, --retry and --skip are for tasks that failed or whose end is unknown",
+            )
+    journal.write(*(Record(record="decide", at=time.time(), task=task, choice=decisions[task]) for task in decisions))
+
+
+def _walk(
+    session: Session, journal: Journal, direction: Direction, tell: Sink, running: Callable[[Runner], None]
+) -> Report:
+    log = RunLog(session.state.path, journal.run, session.mask, debug=session.settings.debug)
+    try:
+        with fleet_for_run(session, journal) as fleet:
+            artifacts = ArtifactStore(session.settings.cache)
+            executor = LocalExecutor(
+                fleet,
+                secret=session.secret,
+                artifact=artifacts.path,
+                mask=session.mask,
+                on_crash=lambda text: log.note("crash", traceback=text),
+            )
+            runner = Runner(journal, executor, tee(log.event, tell))
+            running(runner)
+            report = runner.forward() if direction is Direction.FORWARD else runner.back()
+        if report.outcome in ("done", "undone"):
+            fold(session, journal, report)
+        return report
+    finally:
+        log.close()
+
+
+def fold(session: Session, journal: Journal, report: Report) -> None:
+    """End the run: its outcome becomes the state, and the journal is empty. Killed before, it is done at the resume."""
+    snapshot = session.snapshot
+    changes: dict[str, Any] = {}
+    if report.outcome == "done":
+        changes = {field: _merged(getattr(snapshot, field), value) for field, value in journal.plan.outcome.items()}
+    brief = brief_of(journal, report.outcome)
+    runs = [*snapshot.runs, brief][-KEPT_RUNS:]
+    session.state.fold(snapshot.model_copy(update={**changes, "runs": runs}))
+
+
+def _merged(old: Any, new: Any) -> Any:
+    """Objects of a list replace those of the same name; the entries of a mapping are set; anything else is replaced."""
+    if isinstance(old, list) and isinstance(new, list):
+        merged: dict[str, Any] = {_name(item): item for item in [*old, *new]}  # pyright: ignore[reportUnknownVariableType]
+        return list(merged.values())
+    if isinstance(old, dict) and isinstance(new, dict) and "apiVersion" not in new:
+        return {**old, **new}
+    return new
+
+
+def _name(item: Any) -> str:
+    return str(item["metadata"]["name"] if "metadata" in item else item["name"])
+
+
+def brief_of(journal: Journal, outcome: str) -> dict[str, Any]:
+    """What is remembered of a run: who did what, when, how it ended, and how long each task took (seconds)."""
+    states = journal.states
+    return {
+        "name": journal.run,
+        "operation": journal.plan.operation,
+        "outcome": outcome,
+        "who": journal.who,
+        "plan": journal.plan.digest,
+        "began": round(journal.began, 3),
+        "ended": round(time.time(), 3),
+        "tasks": len(states),
+        "timing": {
+            task: [round(state.began - journal.began, 3), round(state.ended - journal.began, 3)]
+            for task, state in states.items()
+            if state.began and state.ended
+        },
+    }

@@ -1,0 +1,53 @@
+"""What a command was told besides its own arguments: where the state is, what opens it, where artifacts come from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+OFFICIAL_SITES = "https://"
+"""A path below a mirror begins with the site's name, so the official sites are a mirror too: of themselves."""
+
+
+class Settings(BaseModel):
+    """Set once per command, from options first and the environment second."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    state: Path
+    identity: Path | None = None
+    """The age identity that opens the state file's secrets; by default the user's own."""
+    plaintext: bool = False
+    """Whether a new state file keeps its secrets in clear (``--insecure-plaintext-state``)."""
+    recipients: tuple[str, ...] = ()
+    """More age recipients for a new state file."""
+    mirror: str = OFFICIAL_SITES
+    """A folder, ``file://`` or ``http(s)://`` address that holds the official sites' paths, one folder a site."""
+    cache: Path
+    """Where verified artifacts are kept on this machine, by SHA-256."""
+    ssh_jump: str | None = None
+    known_hosts: tuple[Path, ...] = ()
+    host_keys: tuple[str, ...] = ()
+    """Fingerprints (``SHA256:…``) of host keys that are accepted when they are met for the first time."""
+    patience: float = 120.0
+    """Seconds that a run waits for a host whose link is gone before its task fails."""
+    debug: bool = False
+    ask_host_key: Callable[[str, str], bool] | None = None
+    """Asks on the terminal whether a host (its address, its key's fingerprint) is the right one."""
+    ask_passphrase: Callable[[bool], str] | None = None
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ, **options: object) -> Settings:
+        """Options that are None or empty give way to the environment, and that to the defaults."""
+        home = Path(environ.get("HOME") or str(Path.home()))
+        cache = Path(environ.get("XDG_CACHE_HOME") or home / ".cache") / "klusterkit"
+        found: dict[str, object] = {
+            "state": environ.get("CCTL_STATE") or "cctl-state.yaml",
+            "mirror": environ.get("KLUSTERKIT_MIRROR") or OFFICIAL_SITES,
+            "cache": environ.get("KLUSTERKIT_CACHE") or cache,
+            "known_hosts": (home / ".ssh" / "known_hosts",),
+        }
+        return cls.model_validate(found | {name: value for name, value in options.items() if value not in (None, ())})

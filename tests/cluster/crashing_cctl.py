@@ -1,0 +1,31 @@
+"""cctl that ends itself with SIGKILL right after its Nth write of journal records: ``crashing_cctl.py N ARGUMENT…``.
+
+The product has no such switch. What is patched is the one place where records become durable, so that the crash comes
+exactly between a record and whatever would follow it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from klusterkit.cli.cctl import main
+from klusterkit.state import StateFile
+
+left = int(sys.argv.pop(1))
+append = StateFile.append
+
+
+def append_then_die(self: StateFile, *records: object) -> None:
+    """Append as ever; the Nth time, be gone before anybody hears of it."""
+    global left  # noqa: PLW0603 - this process has one purpose
+    append(self, *records)  # type: ignore[arg-type]
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+StateFile.append = append_then_die  # type: ignore[method-assign]
+sys.argv[0] = "cctl"
+main()
