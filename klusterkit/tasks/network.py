@@ -1,0 +1,145 @@
+"""The host's network as it was before pods: links, network namespaces, packet filter rules, kernel settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, ClassVar
+
+from klusterkit.engine.errors import CommandFailedTemporarily
+from klusterkit.engine.step import Before, Context, Observation, Step
+from klusterkit.tasks import note
+from klusterkit.tasks.kernel import read_settings, write_settings
+
+LINKS = ("cni*", "flannel*", "veth*", "kube-*", "nodelocaldns", "cali*", "vxlan.calico", "tunl0", "cilium*", "lxc*")
+NAMESPACES = ("cni-*",)
+TABLES = ("kube-proxy", "flannel-*", "cni*", "filter", "nat", "mangle", "raw")
+"""Of nftables. The last four are those of iptables, in its newer form."""
+SETTINGS = (
+    *("net.ipv4.conf.all.route_localnet", "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"),
+    *("net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack_tcp_timeout_established"),
+    *("net.netfilter.nf_conntrack_tcp_timeout_close_wait", "vm.overcommit_memory", "vm.panic_on_oom"),
+    *("kernel.panic", "kernel.panic_on_oops", "kernel.keys.root_maxkeys", "kernel.keys.root_maxbytes"),
+)
+"""What the kubelet, kube-proxy and networks of pods set by themselves."""
+
+FILTERS = ("iptables-legacy", "ip6tables-legacy", "iptables-nft", "ip6tables-nft")
+"""Rules can stand in two forms beside each other: a container doesn't ask which one the host uses."""
+
+_NOTE = "network/baseline"
+_COUNTERS = re.compile(r"\[\d+:\d+\]")
+_CHAIN = re.compile(r":\S+ (ACCEPT|DROP) ")
+"""A chain of the kernel's own, with what becomes of packets that no rule decides."""
+_BUILT_IN = re.compile(r":\S+ ACCEPT ")
+
+
+class Baseline(Step):
+    """Remember what the network of the host is, so that undo can take away what networks of pods leave behind.
+
+    Kubernetes removes none of that itself. Undo deletes links, network namespaces and tables of nftables that came
+    since and match the patterns, and puts back the rules of iptables and the kernel's settings.
+    """
+
+    kind: ClassVar[str] = "network.baseline"
+
+    links: tuple[str, ...] = LINKS
+    namespaces: tuple[str, ...] = NAMESPACES
+    tables: tuple[str, ...] = TABLES
+    settings: tuple[str, ...] = SETTINGS
+
+    @property
+    def title(self) -> str:
+        """What it does."""
+        return "remember the network as it is"
+
+    def observe(self, on: Context) -> Observation:
+        """Whether it is remembered."""
+        remembered = bool(note.read(on, _NOTE))
+        reason = "" if remembered else "not remembered yet"
+        return Observation(satisfied=remembered, before={"remembered": remembered}, reason=reason)
+
+    def apply(self, on: Context, before: Before) -> None:
+        """Look, and keep what was seen on the host."""
+        _ = before
+        seen = {"rules": {program: _rules(on, program) for program in FILTERS}, **self._look(on)}
+        note.write(on, _NOTE, {**seen, "settings": read_settings(on, self.settings)})
+
+    def undo(self, on: Context, before: Before) -> None:
+        """Take away what came since, and set back what was changed."""
+        _ = before
+        kept = note.read(on, _NOTE)
+        if not kept:
+            return  # nothing was done on top of a baseline that was not kept
+        self._take_away(on, kept)
+        for program, tables in kept["rules"].items():
+            _restore(on, program, tables)
+        write_settings(on, kept["settings"])
+        note.remove(on, _NOTE)
+
+    def _look(self, on: Context) -> dict[str, list[str]]:
+        return {
+            "namespaces": _matching(_names(on, "/run/netns"), self.namespaces),
+            "links": _matching(_names(on, "/sys/class/net"), self.links),
+            "tables": _matching(_tables(on), [f"* {table}" for table in self.tables]),
+        }
+
+    def _take_away(self, on: Context, kept: Mapping[str, Any]) -> None:
+        commands = {
+            "namespaces": ["ip", "netns", "delete"],
+            "links": ["ip", "link", "delete"],
+            "tables": ["nft", "delete", "table"],
+        }
+        for what, command in commands.items():
+            for name in self._since(on, kept, what):
+                ended = on.host.run([*command, *name.split()])
+                # A link may be gone by then: with its other end, or with the namespace that held that.
+                if not ended.ok and name in self._since(on, kept, what):
+                    raise CommandFailedTemporarily(
+                        f"{name}, which came since, can't be deleted", host=on.host.name, seen=ended.said
+                    )
+
+    def _since(self, on: Context, kept: Mapping[str, Any], what: str) -> list[str]:
+        return [name for name in self._look(on)[what] if name not in kept[what]]
+
+
+def _matching(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
+    wanted = list(patterns)
+    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in wanted)]
+
+
+def _names(on: Context, folder: str) -> list[str]:
+    found = on.host.run(["find", folder, "-mindepth", "1", "-maxdepth", "1", "-print0"])
+    return sorted(name.rpartition("/")[2] for name in found.out.decode().split("\0") if name)
+
+
+def _tables(on: Context) -> list[str]:
+    """Tables of nftables, each with its family: ``ip nat``. None where there is no nft."""
+    listed = on.host.run(["nft", "list", "tables"])
+    return [line.removeprefix("table ") for line in listed.text.splitlines()] if listed.ok else []
+
+
+def _rules(on: Context, program: str) -> dict[str, list[str]]:
+    """Chains and rules by their tables, without counters. Tables without rules are left out: they do nothing."""
+    saved = on.host.run([f"{program}-save"])
+    tables: dict[str, list[str]] = {}
+    for line in saved.text.splitlines() if saved.ok else []:
+        if line.startswith("*"):
+            tables[line[1:]] = []
+        elif tables and not line.startswith(("#", "COMMIT")):
+            tables[next(reversed(tables))].append(_COUNTERS.sub("[0:0]", line))
+    return {table: lines for table, lines in tables.items() if not all(_BUILT_IN.match(line) for line in lines)}
+
+
+def _restore(on: Context, program: str, kept: Mapping[str, list[str]]) -> None:
+    now = _rules(on, program)
+    if now == kept:
+        return
+    emptied = {table: [line for line in lines if _CHAIN.match(line)] for table, lines in now.items()}
+    tables = {**emptied, **kept}.items()
+    lines = [line for table, lines in tables for line in (f"*{table}", *lines, "COMMIT")]
+    ended = on.host.run([f"{program}-restore"], stdin="".join(f"{line}\n" for line in lines).encode())
+    if not ended.ok:
+        raise CommandFailedTemporarily(
+            f"the packet filter rules can't be put back with {program}-restore", host=on.host.name, seen=ended.said
+        )
