@@ -1,4 +1,4 @@
-"""The vocabulary: idempotent, undoable steps. Importing it makes every kind of step known, so that plans can be read."""
+"""The vocabulary: idempotent, undoable steps. Importing it registers every kind, so that plans can be read."""
 
 from klusterkit.tasks import (
     access,
