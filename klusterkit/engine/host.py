@@ -116,8 +116,11 @@ class Host(Protocol):
         """
         ...
 
-    def mkdir(self, path: str, mode: int = 0o755, owner: str = "root:root") -> None:
-        """Make one folder, or give the one that is there this mode and owner. The parent has to exist."""
+    def mkdir(self, path: str | Sequence[str], mode: int = 0o755, owner: str = "root:root") -> None:
+        """Make one folder or several, in this order, or give those that are there this mode and owner.
+
+        Parents have to exist. All folders go in one round trip.
+        """
         ...
 
     def remove(self, *paths: str, recursive: bool = False) -> None:
