@@ -15,7 +15,7 @@ from klusterkit.plans.create import compile_create, extra_artifacts
 from klusterkit.plans.request import ArtifactFile, CreateRequest, refusals
 from klusterkit.session.connect import fleet_for_meeting
 from klusterkit.session.errors import Refused
-from klusterkit.session.session import Session
+from klusterkit.session.hold import Hold
 from klusterkit.session.supplies import supply
 
 AT_ONCE = 32
@@ -40,7 +40,7 @@ class Wanted(BaseModel):
         return f"create machine {' '.join(f'--ip {address}' for address in self.addresses)} --role {self.role}"
 
 
-def plan_create(session: Session, wanted: Wanted) -> Plan:
+def plan_create(hold: Hold, wanted: Wanted) -> Plan:
     """The plan that makes these machines part of the cluster.
 
     Raises:
@@ -48,35 +48,35 @@ def plan_create(session: Session, wanted: Wanted) -> Plan:
         UsageError, InvalidCluster: what is asked for can't be.
         HostRefused, HostUnreachable: a host can't be looked at.
     """
-    session.refuse_run_in_progress()
-    cluster = session.the_cluster()
-    machines = _machines(session, cluster, wanted)
-    facts = _facts(session, machines)
+    hold.refuse_run_in_progress()
+    cluster = hold.the_cluster()
+    machines = _machines(hold, cluster, wanted)
+    facts = _facts(hold, machines)
     request = CreateRequest(
         cluster=cluster,
         machines=machines,
-        existing=tuple(session.machines),
+        existing=tuple(hold.machines),
         facts=facts,
-        artifacts=_artifacts(session, cluster, machines, facts.values()),
-        lineage=session.snapshot.lineage,
-        serial=session.snapshot.serial,
+        artifacts=_artifacts(hold, cluster, machines, facts.values()),
+        lineage=hold.snapshot.lineage,
+        serial=hold.snapshot.serial,
         operation=wanted.operation,
     ).checked()
-    _refuse(session, request)
+    _refuse(hold, request)
     return compile_create(request)
 
 
-def _machines(session: Session, cluster: Cluster, wanted: Wanted) -> tuple[Machine, ...]:
+def _machines(hold: Hold, cluster: Cluster, wanted: Wanted) -> tuple[Machine, ...]:
     if not wanted.addresses:
         raise UsageError("no machine is named", hint="name it by its address: --ip 10.0.0.5")
     if wanted.name and len(wanted.addresses) > 1:
         raise UsageError("one name for several machines", hint="leave --name out, or create them one by one")
-    if not session.snapshot.credentials:
+    if not hold.snapshot.credentials:
         raise UsageError(
-            f"{session.state.path} has no credential yet",
+            f"{hold.state.path} has no credential yet",
             hint="cctl create credential --user root --private-key ~/.ssh/id_rsa",
         )
-    user = session.snapshot.credentials[0]["user"]
+    user = hold.snapshot.credentials[0]["user"]
     machines = tuple(
         Machine.of(
             name=wanted.name or machine_name(parse_address(address, "machine address")),
@@ -93,7 +93,7 @@ def _machines(session: Session, cluster: Cluster, wanted: Wanted) -> tuple[Machi
     )
     for machine in machines:
         cluster.check_address(machine.address)
-        if any(there.name == machine.name or there.address == machine.address for there in session.machines):
+        if any(there.name == machine.name or there.address == machine.address for there in hold.machines):
             raise UsageError(f"{machine.name} is part of the cluster already", hint="`cctl get machine` lists them")
     return machines
 
@@ -104,8 +104,8 @@ def _taint(text: str) -> Taint:
     return Taint.of(key=key, value=value, effect=effect)
 
 
-def _facts(session: Session, machines: Sequence[Machine]) -> dict[str, Facts]:
-    with fleet_for_meeting(session, machines) as fleet, ThreadPoolExecutor(AT_ONCE) as pool:
+def _facts(hold: Hold, machines: Sequence[Machine]) -> dict[str, Facts]:
+    with fleet_for_meeting(hold, machines) as fleet, ThreadPoolExecutor(AT_ONCE) as pool:
         return dict(
             zip(
                 (machine.name for machine in machines),
@@ -116,7 +116,7 @@ def _facts(session: Session, machines: Sequence[Machine]) -> dict[str, Facts]:
 
 
 def _artifacts(
-    session: Session, cluster: Cluster, machines: Sequence[Machine], facts: Iterable[Facts]
+    hold: Hold, cluster: Cluster, machines: Sequence[Machine], facts: Iterable[Facts]
 ) -> dict[str, ArtifactFile]:
     architectures = {Architecture.parse(each.architecture) for each in facts}
     if len(architectures) > 1:
@@ -126,16 +126,16 @@ def _artifacts(
         )
     roles = {role for machine in machines for role in machine.roles}
     wanted = artifacts_for(roles, cluster.kubernetes_version, cluster.cni, *architectures)
-    return supply(session.settings, (*wanted, *extra_artifacts(cluster)))
+    return supply(hold.settings, (*wanted, *extra_artifacts(cluster)))
 
 
-def _refuse(session: Session, request: CreateRequest) -> None:
+def _refuse(hold: Hold, request: CreateRequest) -> None:
     reasons: list[UsageError] = []
     for machine, refusal in refusals(request):
         if refusal.fatal:
             reasons.append(UsageError(refusal.what, host=machine.name, seen=refusal.seen, hint=refusal.hint))
         else:
-            session.notices.append(f"{machine.name}: {refusal}")
+            hold.notices.append(f"{machine.name}: {refusal}")
     if reasons:
         hosts = sorted({str(reason.host) for reason in reasons})
         raise Refused(f"{', '.join(hosts)} can't be used as it is; nothing was changed", reasons)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict
+
 from klusterkit import pki
-from klusterkit.cluster import Cluster
+from klusterkit.cluster import CNI, Cluster
 from klusterkit.engine.errors import UsageError
-from klusterkit.session.session import Session, expanded
+from klusterkit.session.hold import Hold, expanded
 from klusterkit.state import Snapshot
 
 CREDENTIAL = "ssh-credential"
@@ -17,28 +19,28 @@ CREDENTIAL = "ssh-credential"
 KEY_SECRET = f"{CREDENTIAL}.key"
 
 
-def create_credential(session: Session, user: str, private_key: Path, passphrase: Callable[[], str] | None) -> None:
+def create_credential(hold: Hold, user: str, private_key: Path, passphrase: Callable[[], str] | None) -> None:
     """Keep the login for all machines. Raises ``UsageError`` for a key that can't be used, or a second credential.
 
     Args:
-        session: opened for writing.
+        hold: opened for writing.
         user: whom to log in as: root, or somebody who may use sudo without a password.
         private_key: an OpenSSH or PEM private key file.
         passphrase: asks for the key's passphrase; the key is kept without it, encrypted as all secrets are.
     """
     from klusterkit.hosts.credentials import load_private_key  # paramiko takes 100 ms to import
 
-    session.refuse_run_in_progress()
-    if session.snapshot.credentials:
+    hold.refuse_run_in_progress()
+    if hold.snapshot.credentials:
         raise UsageError(
-            f"{session.state.path} has a credential already (user {session.snapshot.credentials[0]['user']})",
+            f"{hold.state.path} has a credential already (user {hold.snapshot.credentials[0]['user']})",
             hint="`cctl get credential` shows it",
         )
     content = _read_key(expanded(private_key))
     key = load_private_key(content, passphrase, where=str(private_key))
-    snapshot = session.state.with_secret(session.snapshot, KEY_SECRET, key.content)
+    snapshot = hold.state.with_secret(hold.snapshot, KEY_SECRET, key.content)
     credential = {"name": CREDENTIAL, "user": user, "key": KEY_SECRET, "fingerprint": key.fingerprint}
-    session.state.fold(_with(snapshot, credentials=[credential]))
+    hold.state.fold(_with(snapshot, credentials=[credential]))
 
 
 def _read_key(path: Path) -> bytes:
@@ -51,18 +53,52 @@ def _read_key(path: Path) -> bytes:
         ) from None
 
 
-def create_cluster(session: Session, cluster: Cluster) -> None:
-    """Keep the cluster and make its authorities. Raises ``UsageError`` when there is one already."""
-    session.refuse_run_in_progress()
-    if session.snapshot.cluster is not None:
+class WantedCluster(BaseModel):
+    """What the operator asks for, as text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pod_network: str
+    service_network: str
+    kubernetes_version: str | None = None
+    dns_domain: str | None = None
+    cni: str = "flannel"
+    """``flannel``, ``none``, or the path of a manifest."""
+    name: str | None = None
+
+
+def create_cluster(hold: Hold, wanted: WantedCluster) -> Cluster:
+    """Keep the cluster and make its authorities. Raises ``UsageError`` when there is one, ``InvalidCluster``."""
+    hold.refuse_run_in_progress()
+    if hold.snapshot.cluster is not None:
         raise UsageError(
-            f"{session.state.path} has a cluster already: {session.the_cluster().name}",
+            f"{hold.state.path} has a cluster already: {hold.the_cluster().name}",
             hint="each cluster has its own state file: name another one with --state",
         )
-    snapshot = session.snapshot
+    given = wanted.model_dump(exclude_none=True, exclude={"cni"})
+    cluster = Cluster.of(**given, cni=_cni(wanted.cni))
+    snapshot = hold.snapshot
     for name, value in _authorities().items():
-        snapshot = session.state.with_secret(snapshot, name, value.encode())
-    session.state.fold(_with(snapshot, cluster=cluster.to_object()))
+        snapshot = hold.state.with_secret(snapshot, name, value.encode())
+    hold.state.fold(_with(snapshot, cluster=cluster.to_object()))
+    return cluster
+
+
+def _cni(word: str) -> CNI:
+    match word:
+        case "flannel":
+            return CNI()
+        case "none":
+            return CNI(kind="none")
+        case _:
+            try:
+                return CNI.manifest(expanded(Path(word)).read_text(encoding="utf-8"))
+            except (OSError, UnicodeDecodeError) as error:
+                why = error.strerror if isinstance(error, OSError) else "it is no text"
+                raise UsageError(
+                    f"the CNI manifest {word} can't be read: {why}",
+                    hint="--cni takes flannel, none, or a manifest's path",
+                ) from None
 
 
 def _authorities() -> dict[str, str]:

@@ -18,8 +18,8 @@ from klusterkit.engine.plan import Plan
 from klusterkit.engine.runner import Report, Runner
 from klusterkit.session.connect import fleet_for_run
 from klusterkit.session.errors import NoRun
+from klusterkit.session.hold import Hold
 from klusterkit.session.log import RunLog, tee
-from klusterkit.session.session import Session
 from klusterkit.session.staleness import refuse_stale
 
 Choice = Literal["adopt", "retry", "skip"]
@@ -33,36 +33,36 @@ def who() -> str:
     return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
-def start(session: Session, plan: Plan, tell: Sink, running: Callable[[Runner], None]) -> Report:
+def start(hold: Hold, plan: Plan, tell: Sink, running: Callable[[Runner], None]) -> Report:
     """Begin a run of exactly this plan, and walk it.
 
     Args:
-        session: opened for writing.
+        hold: opened for writing.
         plan: what to do. Refused with ``PlanStale`` when the state or a host has moved on since it was made.
         tell: told what happens.
         running: given the runner before it starts, so that a signal handler can stop it.
     """
-    session.refuse_run_in_progress()
-    refuse_stale(session, plan)
+    hold.refuse_run_in_progress()
+    refuse_stale(hold, plan)
     name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
-    journal = Journal.open(session.state, plan, run=name, who=who())
-    return _walk(session, journal, Direction.FORWARD, tell, running)
+    journal = Journal.open(hold.state, plan, run=name, who=who())
+    return _walk(hold, journal, Direction.FORWARD, tell, running)
 
 
-def resume(session: Session, decisions: Mapping[str, Choice], tell: Sink, running: Callable[[Runner], None]) -> Report:
+def resume(hold: Hold, decisions: Mapping[str, Choice], tell: Sink, running: Callable[[Runner], None]) -> Report:
     """Go on towards the plan's end, after an interruption, a failure, a question, or half a rollback."""
-    journal = _in_progress(session)
+    journal = _in_progress(hold)
     _decide(journal, decisions)
-    return _walk(session, journal, Direction.FORWARD, tell, running)
+    return _walk(hold, journal, Direction.FORWARD, tell, running)
 
 
-def rollback(session: Session, tell: Sink, running: Callable[[Runner], None]) -> Report:
+def rollback(hold: Hold, tell: Sink, running: Callable[[Runner], None]) -> Report:
     """Undo what the run in progress has done. Raises ``PointOfNoReturn`` where that is past."""
-    return _walk(session, _in_progress(session), Direction.BACK, tell, running)
+    return _walk(hold, _in_progress(hold), Direction.BACK, tell, running)
 
 
-def _in_progress(session: Session) -> Journal:
-    journal = session.run
+def _in_progress(hold: Hold) -> Journal:
+    journal = hold.run
     if journal is None:
         raise NoRun("no run is in progress", hint="`cctl history` shows what has ended")
     return journal
@@ -80,39 +80,37 @@ def _decide(journal: Journal, decisions: Mapping[str, Choice]) -> None:
     journal.write(*(Record(record="decide", at=time.time(), task=task, choice=decisions[task]) for task in decisions))
 
 
-def _walk(
-    session: Session, journal: Journal, direction: Direction, tell: Sink, running: Callable[[Runner], None]
-) -> Report:
-    log = RunLog(session.state.path, journal.run, session.mask, debug=session.settings.debug)
+def _walk(hold: Hold, journal: Journal, direction: Direction, tell: Sink, running: Callable[[Runner], None]) -> Report:
+    log = RunLog(hold.state.path, journal.run, hold.mask, debug=hold.settings.debug)
     try:
-        with fleet_for_run(session, journal) as fleet:
-            artifacts = ArtifactStore(session.settings.cache)
+        with fleet_for_run(hold, journal) as fleet:
+            artifacts = ArtifactStore(hold.settings.cache)
             executor = LocalExecutor(
                 fleet,
-                secret=session.secret,
+                secret=hold.secret,
                 artifact=artifacts.path,
-                mask=session.mask,
+                mask=hold.mask,
                 on_crash=lambda text: log.note("crash", traceback=text),
             )
             runner = Runner(journal, executor, tee(log.event, tell))
             running(runner)
             report = runner.forward() if direction is Direction.FORWARD else runner.back()
         if report.outcome in ("done", "undone"):
-            fold(session, journal, report)
+            fold(hold, journal, report)
         return report
     finally:
         log.close()
 
 
-def fold(session: Session, journal: Journal, report: Report) -> None:
+def fold(hold: Hold, journal: Journal, report: Report) -> None:
     """End the run: its outcome becomes the state, and the journal is empty. Killed before, it is done at the resume."""
-    snapshot = session.snapshot
+    snapshot = hold.snapshot
     changes: dict[str, Any] = {}
     if report.outcome == "done":
         changes = {field: _merged(getattr(snapshot, field), value) for field, value in journal.plan.outcome.items()}
     brief = brief_of(journal, report.outcome)
     runs = [*snapshot.runs, brief][-KEPT_RUNS:]
-    session.state.fold(snapshot.model_copy(update={**changes, "runs": runs}))
+    hold.state.fold(snapshot.model_copy(update={**changes, "runs": runs}))
 
 
 def _merged(old: Any, new: Any) -> Any:

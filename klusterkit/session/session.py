@@ -1,113 +1,148 @@
-"""A session: one command's hold on the state file, its secrets, and the run in progress."""
+"""A session: everything that a command line can ask for, one method each; the modules beside tell what it takes."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from klusterkit.cluster import Cluster, Machine
-from klusterkit.engine.errors import UsageError
-from klusterkit.engine.journal import Journal
-from klusterkit.session.errors import RunInProgress
-from klusterkit.session.masking import Mask
+from klusterkit.session.hold import Hold, open_hold
 from klusterkit.session.settings import Settings
-from klusterkit.state import KeySource, Snapshot, StateFile, key_source, lock
+
+if TYPE_CHECKING:  # what a command doesn't need isn't imported: `cctl get` has to answer at once
+    from klusterkit.cluster import Cluster, Machine
+    from klusterkit.engine.events import Sink
+    from klusterkit.engine.executor import Outcome
+    from klusterkit.engine.journal import Journal
+    from klusterkit.engine.plan import Plan
+    from klusterkit.engine.runner import Report, Runner
+    from klusterkit.session.runs import Choice
+    from klusterkit.session.status import StatusReport
+    from klusterkit.state import Snapshot
 
 
 class Session:
-    """What the operations of this package work on. Made by :func:`open_session`.
+    """One command's session. Opened with :meth:`open`."""
 
-    Attributes:
-        settings: what the command was told.
-        state: the state file, locked if the session may write.
-        mask: knows every secret that the session has opened.
-        notices: what the operator should be told on standard error.
-    """
+    def __init__(self, hold: Hold) -> None:
+        self._hold = hold
+        self._runner: Runner | None = None
+        self._stop_wanted = False
 
-    def __init__(self, settings: Settings, state: StateFile, notices: Sequence[str]) -> None:
-        self.settings = settings
-        self.state = state
-        self.mask = Mask()
-        self.notices = [*state.notices, *notices]
+    @classmethod
+    @contextmanager
+    def open(cls, settings: Settings, *, create: bool = False, write: str | None = None) -> Generator[Session]:
+        """Open the state file; see :func:`klusterkit.session.hold.open_hold`."""
+        with open_hold(settings, write=write, create=create) as hold:
+            yield cls(hold)
 
     @property
     def snapshot(self) -> Snapshot:
         """The state between two runs."""
-        return self.state.snapshot
+        return self._hold.snapshot
+
+    @property
+    def notices(self) -> list[str]:
+        """What the operator should be told on standard error."""
+        return self._hold.notices
 
     @property
     def cluster(self) -> Cluster | None:
         """The cluster, once there is one."""
-        return Cluster.from_object(self.snapshot.cluster) if self.snapshot.cluster else None
+        return self._hold.cluster
 
     @property
     def machines(self) -> list[Machine]:
         """The machines that belong to the cluster."""
-        return [Machine.from_object(data) for data in self.snapshot.machines]
+        return self._hold.machines
 
     @property
     def run(self) -> Journal | None:
-        """The run in progress: interrupted, failed, or waiting for an answer."""
-        return Journal(self.state) if self.state.records else None
+        """The run in progress."""
+        return self._hold.run
 
-    def secret(self, name: str) -> bytes:
-        """A secret's value. From now on it is masked in all that this session writes or shows."""
-        value = self.state.secret(name).get_secret_value()
-        self.mask.learn(value)
-        return value
+    @property
+    def history(self) -> Sequence[Mapping[str, Any]]:
+        """Finished runs in brief, oldest first; see :func:`klusterkit.session.runs.brief_of`."""
+        return self.snapshot.runs
 
-    def the_cluster(self) -> Cluster:
-        """The cluster. Raises ``UsageError`` when there is none yet."""
-        cluster = self.cluster
-        if cluster is None:
-            raise UsageError(
-                f"{self.state.path} has no cluster yet",
-                hint="cctl create cluster --pod-network 10.2.0.0/16 --service-network 10.1.0.0/16",
-            )
-        return cluster
+    def create_credential(self, user: str, private_key: Path, passphrase: Callable[[], str] | None = None) -> None:
+        """Keep the login for all machines."""
+        from klusterkit.session.objects import create_credential
 
-    def refuse_run_in_progress(self) -> None:
-        """Raise ``RunInProgress`` if a run has to be finished or taken back first."""
-        if self.state.records:
-            operation = Journal(self.state).plan.operation
-            raise RunInProgress(
-                f"'{operation}' was begun and has not ended",
-                hint="`cctl status` shows how far it came; `cctl resume` finishes it, `cctl rollback` takes it back",
-            )
+        create_credential(self._hold, user, private_key, passphrase)
 
+    def create_cluster(self, **wanted: Any) -> Cluster:
+        """Keep the cluster (the fields of :class:`klusterkit.session.objects.WantedCluster`), make its authorities."""
+        from klusterkit.session.objects import WantedCluster, create_cluster
 
-@contextmanager
-def open_session(settings: Settings, *, write: str | None = None, create: bool = False) -> Generator[Session]:
-    """Open the state file for one command.
+        return create_cluster(self._hold, WantedCluster(**wanted))
 
-    Args:
-        settings: what the command was told.
-        write: the command in words, for the lock, if it writes; None only reads and takes no lock.
-        create: whether a missing state file is made.
+    def plan_create_machine(self, **wanted: Any) -> Plan:
+        """Look at the hosts, bring the artifacts, compile (the fields of :class:`klusterkit.session.create.Wanted`)."""
+        from klusterkit.session.create import Wanted, plan_create
 
-    Raises:
-        StateError: the file is missing, damaged, locked, or encrypted for somebody else.
-    """
-    keys = _keys(settings)
-    if write is None:
-        yield Session(settings, StateFile.load(settings.state, keys), ())
-        return
-    with lock(settings.state, write) as held:
-        notices = [held.notice] if held.notice else []
-        if create and not settings.state.exists():
-            state = StateFile.create(settings.state, None if settings.plaintext else keys, lock=held)
-            for recipient in settings.recipients:
-                state.add_recipient(recipient)
-        else:
-            state = StateFile.load(settings.state, keys, lock=held)
-        yield Session(settings, state, notices)
+        return plan_create(self._hold, Wanted(**wanted))
 
+    def look(self, plan: Plan) -> dict[str, Outcome]:
+        """What each task sees on its host, and what it would change."""
+        from klusterkit.session.staleness import look
 
-def _keys(settings: Settings) -> KeySource:
-    return key_source(identity=settings.identity, ask_passphrase=settings.ask_passphrase)
+        return look(self._hold, plan)
 
+    def save_plan(self, plan: Plan, path: Path, outcomes: Mapping[str, Outcome]) -> Plan:
+        """Save a plan, bound to what was seen when it was made."""
+        from klusterkit.session.plans import save_plan
+        from klusterkit.session.staleness import with_seen
 
-def expanded(path: Path) -> Path:
-    """With ``~`` filled in: shells don't do it after ``--option=``."""
-    return path.expanduser()
+        bound = with_seen(plan, outcomes)
+        save_plan(bound, path)
+        return bound
+
+    def start(self, plan: Plan, tell: Sink) -> Report:
+        """Run exactly this plan."""
+        from klusterkit.session.runs import start
+
+        return start(self._hold, plan, tell, self._running)
+
+    def resume(self, tell: Sink, decisions: Mapping[str, Choice] | None = None) -> Report:
+        """Go on with the run in progress."""
+        from klusterkit.session.runs import resume
+
+        return resume(self._hold, decisions or {}, tell, self._running)
+
+    def rollback(self, tell: Sink) -> Report:
+        """Take the run in progress back."""
+        from klusterkit.session.runs import rollback
+
+        return rollback(self._hold, tell, self._running)
+
+    def _running(self, runner: Runner) -> None:
+        self._runner = runner
+        if self._stop_wanted:
+            runner.stop()
+
+    def stop(self) -> None:
+        """Let what runs end, start nothing more. Safe in a signal handler."""
+        self._stop_wanted = True
+        if self._runner:
+            self._runner.stop()
+
+    def stop_now(self) -> None:
+        """Wait for nothing any more."""
+        self._stop_wanted = True
+        if self._runner:
+            self._runner.stop_now()
+
+    def kubeconfig(self) -> str:
+        """A new administrator's kubeconfig. It is a secret."""
+        from klusterkit.session.access import admin_kubeconfig
+
+        return admin_kubeconfig(self._hold)
+
+    def status(self) -> StatusReport:
+        """How far the run in progress is, and what each machine is like."""
+        from klusterkit.session.status import status_of
+
+        return status_of(self._hold)

@@ -10,15 +10,15 @@ from klusterkit.engine.executor import Call, LocalExecutor, Outcome, Verb
 from klusterkit.engine.plan import Plan
 from klusterkit.session.connect import fleet_for_looking
 from klusterkit.session.errors import PlanStale
-from klusterkit.session.session import Session
+from klusterkit.session.hold import Hold
 
 AGAIN = "make a new plan with `cctl plan … --out FILE`, and review that"
 
 
-def look(session: Session, plan: Plan) -> dict[str, Outcome]:
+def look(hold: Hold, plan: Plan) -> dict[str, Outcome]:
     """What each task's step sees on its host now, and what applying it would change. Changes nothing."""
-    with fleet_for_looking(session, plan) as fleet:
-        executor = LocalExecutor(fleet, secret=session.secret, mask=session.mask)
+    with fleet_for_looking(hold, plan) as fleet:
+        executor = LocalExecutor(fleet, secret=hold.secret, mask=hold.mask)
         return {task.id: executor.perform([_call(plan, task.id)])[0] for task in plan.tasks}
 
 
@@ -38,9 +38,9 @@ def _digest(outcome: Outcome) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def refuse_stale(session: Session, plan: Plan) -> None:
+def refuse_stale(hold: Hold, plan: Plan) -> None:
     """Raise ``PlanStale`` if the state, the facts of a host, or what the steps saw is no longer what it was."""
-    snapshot = session.snapshot
+    snapshot = hold.snapshot
     if plan.lineage != snapshot.lineage:
         raise PlanStale(
             f"the plan was made for another state file (lineage {plan.lineage}, this one is {snapshot.lineage})",
@@ -52,13 +52,13 @@ def refuse_stale(session: Session, plan: Plan) -> None:
             f"{snapshot.serial}",
             hint=AGAIN,
         )
-    _refuse_moved_facts(session, plan)
+    _refuse_moved_facts(hold, plan)
     if plan.seen:
-        _refuse_moved_hosts(session, plan)
+        _refuse_moved_hosts(hold, plan)
 
 
-def _refuse_moved_facts(session: Session, plan: Plan) -> None:
-    with fleet_for_looking(session, plan) as fleet:
+def _refuse_moved_facts(hold: Hold, plan: Plan) -> None:
+    with fleet_for_looking(hold, plan) as fleet:
         for host, planned in plan.facts.items():
             now = json.loads(json.dumps(fleet(host).facts().stable()))
             moved = sorted(name for name in planned if now.get(name) != planned[name])
@@ -67,8 +67,8 @@ def _refuse_moved_facts(session: Session, plan: Plan) -> None:
                 raise PlanStale(f"{host} is no longer what the plan was made for", host=host, seen=seen, hint=AGAIN)
 
 
-def _refuse_moved_hosts(session: Session, plan: Plan) -> None:
-    now = with_seen(plan, look(session, plan)).seen
+def _refuse_moved_hosts(hold: Hold, plan: Plan) -> None:
+    now = with_seen(plan, look(hold, plan)).seen
     moved = [task for task, digest in plan.seen.items() if now.get(task) != digest]
     if moved:
         raise PlanStale(

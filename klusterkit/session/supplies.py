@@ -1,4 +1,4 @@
-"""Brings what a plan needs to this machine before any host is touched, and learns the digests that the plan will name."""
+"""Brings what a plan needs to this machine before any host is touched, and learns the digests that a plan names."""
 
 from __future__ import annotations
 

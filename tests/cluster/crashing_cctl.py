@@ -19,7 +19,7 @@ append = StateFile.append
 
 def append_then_die(self: StateFile, *records: object) -> None:
     """Append as ever; the Nth time, be gone before anybody hears of it."""
-    global left  # noqa: PLW0603 - this process has one purpose
+    global left
     append(self, *records)  # type: ignore[arg-type]
     left -= 1
     if left == 0:

@@ -59,6 +59,7 @@ class Operator:
     folder: Path
     lab: Lab
     environment: dict[str, str] = field(default_factory=dict[str, str])
+    created: Ended | None = None
 
     def __post_init__(self) -> None:
         lab = self.lab.env
@@ -87,7 +88,9 @@ class Operator:
         crashing = str(Path(__file__).with_name("crashing_cctl.py"))
         return [sys.executable, crashing, str(crash_after), *arguments]
 
-    def __call__(self, *arguments: str, rc: int | None = 0, crash_after: int | None = None, timeout: float = 600) -> Ended:
+    def __call__(
+        self, *arguments: str, rc: int | None = 0, crash_after: int | None = None, timeout: float = 600
+    ) -> Ended:
         """Run cctl to its end, and check its exit code unless that may be any."""
         command = self.command(*arguments, crash_after=crash_after)
         done = subprocess.run(
@@ -100,7 +103,9 @@ class Operator:
             timeout=timeout,
             check=False,
         )
-        assert rc is None or done.returncode == rc, f"cctl {arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        assert rc is None or done.returncode == rc, (
+            f"cctl {arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        )
         return Ended(done.returncode, done.stdout, done.stderr)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

@@ -1,0 +1,113 @@
+"""What one command holds: the state file, locked if it writes, its secrets, and the run in progress."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from klusterkit.cluster import Cluster, Machine
+from klusterkit.engine.errors import UsageError
+from klusterkit.engine.journal import Journal
+from klusterkit.session.errors import RunInProgress
+from klusterkit.session.masking import Mask
+from klusterkit.session.settings import Settings
+from klusterkit.state import KeySource, Snapshot, StateFile, key_source, lock
+
+
+class Hold:
+    """What the operations of this package work on. Made by :func:`open_hold`.
+
+    Attributes:
+        settings: what the command was told.
+        state: the state file, locked if the command may write.
+        mask: knows every secret that was opened.
+        notices: what the operator should be told on standard error.
+    """
+
+    def __init__(self, settings: Settings, state: StateFile, notices: Sequence[str]) -> None:
+        self.settings = settings
+        self.state = state
+        self.mask = Mask()
+        self.notices = [*state.notices, *notices]
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The state between two runs."""
+        return self.state.snapshot
+
+    @property
+    def cluster(self) -> Cluster | None:
+        """The cluster, once there is one."""
+        return Cluster.from_object(self.snapshot.cluster) if self.snapshot.cluster else None
+
+    @property
+    def machines(self) -> list[Machine]:
+        """The machines that belong to the cluster."""
+        return [Machine.from_object(data) for data in self.snapshot.machines]
+
+    @property
+    def run(self) -> Journal | None:
+        """The run in progress: interrupted, failed, or waiting for an answer."""
+        return Journal(self.state) if self.state.records else None
+
+    def secret(self, name: str) -> bytes:
+        """A secret's value. From now on it is masked in all that this command writes or shows."""
+        value = self.state.secret(name).get_secret_value()
+        self.mask.learn(value)
+        return value
+
+    def the_cluster(self) -> Cluster:
+        """The cluster. Raises ``UsageError`` when there is none yet."""
+        cluster = self.cluster
+        if cluster is None:
+            raise UsageError(
+                f"{self.state.path} has no cluster yet",
+                hint="cctl create cluster --pod-network 10.2.0.0/16 --service-network 10.1.0.0/16",
+            )
+        return cluster
+
+    def refuse_run_in_progress(self) -> None:
+        """Raise ``RunInProgress`` if a run has to be finished or taken back first."""
+        if self.state.records:
+            operation = Journal(self.state).plan.operation
+            raise RunInProgress(
+                f"'{operation}' was begun and has not ended",
+                hint="`cctl status` shows how far it came; `cctl resume` finishes it, `cctl rollback` takes it back",
+            )
+
+
+@contextmanager
+def open_hold(settings: Settings, *, write: str | None = None, create: bool = False) -> Generator[Hold]:
+    """Open the state file for one command.
+
+    Args:
+        settings: what the command was told.
+        write: the command in words, for the lock, if it writes; None only reads and takes no lock.
+        create: whether a missing state file is made.
+
+    Raises:
+        StateError: the file is missing, damaged, locked, or encrypted for somebody else.
+    """
+    keys = _keys(settings)
+    if write is None:
+        yield Hold(settings, StateFile.load(settings.state, keys), ())
+        return
+    with lock(settings.state, write) as held:
+        notices = [held.notice] if held.notice else []
+        if create and not settings.state.exists():
+            state = StateFile.create(settings.state, None if settings.plaintext else keys, lock=held)
+            for recipient in settings.recipients:
+                state.add_recipient(recipient)
+        else:
+            state = StateFile.load(settings.state, keys, lock=held)
+        yield Hold(settings, state, notices)
+
+
+def _keys(settings: Settings) -> KeySource:
+    return key_source(identity=settings.identity, ask_passphrase=settings.ask_passphrase)
+
+
+def expanded(path: Path) -> Path:
+    """With ``~`` filled in: shells don't do it after ``--option=``."""
+    return path.expanduser()

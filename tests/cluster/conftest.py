@@ -1,0 +1,40 @@
+"""Lab instances and operators for tests on a real Kubernetes. Whatever a test starts is gone when it ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.operator import Lab, Operator
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """An instance of the lab for this run of the tests alone."""
+    instance = Lab(f"cluster-{os.getpid()}")
+    try:
+        yield instance
+    finally:
+        instance("down", "--all", check=False)
+
+
+@pytest.fixture
+def operator(lab: Lab, tmp_path: Path) -> Iterator[Operator]:
+    """An operator with an empty folder and one fresh host, m1."""
+    lab("up", "m1")
+    lab("reset", "m1")
+    yield Operator(tmp_path, lab)
+    lab("down", "m1")
+
+
+@pytest.fixture(scope="session")
+def cluster(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Operator:
+    """One cluster for all tests that only look at it, made on the host c1 with the original's three commands."""
+    lab("up", "c1")
+    made = Operator(tmp_path_factory.mktemp("cluster"), lab)
+    made.prepare()
+    made.created = made("create", "machine", "--ip", lab.address("c1"), "--role", "master", "--yes", "--debug")
+    return made

@@ -1,0 +1,93 @@
+"""A real control plane on a real host, made with the original's own three commands."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from tests.cluster.operator import Operator, nodes_ready
+
+pytestmark = pytest.mark.cluster
+
+
+def test_the_node_is_ready(cluster: Operator) -> None:
+    assert len(nodes_ready(cluster)) == 1
+
+
+def test_every_pod_of_the_system_runs(cluster: Operator) -> None:
+    pods = json.loads(cluster.kubectl("get", "pods", "--all-namespaces", "-o", "json"))["items"]
+    names = {pod["metadata"]["name"] for pod in pods}
+
+    assert {pod["status"]["phase"] for pod in pods} == {"Running"}
+    for wanted in (
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-scheduler",
+        "kube-proxy",
+        "coredns",
+        "kube-flannel",
+    ):
+        assert any(name.startswith(wanted) for name in names), wanted
+
+
+def test_the_kubeconfig_belongs_to_its_owner_alone(cluster: Operator) -> None:
+    path = cluster.folder / "private" / "kubeconfig"
+    path.parent.mkdir()
+
+    cluster("kubeconfig", "--out", str(path))
+
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_kubectl_logs_and_exec_reach_the_kubelet(cluster: Operator) -> None:
+    pods = cluster.kubectl("get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-dns", "-o", "name").split()
+
+    assert "CoreDNS" in cluster.kubectl("logs", "-n", "kube-system", pods[0])
+
+
+def test_status_says_that_all_is_as_wanted(cluster: Operator) -> None:
+    report = json.loads(cluster("status", "-o", "json").out)
+
+    assert report["run"] is None
+    assert all(component["seen"] == component["wanted"] for component in report["components"])
+
+
+def test_status_shows_a_component_that_is_down_and_exits_8(cluster: Operator) -> None:
+    try:
+        cluster.lab("ssh", "c1", "--", "systemctl", "stop", "kubelet")
+
+        ended = cluster("status", rc=8)
+    finally:
+        cluster.lab("ssh", "c1", "--", "systemctl", "start", "kubelet")
+
+    assert "kubelet" in ended.out
+
+
+def test_no_authority_key_is_on_the_host(cluster: Operator) -> None:
+    found = cluster.lab("ssh", "c1", "--", "find / -xdev -name 'ca.key' -o -xdev -name 'front-proxy-ca.key'")
+
+    assert found.strip() == ""
+
+
+def test_etcd_answers_only_to_its_own_clients(cluster: Operator) -> None:
+    said = cluster.lab("ssh", "c1", "--", "curl -sk https://127.0.0.1:2379/health || echo refused")
+
+    assert "refused" in said
+
+
+def test_history_tells_who_made_it_and_how_long_each_task_took(cluster: Operator) -> None:
+    runs = json.loads(cluster("history", "-o", "json").out)
+
+    assert [run["outcome"] for run in runs] == ["done"]
+    assert len(runs[0]["timing"]) > 30
+
+
+def test_objects_are_those_of_cluster_api(cluster: Operator) -> None:
+    found = yaml.safe_load(cluster("get", "cluster", "-o", "yaml").out)
+    machines = yaml.safe_load(cluster("get", "machine", "-o", "yaml").out)
+
+    assert found["apiVersion"] == "cluster.x-k8s.io/v1beta2"
+    assert found["spec"]["controlPlaneEndpoint"]["port"] == 6443
+    assert "kind: Machine" in yaml.safe_dump(machines)
