@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kklab.errors import LabError
@@ -20,6 +21,8 @@ PARENT = "klusterkit-lab"
 V2_CONTROLLERS = "+cpu +cpuset +memory +pids +io"
 KILL_SECONDS = 10.0
 PERIOD_US = 100_000
+JOIN = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 1; shift; done; shift; exec "$@"'
+"""Shell: write oneself into each file up to `--`, then become the program after it."""
 
 
 def is_v2() -> bool:
@@ -27,16 +30,32 @@ def is_v2() -> bool:
     return (MOUNT / "cgroup.controllers").exists()
 
 
-class HostGroup:
-    """The control groups of one host.
+class Group:
+    """The control groups of one host, or of what serves it. What is in them was started by the lab.
 
     Args:
         instance: the instance that it belongs to.
-        host: the host's name.
+        name: the host's name, or another name in the instance.
     """
 
-    def __init__(self, instance: str, host: str) -> None:
-        self._below = Path(PARENT) / instance / host
+    def __init__(self, instance: str, name: str) -> None:
+        self._below = Path(PARENT) / instance / name
+
+    def launch(self, argv: Sequence[str], log: Path) -> None:
+        """Start a program that is in the groups from its first instruction on, and outlives this one.
+
+        Args:
+            log: what it writes is appended there.
+        """
+        entries = [str(folder / "cgroup.procs") for folder in self.create()]
+        with log.open("ab") as out:
+            subprocess.Popen(
+                ["/bin/sh", "-c", JOIN, "launch", *entries, "--", *argv],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
 
     def create(self) -> list[Path]:
         """Make the groups; a process that writes its id into `cgroup.procs` of each is in."""

@@ -6,14 +6,15 @@ import contextlib
 import os
 import shutil
 import socket
-import subprocess
 import time
 import uuid
 from pathlib import Path
 
 from kklab import command
 from kklab.errors import LabError
-from kklab.hosts import basetree, cable, cgroup, network
+from kklab.hosts import basetree, network
+from kklab.hosts.cable import Cable
+from kklab.hosts.cgroup import Group
 from kklab.hosts.instance import HostRecord, Instance, make_key
 
 BOUND = ("containerd", "etcd", "kubelet")
@@ -30,7 +31,8 @@ class Host:
         self._instance = instance
         self.name = name
         self.folder = instance.hosts_folder / name
-        self.group = cgroup.HostGroup(instance.name, name)
+        self.group = Group(instance.name, name)
+        self._cable = Cable(instance.name, name)
 
     @property
     def record(self) -> HostRecord:
@@ -70,7 +72,7 @@ class Host:
         if not self.is_on():
             self._tidy()
             self._mount()
-            network.create_cable(self._instance.name, self.name)
+            self._cable.create()
             self._launch()
             self.apply_limits()
             self.apply_cable()
@@ -101,10 +103,9 @@ class Host:
 
     def apply_cable(self) -> None:
         """Put the recorded state of the cable into force."""
-        record = self.record
-        link = network.cable_name(self._instance.name, self.name)
-        cable.shape(link, delay_ms=record.delay_ms, loss_percent=record.loss_percent)
-        cable.plug(link, up=record.up)
+        record, log = self.record, self.folder / "delay-line.log"
+        self._cable.shape(delay_ms=record.delay_ms, loss_percent=record.loss_percent, log=log)
+        self._cable.plug(up=record.up)
 
     def ssh_command(self, user: str, words: list[str]) -> list[str]:
         """The OpenSSH command that runs something on it."""
@@ -157,11 +158,10 @@ class Host:
         """Take away what a host that was on leaves on the machine."""
         while os.path.ismount(self.root):
             command.run(["umount", "--lazy", self.root])
-        network.delete_cable(self._instance.name, self.name)
+        self._cable.remove()
         self.group.remove()
 
     def _launch(self) -> None:
-        groups = [str(folder / "cgroup.procs") for folder in self.group.create()]
         space = f"/run/netns/{network.namespace_name(self._instance.name, self.name)}"
         nspawn = [
             *("systemd-nspawn", "--quiet", "--boot", f"--directory={self.root}"),
@@ -171,15 +171,7 @@ class Host:
             *("--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe"),
             *(f"--bind={real}:{path}" for path, real in self.bound().items()),
         ]
-        join = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 1; shift; done; shift; exec "$@"'
-        with self.console.open("ab") as console:
-            subprocess.Popen(
-                ["/bin/sh", "-c", join, "launch", *groups, "--", *nspawn],
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
-                start_new_session=True,
-            )
+        self.group.launch(nspawn, self.console)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS

@@ -11,6 +11,7 @@ import hashlib
 import ipaddress
 import json
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import cast
 
 from kklab import command
@@ -37,6 +38,11 @@ def bridge_name(instance: str) -> str:
 def cable_name(instance: str, host: str) -> str:
     """The machine's end of a host's cable."""
     return f"kkv{short(f'{instance}/{host}')}"
+
+
+def delay_line_name(instance: str, host: str) -> str:
+    """The bridge's end of a host's delay line."""
+    return f"kkd{short(f'{instance}/{host}')}"
 
 
 def mac_address(instance: str, host: str) -> str:
@@ -108,11 +114,29 @@ def delete_cable(instance: str, host: str) -> None:
     command.run(["ip", "netns", "delete", namespace_name(instance, host)], check=False)
 
 
-def namespaces(instance: str) -> list[str]:
-    """Names of hosts that have a network namespace in this instance."""
-    prefix = namespace_name(instance, "")
-    names = [str(item["name"]) for item in _ip_json("netns", "list")]
-    return [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+def create_delay_line(instance: str, host: str) -> None:
+    """Put a TAP interface between the bridge and a host's cable; `delay_line` carries what passes."""
+    cable, line = cable_name(instance, host), delay_line_name(instance, host)
+    _ip("link", "set", cable, "nomaster", "addrgenmode", "none")
+    _ip("tuntap", "add", "dev", line, "mode", "tap", "vnet_hdr")
+    _ip("link", "set", line, "master", bridge_name(instance), "up")
+
+
+def delete_delay_line(instance: str, host: str) -> None:
+    """Connect a host's cable to the bridge itself again, if it isn't."""
+    cable, line = cable_name(instance, host), delay_line_name(instance, host)
+    if _exists(line):
+        _ip("link", "delete", line)
+        if _exists(cable):
+            _ip("link", "set", cable, "master", bridge_name(instance))
+
+
+def has_carrier(link: str) -> bool:
+    """Whether something is at the other end of an interface."""
+    try:
+        return Path(f"/sys/class/net/{link}/carrier").read_text().strip() == "1"
+    except OSError:
+        return False
 
 
 def _fence(bridge: str) -> str:
