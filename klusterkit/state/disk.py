@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Generator
+import weakref
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from klusterkit.state.errors import StateChanged, StateNotWritable
@@ -82,7 +83,8 @@ def replace(path: Path, data: bytes) -> None:
     At no moment is there no file at ``path``: the old one gets a second name, then the new one takes the first.
 
     Raises:
-        StateNotWritable: the file system refuses; the file is as it was.
+        StateNotWritable: the file system refuses; the file is wholly as it was (or wholly new, where only making the
+            rename durable failed).
     """
     with writing(path, "replace"):
         temporary = _write_temporary(path, data)
@@ -93,6 +95,7 @@ def replace(path: Path, data: bytes) -> None:
             temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+    with contextlib.suppress(OSError):
         for leftover in path.parent.glob(f".{path.name}.*.new"):  # of a process killed before its rename
             leftover.unlink(missing_ok=True)
 
@@ -135,6 +138,9 @@ def _link(source: Path, target: Path) -> None:
         try:
             write_all(fd, source.read_bytes())
             os.fsync(fd)
+        except OSError:
+            target.unlink()
+            raise
         finally:
             os.close(fd)
 
@@ -155,6 +161,7 @@ class OpenEnd:
         self._end: int = end
         self._size: int = size
         self._fd: int | None = None
+        self._close: Callable[[], object] = lambda: None
 
     def append(self, data: bytes) -> None:
         """Append in one write and one fdatasync.
@@ -186,6 +193,7 @@ class OpenEnd:
     def _open(self) -> int:
         if self._fd is None:
             self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+            self._close = weakref.finalize(self, os.close, self._fd)
         return self._fd
 
     def refuse_if_changed(self) -> None:
@@ -204,9 +212,8 @@ class OpenEnd:
 
     def close(self) -> None:
         """Close the file, if it was opened."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        self._close()
+        self._fd = None
 
 
 def identity(status: os.stat_result) -> tuple[int, int]:

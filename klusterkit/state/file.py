@@ -12,6 +12,7 @@ from pydantic import SecretBytes, TypeAdapter, ValidationError
 
 from klusterkit.state import disk, recipients, stream
 from klusterkit.state.errors import (
+    SecretDamaged,
     StateExists,
     StateInUse,
     StateMissing,
@@ -41,7 +42,7 @@ class StateFile:
         torn: whether a torn last record was dropped on reading; the next append cuts it from the file.
     """
 
-    def __init__(self, path: Path, keys: KeySource | None, lock: Lock | None) -> None:
+    def __init__(self, path: Path, keys: KeySource | None, lock: Lock | None, vault: Vault | None = None) -> None:
         self.path = path
         self._keys = keys
         self._lock = lock
@@ -52,7 +53,7 @@ class StateFile:
         self.torn = content.torn
         self._exposed = bool(status.st_mode & 0o077)
         self._digest, self._records, self._head = content.digest, content.records, content.head
-        self._vault = Vault.unlock(self.snapshot, keys, str(path))
+        self._vault = vault or Vault.unlock(self.snapshot, keys, str(path))
         self._end = disk.OpenEnd(path, disk.identity(status), content.end, len(data))
 
     @classmethod
@@ -78,7 +79,7 @@ class StateFile:
                 where=str(path),
                 hint="each cluster has its own state file: name another one with --state, or go on with this one",
             ) from error
-        return cls(path, keys, lock)
+        return cls(path, keys, lock, vault)
 
     @classmethod
     def load(cls, path: Path, keys: KeySource | None = None, *, lock: Lock | None = None) -> StateFile:
@@ -177,7 +178,15 @@ class StateFile:
 
     def open_sealed(self, sealed: Mapping[str, Any], place: str) -> SecretBytes:
         """What ``seal`` sealed for this place. Raises SecretDamaged, StateKeyMissing."""
-        return self._vault.open(_VALUE.validate_python(sealed), f"records/{place}")
+        try:
+            value = _VALUE.validate_python(sealed)
+        except ValidationError:
+            raise SecretDamaged(
+                f"there is no sealed value at records/{place} in {self.path}",
+                where=f"{self.path}, records/{place}",
+                hint="the record is of another version of KlusterKit: use the one that began the run",
+            ) from None
+        return self._vault.open(value, f"records/{place}")
 
     def add_recipient(self, public_key: str) -> None:
         """Let an age identity open the file. Raises KeyInvalid, StateInUse and what ``fold`` raises."""

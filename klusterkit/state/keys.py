@@ -227,13 +227,15 @@ def key_source(
     *,
     identity: Path | None = None,
     ask_passphrase: Callable[[bool], str] | None = None,
+    prefer_passphrase: bool = False,
     environ: Mapping[str, str] = os.environ,
 ) -> KeySource:
-    """The keys that a command has at hand.
+    """The keys that a command has at hand: all may open a file, the first one is what a new file is made for.
 
     Args:
         identity: the identity file that the command line names.
         ask_passphrase: asks on the terminal; None where there is no terminal.
+        prefer_passphrase: whether a new file is to be opened by that passphrase, not by an identity.
         environ: the environment.
     """
     sources: list[KeySource] = []
@@ -245,5 +247,5 @@ def key_source(
     else:
         sources.append(IdentityFile(default_identity_path(environ), make=True))
     if ask_passphrase is not None:
-        sources.append(Passphrase(ask_passphrase))
+        sources.insert(0 if prefer_passphrase else len(sources), Passphrase(ask_passphrase))
     return FirstThatOpens(tuple(sources))

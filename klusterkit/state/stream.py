@@ -154,8 +154,8 @@ def _snapshot_damaged(what: str, where: str) -> StateDamaged:
         f"the snapshot in {where} is damaged or was edited: {what}",
         where=f"{where}, snapshot",
         hint=(
-            f"the version before is {where}.1 (each control-plane host has an encrypted copy as well); "
-            "if you edited it on purpose, docs/state-file.md says under 'Editing by hand' how to renew the digest"
+            f"take an undamaged copy, or the version before it, {where}.1; if you edited it on purpose, "
+            "docs/state-file.md says under 'Editing by hand' how to renew the digest"
         ),
         record=None,
     )

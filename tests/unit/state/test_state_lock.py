@@ -1,0 +1,128 @@
+"""One command at a time, and no lock that outlives its holder."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from klusterkit.state import StateFile, StateLocked, StateNotWritable, lock
+
+HOLDER = """
+import sys
+from pathlib import Path
+from klusterkit.state import lock
+with lock(Path(sys.argv[1]), "create machine"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def held_elsewhere(path: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", HOLDER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+
+
+def test_a_second_command_is_refused_with_the_name_of_the_first(path: Path) -> None:
+    with held_elsewhere(path) as holder, pytest.raises(StateLocked) as raised, lock(path, "upgrade"):
+        pytest.fail("two hold it")
+
+    error = raised.value
+    assert error.exit_code == 4
+    assert "'create machine'" in error.message
+    assert f"pid {holder.pid}" in error.message
+    assert "since 20" in error.message
+    assert "wait" in error.hint
+
+
+def test_a_second_lock_in_the_same_process_is_refused(path: Path) -> None:
+    with lock(path, "one"), pytest.raises(StateLocked, match="'one'"), lock(path, "two"):
+        pytest.fail("two hold it")
+
+
+def test_the_lock_of_a_command_that_ended_is_free(path: Path) -> None:
+    with held_elsewhere(path):
+        pass
+
+    with lock(path, "next") as held:
+        assert held.notice is None
+
+
+def test_the_lock_of_a_killed_command_is_taken_over_with_a_notice(path: Path) -> None:
+    with held_elsewhere(path) as holder:
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait()
+
+        with lock(path, "next") as held:
+            assert held.taken_over is not None
+            assert held.taken_over.pid == holder.pid
+            assert "took over" in (held.notice or "")
+
+    with lock(path, "after next") as held:
+        assert held.notice is None
+
+
+def test_a_command_that_fails_lets_go(path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), lock(path, "fails") as held:
+        raise ZeroDivisionError
+
+    assert not held.held
+    with lock(path, "next") as held:
+        assert held.notice is None
+
+
+def test_the_lock_file_says_who_holds_it_and_is_0600(path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        with lock(path, "create machine"):
+            beside = path.with_name("cctl-state.yaml.lock")
+            info = json.loads(beside.read_text())
+            mode = stat.S_IMODE(beside.stat().st_mode)
+    finally:
+        os.umask(umask)
+
+    assert info["op"] == "create machine"
+    assert info["pid"] == os.getpid()
+    assert set(info) == {"id", "who", "pid", "boot_id", "op", "since"}
+    assert "@" in info["who"]
+    assert mode == 0o600
+
+
+def test_the_lock_holds_over_a_fold(path: Path) -> None:
+    """It is never on the file that a fold replaces."""
+    with lock(path, "one") as held:
+        state = StateFile.create(path, None, lock=held)
+        state.fold(state.snapshot)
+
+        with held_or_refused(path) as refused:
+            assert refused
+
+
+@contextmanager
+def held_or_refused(path: Path) -> Iterator[bool]:
+    done = subprocess.run([sys.executable, "-c", HOLDER, str(path)], input="", capture_output=True, text=True)
+    yield "StateLocked" in done.stderr
+
+
+def test_reading_needs_no_lock(path: Path) -> None:
+    StateFile.create(path, None)
+
+    with held_elsewhere(path):
+        assert StateFile.load(path).snapshot.serial == 1
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StateNotWritable, match="No such file") as raised, lock(tmp_path / "no" / "state.yaml", "x"):
+        pytest.fail("there is nothing to lock")
+
+    assert "make the folder" in raised.value.hint
