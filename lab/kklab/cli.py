@@ -7,12 +7,21 @@ import os
 import re
 import signal
 import sys
-from types import FrameType
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import NoReturn, Protocol
 
 from kklab import artifact_commands, host_commands, machine_setup, places
 from kklab.errors import LabError
 from kklab.hosts.instance import Instance
+
+
+class Commands(Protocol):
+    """What argparse gives to add commands to."""
+
+    def add_parser(self, name: str, *, help: str) -> argparse.ArgumentParser:  # noqa: A002 - argparse's own word
+        """Add one."""
+        ...
+
 
 EPILOG = """\
 Hosts belong to an instance, so that several runs on one machine don't meet: --instance, LAB_INSTANCE, or a name
@@ -26,8 +35,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     args = _parser().parse_args()
     try:
-        if os.geteuid() != 0:
-            raise LabError("the lab needs root", "run it with sudo")
+        _need_root()
         args.run(args)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
@@ -41,7 +49,12 @@ def main() -> int:
     return 0
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+def _need_root() -> None:
+    if os.geteuid() != 0:
+        raise LabError("the lab needs root", "run it with sudo")
+
+
+def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
@@ -58,11 +71,19 @@ def _parser() -> argparse.ArgumentParser:
     _add_file_commands(commands)
     _add_artifact_commands(commands)
     setup = commands.add_parser("setup", help="install what this machine lacks and make the base tree")
-    setup.set_defaults(run=lambda args: machine_setup.run())
+    _runs(setup, lambda _: machine_setup.run())
     return parser
 
 
-def _add_host_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:  # pyright: ignore[reportPrivateUsage]
+def _runs(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], object]) -> None:
+    parser.set_defaults(run=run)
+
+
+def _over_names(run: Callable[[Instance, Sequence[str]], None]) -> Callable[[argparse.Namespace], None]:
+    return lambda args: run(args.instance, args.names)
+
+
+def _add_host_commands(commands: Commands) -> None:
     for name, run, text in (
         ("up", host_commands.up, "make hosts, or switch on those that are there, and wait for SSH"),
         ("power-off", host_commands.power_off, "pull the plug; the disk stays"),
@@ -71,44 +92,42 @@ def _add_host_commands(commands: argparse._SubParsersAction[argparse.ArgumentPar
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("names", metavar="NAME", nargs="+")
-        command.set_defaults(run=lambda args, run=run: run(args.instance, args.names))
+        _runs(command, _over_names(run))
     down = commands.add_parser("down", help="end hosts and take away all that was made for them")
     down.add_argument("names", metavar="NAME", nargs="*", help="without one: all of this instance")
     down.add_argument("--all", action="store_true", help="all of this instance")
-    down.set_defaults(run=lambda args: host_commands.down(args.instance, [] if args.all else args.names))
+    _runs(down, lambda args: host_commands.down(args.instance, [] if args.all else args.names))
     listing = commands.add_parser("list", help="the hosts of this instance")
-    listing.set_defaults(run=lambda args: host_commands.show(args.instance))
+    _runs(listing, lambda args: host_commands.show(args.instance))
     env = commands.add_parser("env", help="shell lines: key, known hosts, addresses, where the artifacts are")
-    env.set_defaults(run=lambda args: host_commands.env(args.instance))
+    _runs(env, lambda args: host_commands.env(args.instance))
     ssh = commands.add_parser("ssh", help="run a command on a host, or a shell")
     ssh.add_argument("--user", default="root", help="root, admin (sudo) or plain (sudo with a password)")
     ssh.add_argument("name", metavar="NAME")
     ssh.add_argument("words", metavar="-- CMD", nargs=argparse.REMAINDER)
-    ssh.set_defaults(run=lambda args: host_commands.ssh(args.instance, args.name, args.user, args.words))
+    _runs(ssh, lambda args: host_commands.ssh(args.instance, args.name, args.user, args.words))
     link = commands.add_parser("link", help="what a host's cable does, in each direction")
     link.add_argument("name", metavar="NAME")
     link.add_argument("words", metavar="down | up | delay 50ms | loss 5%%", nargs="+")
-    link.set_defaults(run=lambda args: host_commands.link(args.instance, args.name, args.words))
+    _runs(link, lambda args: host_commands.link(args.instance, args.name, args.words))
     limit = commands.add_parser("limit", help="how much a host may use; an option left out is no limit")
     limit.add_argument("name", metavar="NAME")
     limit.add_argument("--memory", type=_bytes, metavar="2G", help="most memory")
     limit.add_argument("--cpus", type=_cpus, metavar="1.5", help="most processor time")
-    limit.set_defaults(run=lambda args: host_commands.limit(args.instance, args.name, args.memory, args.cpus))
+    _runs(limit, lambda args: host_commands.limit(args.instance, args.name, args.memory, args.cpus))
 
 
-def _add_file_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:  # pyright: ignore[reportPrivateUsage]
+def _add_file_commands(commands: Commands) -> None:
     digest = commands.add_parser("digest", help="one digest of all files of a host, for before and after")
     digest.add_argument("name", metavar="NAME")
     digest.add_argument("--listing", action="store_true", help="print every path too")
     digest.add_argument(
         "--without", metavar="PATH", action="append", default=[], help="leave out what is at or below it"
     )
-    digest.set_defaults(
-        run=lambda args: host_commands.digest(args.instance, args.name, args.listing, args.without)
-    )
+    _runs(digest, lambda args: host_commands.digest(args.instance, args.name, args.listing, args.without))
 
 
-def _add_artifact_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:  # pyright: ignore[reportPrivateUsage]
+def _add_artifact_commands(commands: Commands) -> None:
     artifacts = commands.add_parser("artifacts", help="the mirror of components").add_subparsers(
         required=True, metavar="COMMAND"
     )
@@ -124,11 +143,11 @@ def _add_artifact_commands(commands: argparse._SubParsersAction[argparse.Argumen
     build.add_argument(
         "--official-base", metavar="URL", help="a mirror with a folder for each official site, in their place"
     )
-    build.set_defaults(run=lambda args: artifact_commands.build(args.minor, args.origin, args.official_base))
+    _runs(build, lambda args: artifact_commands.build(args.minor, args.origin, args.official_base))
     path = artifacts.add_parser("path", help="the mirror's folder")
-    path.set_defaults(run=lambda args: artifact_commands.path())
+    _runs(path, lambda _: artifact_commands.path())
     listing = artifacts.add_parser("list", help="the mirror's components, and whether they are there")
-    listing.set_defaults(run=lambda args: artifact_commands.show())
+    _runs(listing, lambda _: artifact_commands.show())
 
 
 def _bytes(text: str) -> int:

@@ -49,9 +49,7 @@ def run(
             raise LabError(f"{words[0]}: not found", "run `lab/lab setup`") from missing
         out, err = _finish(child, stdin)
     if check and child.returncode != 0:
-        raise LabError(
-            f"{shlex.join(words)} ended with code {child.returncode}", _last_words(log, err or out)
-        )
+        raise LabError(f"{shlex.join(words)} ended with code {child.returncode}", _last_words(log, err or out))
     return out or ""
 
 

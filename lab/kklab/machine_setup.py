@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 from kklab import command
 from kklab.errors import LabError
@@ -37,7 +38,7 @@ def run() -> None:
 
 
 def _wanted() -> list[str]:
-    has_go = shutil.which("go") or os.path.exists("/usr/local/go/bin/go")
+    has_go = shutil.which("go") or Path("/usr/local/go/bin/go").exists()
     return [*PACKAGES, *([] if has_go else [GO_PACKAGE])]
 
 

@@ -6,7 +6,7 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 LINES_EVERY = 20.0
 
@@ -37,7 +37,7 @@ class Progress:
         self._expected = 0.0
 
     @contextlib.contextmanager
-    def step(self, name: str, doing: str = "") -> Iterator[None]:
+    def step(self, name: str, doing: str = "") -> Generator[None]:
         """Show one step for as long as the block runs."""
         usual = self._left.pop(name)
         place = f"[{self._count - len(self._left)}/{self._count}] {name}" + (f": {doing}" if doing else "")

@@ -27,20 +27,24 @@ class Workbench:
 
     @property
     def scratch(self) -> Path:
+        """Kept when the component isn't finished, so that tools go on from what they had."""
         folder = places.build() / f"{self._component.name}-{self._component.digest[:12]}"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     @property
     def log(self) -> Path:
+        """One file a component, appended to."""
         folder = places.cache() / "logs"
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{self._component.name}-{self._component.version}.log"
 
     def made(self, component: Component) -> Path:
+        """From the store."""
         return self._store.files(component)
 
     def go(self) -> Path:
+        """New enough for all modules."""
         return golang.toolchain()
 
 

@@ -64,9 +64,7 @@ class Component:
     @property
     def digest(self) -> str:
         """Digest of the recipe and of everything that it needs."""
-        text = json.dumps(
-            [self.name, self.version, self.recipe, [need.digest for need in self.needs]], sort_keys=True
-        )
+        text = json.dumps([self.name, self.version, self.recipe, [need.digest for need in self.needs]], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property

@@ -107,9 +107,7 @@ def _version_of(go: Path) -> tuple[int, ...]:
 
 def _fetched_toolchain(older: Path) -> Path:
     version = "v0.0.1-go" + ".".join(map(str, GO)) + ".linux-amd64"
-    answer = command.run(
-        [older, "mod", "download", "-json", f"golang.org/toolchain@{version}"], env=environment(older)
-    )
+    answer = command.run([older, "mod", "download", "-json", f"golang.org/toolchain@{version}"], env=environment(older))
     root = Path(cast(dict[str, str], json.loads(answer))["Dir"])
     # A module zip carries no modes.
     for folder in (root / "bin", root / "pkg" / "tool"):
@@ -127,14 +125,10 @@ def _build(program: GoProgram, bench: Bench, out: Path) -> None:
     (work / "tools.go").write_text(f"//go:build tools\n\npackage tools\n\n{imports}")
     # -e: it looks at every platform's files, and some import what this one never needs. The build is the judge.
     command.run([go, "mod", "tidy", "-e"], cwd=work, env=env, log=bench.log)
+    flags = ["-trimpath", "-ldflags", _link_flags(program), "-tags", ",".join(program.tags)]
     # The trailing slash makes `go build` take it as a folder, for one package as well as for many.
-    command.run(
-        [go, "build", "-trimpath", "-ldflags", _link_flags(program), "-tags", ",".join(program.tags)]
-        + ["-o", f"{out}/", *program.packages.values()],
-        cwd=work,
-        env=env,
-        log=bench.log,
-    )
+    argv = [go, "build", *flags, "-o", f"{out}/", *program.packages.values()]
+    command.run(argv, cwd=work, env=env, log=bench.log)
     for name, package in program.packages.items():
         (out / executable_name(package)).rename(out / name)
 
@@ -169,11 +163,7 @@ def _requirements(program: GoProgram) -> dict[str, str]:
 
 
 def _staged(theirs: GoModFile) -> list[str]:
-    return [
-        item["Old"]["Path"]
-        for item in theirs.get("Replace") or []
-        if item["New"]["Path"].startswith("./staging/")
-    ]
+    return [item["Old"]["Path"] for item in theirs.get("Replace") or [] if item["New"]["Path"].startswith("./staging/")]
 
 
 def _their_go_mod(program: GoProgram, go: Path, env: dict[str, str]) -> GoModFile:

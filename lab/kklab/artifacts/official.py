@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 from kklab.artifacts import layout, oci
 from kklab.artifacts.component import Bench, Component
@@ -23,28 +23,33 @@ MANIFEST_TYPES = ", ".join(
 USUAL_SECONDS = 15.0
 
 
-class Descriptor(TypedDict, total=False):
+class Descriptor(TypedDict):
     """How a manifest points at content."""
 
     mediaType: str
     digest: str
     size: int
-    platform: dict[str, str]
+    platform: NotRequired[dict[str, str]]
 
 
-class Manifest(TypedDict, total=False):
-    """An image's manifest, or an index of manifests for several platforms."""
+class Manifest(TypedDict):
+    """An image for one platform."""
 
-    mediaType: str
-    manifests: list[Descriptor]
+    mediaType: NotRequired[str]
     config: Descriptor
     layers: list[Descriptor]
+
+
+class Index(TypedDict):
+    """An image for several platforms."""
+
+    manifests: list[Descriptor]
 
 
 def files(name: str, version: str, wanted: Sequence[layout.File], sites: Sites) -> Component:
     """Files with the checksums that their site announces."""
 
-    def make(bench: Bench, out: Path) -> None:
+    def make(_: Bench, out: Path) -> None:
         for file in wanted:
             sites.fetch_checked(file, out)
             (out / file.path).chmod(0o755)
@@ -72,13 +77,12 @@ def _pull(reference: str, scratch: Path, sites: Sites) -> tuple[oci.Blob, list[o
     registry, repository = path.split("/", 1)
     root = f"{registry}/v2/{repository}"
     content = _manifest(root, tag, sites)
-    parsed = cast(Manifest, json.loads(content))
-    if "manifests" in parsed:
-        chosen = _for_this_platform(parsed["manifests"], reference)
+    if "manifests" in json.loads(content):
+        chosen = _for_this_platform(cast(Index, json.loads(content))["manifests"], reference)
         content = _manifest(root, chosen, sites)
         if (found := oci.Blob.of(content, "").digest) != chosen:
             raise LabError(f"{reference}: the manifest has the wrong digest: {found}, announced {chosen}")
-        parsed = cast(Manifest, json.loads(content))
+    parsed = cast(Manifest, json.loads(content))
     blobs: list[oci.Blob] = []
     for item in (parsed["config"], *parsed["layers"]):
         wanted = item["digest"].removeprefix("sha256:")

@@ -66,9 +66,7 @@ def _of_programs(name: str, version: str, built: Component, names: Mapping[layou
     return Component(name, version, recipe, seconds=2, make=make, needs=(built,))
 
 
-def _of_tar(
-    name: str, file: layout.File, version: str, built: Component, names: Mapping[str, str]
-) -> Component:
+def _of_tar(name: str, file: layout.File, version: str, built: Component, names: Mapping[str, str]) -> Component:
     def make(bench: Bench, out: Path) -> None:
         path = out / file.path
         path.parent.mkdir(parents=True)
@@ -80,10 +78,13 @@ def _of_tar(
 
 def _write_tar(path: Path, names: Mapping[str, Path]) -> None:
     """Write a tar file of programs, by their names in it; the same programs give the same bytes."""
-    with path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
-        with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            for inside, source in names.items():
-                info = tarfile.TarInfo(inside)
-                info.mode, info.size = 0o755, source.stat().st_size
-                with source.open("rb") as stream:
-                    tar.addfile(info, stream)
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for inside, source in names.items():
+            info = tarfile.TarInfo(inside)
+            info.mode, info.size = 0o755, source.stat().st_size
+            with source.open("rb") as stream:
+                tar.addfile(info, stream)

@@ -21,7 +21,7 @@ PACKAGES = (
     *("iputils-ping", "ipset", "jq"),
 )
 USUAL_SECONDS = 100.0
-PLAIN_PASSWORD = "lab"
+PLAIN_PASSWORD = "lab"  # noqa: S105 - said in the README
 """What sudo asks the user `plain` for. No secret: these hosts are reached from this machine only."""
 
 PREPARE = """\

@@ -21,7 +21,7 @@ START_SECONDS = 10.0
 LD_RANDOM = "32 0 0 4294963256"
 """Load a random 32-bit number (SKF_AD_RANDOM)."""
 DROP = "6 0 0 2"
-PASS = "6 0 0 4294967295"
+ACCEPT = "6 0 0 4294967295"
 JUMP_IF_AT_LEAST = "53 1 0"
 
 
@@ -99,7 +99,7 @@ class Cable:
 
 def _lose(port: str, percent: float) -> None:
     threshold = min(int(percent / 100 * 2**32), 2**32 - 1)
-    program = ",".join(("4", LD_RANDOM, f"{JUMP_IF_AT_LEAST} {threshold}", DROP, PASS))
+    program = ",".join(("4", LD_RANDOM, f"{JUMP_IF_AT_LEAST} {threshold}", DROP, ACCEPT))
     command.run(["tc", "qdisc", "add", "dev", port, "clsact"])
     for direction in ("ingress", "egress"):
         where = ["dev", port, direction, "protocol", "all"]

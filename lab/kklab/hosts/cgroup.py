@@ -62,7 +62,7 @@ class Group:
         folders = list(self._folders())
         for hierarchy, folder in zip(self._hierarchies(), folders, strict=True):
             folder.mkdir(parents=True, exist_ok=True)
-            self._prepare(hierarchy, folder)
+            self._prepare(hierarchy)
         return folders
 
     def processes(self) -> list[int]:
@@ -122,7 +122,7 @@ class Group:
         for hierarchy in self._hierarchies():
             yield hierarchy / self._below
 
-    def _prepare(self, hierarchy: Path, folder: Path) -> None:
+    def _prepare(self, hierarchy: Path) -> None:
         steps = [hierarchy / Path(*self._below.parts[:depth]) for depth in range(1, 4)]
         for step in steps:
             if is_v2():

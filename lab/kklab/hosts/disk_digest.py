@@ -10,7 +10,7 @@ from kklab.hosts.listing import Listing
 
 OUTSIDE = (
     # made by the kernel or gone with a reboot
-    *("/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp"),
+    *("/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp"),  # noqa: S108
     # what any use of a host leaves behind: journal, logins, sudo's lectures
     *("/var/log", "/var/lib/sudo"),
     # systemd's own notes: random seed, timer stamps, catalogue

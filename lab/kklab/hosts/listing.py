@@ -63,7 +63,7 @@ class _Merged:
         self.lines = dict(base)
         self._children: dict[str, list[str]] = {}
         for path in base:
-            self._children.setdefault(os.path.dirname(path), []).append(path)
+            self._children.setdefault(str(Path(path).parent), []).append(path)
 
     def remove(self, path: str) -> None:
         """Take out a path and all below it that came from the base."""
@@ -118,10 +118,10 @@ def load(path: Path) -> Listing:
 
 def _content(path: str, info: os.stat_result) -> str:
     if stat.S_ISREG(info.st_mode):
-        with open(path, "rb") as stream:
+        with Path(path).open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     if stat.S_ISLNK(info.st_mode):
-        return "-> " + json.dumps(os.readlink(path))
+        return "-> " + json.dumps(str(Path(path).readlink()))
     if stat.S_ISCHR(info.st_mode) or stat.S_ISBLK(info.st_mode):
         return f"{os.major(info.st_rdev)},{os.minor(info.st_rdev)}"
     return "-"
