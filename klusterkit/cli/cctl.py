@@ -1,0 +1,60 @@
+"""``cctl``: whole clusters, from anywhere."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from klusterkit.cli.guard import guarded
+from klusterkit.cli.lazy import program
+from klusterkit.cli.options import Common
+
+if TYPE_CHECKING:
+    from typer.core import TyperGroup
+
+_HELP = """Create, look after and take back Kubernetes clusters, over SSH.
+
+Every operation is a plan that you can read before it runs, stop anywhere, go on with, or take back.
+"""
+
+_HERE = "klusterkit.cli.commands"
+
+COMMANDS: dict[str, Any] = {
+    "create": (
+        "Create a credential, a cluster, machines",
+        {
+            "credential": f"{_HERE}.create_credential",
+            "cluster": f"{_HERE}.create_cluster",
+            "machine": f"{_HERE}.create_machine",
+        },
+    ),
+    "plan": (
+        "Show what an operation would do; save it for apply",
+        {"create": ("Show what a creation would do", {"machine": f"{_HERE}.plan_create_machine"})},
+    ),
+    "apply": f"{_HERE}.apply",
+    "resume": f"{_HERE}.resume",
+    "rollback": f"{_HERE}.rollback",
+    "status": f"{_HERE}.status",
+    "get": f"{_HERE}.get",
+    "kubeconfig": f"{_HERE}.kubeconfig",
+    "history": f"{_HERE}.history",
+    "version": f"{_HERE}.version",
+}
+"""Each command, or group of commands, and the module that it is in."""
+
+
+def _root(context: typer.Context, common: Common) -> None:
+    context.obj = common
+
+
+def cctl() -> TyperGroup:
+    """The command line."""
+    return program("cctl", _HELP, COMMANDS, _root)
+
+
+def main() -> None:
+    """The program."""
+    sys.exit(guarded(cctl(), sys.argv[1:]))

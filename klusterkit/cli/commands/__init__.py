@@ -1,0 +1,1 @@
+"""One command, one module: its docstring is its help, its function ``run`` does it."""

@@ -1,0 +1,47 @@
+"""Describe the cluster, and make its certificate authorities.
+
+It changes the state file alone; machines come with `cctl create machine`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from klusterkit.cli.options import Common
+
+
+def _option(name: str, metavar: str, text: str) -> Any:
+    return typer.Option(name, metavar=metavar, help=text, show_default=True)
+
+
+def run(
+    common: Common,
+    pod_network: Annotated[str, _option("--pod-network", "CIDR", "Where pods get addresses from")] = "10.2.0.0/16",
+    service_network: Annotated[
+        str, _option("--service-network", "CIDR", "Where services get addresses from")
+    ] = "10.1.0.0/16",
+    kubernetes_version: Annotated[
+        str | None, _option("--kubernetes-version", "VERSION", "Such as 1.36.3 [the latest that is known]")
+    ] = None,
+    cni: Annotated[str, _option("--cni", "flannel|none|FILE", "Network of the pods; FILE is a manifest")] = "flannel",
+    dns_domain: Annotated[str, _option("--dns-domain", "DOMAIN", "Of services")] = "cluster.local",
+    name: Annotated[str, _option("--name", "NAME", "Of the cluster")] = "cctl-cluster",
+) -> None:
+    """Make the cluster."""
+    from klusterkit.cli.notices import say_notices
+    from klusterkit.session import Session
+
+    with Session.open(common.settings(), write="create cluster", create=True) as session:
+        say_notices(session, common)
+        cluster = session.create_cluster(
+            pod_network=pod_network,
+            service_network=service_network,
+            kubernetes_version=kubernetes_version,
+            cni=cni,
+            dns_domain=dns_domain,
+            name=name,
+        )
+        networks = f"pods in {cluster.pod_network}, services in {cluster.service_network}"
+        typer.echo(f"made the cluster {cluster.name}: Kubernetes {cluster.kubernetes_version}, {networks}")

@@ -1,0 +1,32 @@
+"""Keep the SSH login for all machines in the state file.
+
+The private key is kept encrypted; no host is touched. Without a state file, this makes one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from klusterkit.cli.options import Common
+
+
+def run(
+    common: Common,
+    private_key: Annotated[Path, typer.Option("--private-key", metavar="FILE", help="Private key, OpenSSH or PEM")],
+    user: Annotated[
+        str, typer.Option("--user", metavar="USER", help="Whom to log in as: root, or one with sudo", show_default=True)
+    ] = "root",
+) -> None:
+    """Keep the credential."""
+    from klusterkit.cli.notices import say_notices
+    from klusterkit.cli.terminal import key_passphrase_question
+    from klusterkit.session import Session
+
+    with Session.open(common.settings(), write="create credential", create=True) as session:
+        say_notices(session, common)
+        session.create_credential(user, private_key, key_passphrase_question())
+        fingerprint = session.snapshot.credentials[0]["fingerprint"]
+        typer.echo(f"kept the credential of {user}, key {fingerprint}")

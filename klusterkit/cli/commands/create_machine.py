@@ -1,0 +1,33 @@
+"""Make machines part of the cluster: install them, join them, see that it works.
+
+It is planned first, and asked about. What `cctl plan create machine` shows is what this does.
+"""
+
+from __future__ import annotations
+
+from klusterkit.cli.exit_codes import ExitCode
+from klusterkit.cli.machine import MachineOptions
+from klusterkit.cli.options import Common, Output
+
+
+def run(machine: MachineOptions, common: Common) -> int:
+    """Plan, ask, apply."""
+    from klusterkit.cli.execute import execute
+    from klusterkit.cli.notices import say_notices
+    from klusterkit.cli.terminal import confirmed
+    from klusterkit.engine.journal import Direction
+    from klusterkit.report.planview import show_plan, show_summary
+    from klusterkit.report.screen import aside
+    from klusterkit.session import Session
+
+    common.show_as(Output.JSON)
+    screen = aside(color=common.color)
+    with Session.open(machine.settings(common), write="create machine") as session:
+        say_notices(session, common)
+        plan = session.plan_create_machine(**machine.wanted())
+        say_notices(session, common)
+        (show_summary if common.yes else show_plan)(screen, plan)
+        if not confirmed("Do it?", yes=common.yes):
+            screen.print("Nothing was done.")
+            return ExitCode.DONE
+        return execute(common, session, plan, lambda tell: session.start(plan, tell), Direction.FORWARD)

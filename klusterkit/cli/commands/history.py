@@ -1,0 +1,47 @@
+"""List the runs that have ended, and how.
+
+With --timing, show how long each task of the last one took, the longest first.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast
+
+import typer
+
+from klusterkit.cli.options import Common, Output
+
+
+def run(
+    common: Common,
+    timing: Annotated[bool, typer.Option("--timing", help="How long each task of a run took")] = False,
+    name: Annotated[str | None, typer.Option("--run", metavar="NAME", help="Of this run [the last one]")] = None,
+) -> None:
+    """Read, show."""
+    from klusterkit.cli.notices import say_notices
+    from klusterkit.cli.structured import write
+    from klusterkit.report.history import runs, timings
+    from klusterkit.report.screen import aside, output
+    from klusterkit.session import Session
+
+    form = common.show_as(Output.WIDE, Output.JSON, Output.YAML, Output.NAME)
+    with Session.open(common.settings()) as session:
+        say_notices(session, common)
+        found = [cast(dict[str, Any], each) for each in session.history if name is None or each["name"] == name]
+    if name is not None and not found:
+        raise typer.BadParameter(f"no run is called {name}")
+    screen = output(color=common.color)
+    if form in (Output.JSON, Output.YAML):
+        write([dict(each) if timing else _without_timing(each) for each in found], form)
+    elif form is Output.NAME:
+        typer.echo("".join(f"{each['name']}\n" for each in found), nl=False)
+    elif not found:
+        aside(color=common.color).print("no run has ended yet")
+    elif timing:
+        screen.print(timings(found[-1]))
+    else:
+        screen.print(runs(found, wide=form is Output.WIDE))
+
+
+def _without_timing(brief: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in brief.items() if key != "timing"}

@@ -1,0 +1,29 @@
+"""Take back the run in progress: hosts become what they were.
+
+What a task changed is put back from what was kept on its host; the last is undone first.
+"""
+
+from __future__ import annotations
+
+from klusterkit.cli.exit_codes import ExitCode
+from klusterkit.cli.options import Common, Output
+
+
+def run(common: Common) -> int:
+    """Ask, go back."""
+    from klusterkit.cli.execute import execute
+    from klusterkit.cli.notices import in_progress, say_notices
+    from klusterkit.cli.terminal import confirmed
+    from klusterkit.engine.journal import Direction
+    from klusterkit.report.words import several
+    from klusterkit.session import Session
+
+    common.show_as(Output.JSON)
+    with Session.open(common.settings(), write="rollback") as session:
+        say_notices(session, common)
+        journal = in_progress(session, common, "Taking back")
+        still = [task for task, state in journal.states.items() if not (state.to_undo or state.unknown)]
+        undoing = several(len(journal.plan.tasks) - len(still), "task")
+        if not confirmed(f"Undo {undoing}?", yes=common.yes):
+            return ExitCode.DONE
+        return execute(common, session, journal.plan, session.rollback, Direction.BACK, still)

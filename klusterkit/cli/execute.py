@@ -1,0 +1,91 @@
+"""A run with somebody looking: the view that fits, Ctrl-C, the report, the exit code."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+
+from klusterkit.cli.exit_codes import ExitCode
+from klusterkit.cli.notices import called
+from klusterkit.cli.options import Common, Output
+from klusterkit.cli.signals import stopping
+
+if TYPE_CHECKING:
+    from klusterkit.engine.events import Sink
+    from klusterkit.engine.journal import Direction
+    from klusterkit.engine.plan import Plan
+    from klusterkit.engine.runner import Report
+    from klusterkit.report.progress import Progress
+    from klusterkit.report.watch import View
+    from klusterkit.session import Session
+
+_ENDINGS = {
+    "done": ExitCode.DONE,
+    "undone": ExitCode.DONE,
+    "stopped": ExitCode.INTERRUPTED,
+    "asked": ExitCode.DECISION,
+    "failed": ExitCode.RESUMABLE,
+}
+"""Whatever a step failed of, a run that was begun can be gone on with."""
+
+
+def execute(
+    common: Common,
+    session: Session,
+    plan: Plan,
+    walk: Callable[[Sink], Report],
+    direction: Direction,
+    settled: Collection[str] = (),
+) -> int:
+    """Walk a run, show it, and say how it ended. Returns the exit status.
+
+    Args:
+        common: says how to show it.
+        session: stopped by Ctrl-C.
+        plan: what is run.
+        walk: one of the session's ways to run it, given who is told.
+        direction: which way it goes.
+        settled: the tasks that need no walking this time.
+    """
+    from klusterkit.report.progress import Progress
+    from klusterkit.report.watch import Watch
+
+    began = time.monotonic()
+    progress = Progress(plan, set(settled), direction)
+    with Watch(lambda: _view(common, progress)) as watch, stopping(session.stop, session.stop_now):
+        report = walk(watch.tell)
+    code = _ENDINGS[report.outcome]
+    _show_report(common, plan, report, time.monotonic() - began, code)
+    return code
+
+
+def _view(common: Common, progress: Progress) -> View:
+    from klusterkit.report.screen import aside
+
+    if common.output is Output.JSON:
+        from klusterkit.report.jsonlines import JsonLines
+
+        return JsonLines(sys.stdout)
+    screen = aside(color=common.color)
+    if screen.is_terminal and not screen.is_dumb_terminal and not common.debug:
+        from klusterkit.report.live import LiveView
+
+        return LiveView(screen, progress)
+    from klusterkit.report.lines import Lines
+
+    return Lines(screen, progress)
+
+
+def _show_report(common: Common, plan: Plan, report: Report, seconds: float, code: int) -> None:
+    if common.output is Output.JSON:
+        from klusterkit.report.jsonlines import report_data, write_line
+
+        write_line(sys.stdout, report_data(report, code))
+        return
+    from klusterkit.report.ending import show_end, show_failures
+    from klusterkit.report.screen import aside, output
+
+    show_failures(aside(color=common.color), plan, report.errors)
+    show_end(output(color=common.color), plan, report, seconds, called(common))

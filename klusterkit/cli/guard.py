@@ -1,0 +1,110 @@
+"""What every command runs under: errors become words and exit codes, and no traceback reaches a terminal unasked."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+from klusterkit.cli.exit_codes import ExitCode
+from klusterkit.cli.signals import Interrupted, interruptible
+
+if TYPE_CHECKING:
+    from typer.core import TyperGroup
+
+    from klusterkit.report.faults import Fault
+
+# typer has taken click in, and exports of its exceptions only this one.
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+
+def guarded(command: TyperGroup, arguments: Sequence[str]) -> int:
+    """Run a command line. Returns its exit status; whatever went wrong has been said on standard error."""
+    debug = "--debug" in arguments
+    try:
+        with interruptible():
+            code = command(args=list(arguments), prog_name=command.name, standalone_mode=False)
+            sys.stdout.flush()
+            return int(code or ExitCode.DONE)
+    except Interrupted:
+        _leave()
+    except BrokenPipeError:  # whoever read our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.ERROR
+    except _UsageError as error:
+        return _usage(error)
+    except typer.Abort:
+        return ExitCode.ERROR
+    except Exception as error:  # noqa: BLE001 - the last place that can turn it into words
+        return _say(error, debug=debug)
+
+
+def _leave() -> NoReturn:
+    """Leave at once: a download that runs in a thread must not keep the terminal."""
+    print("interrupted: no host was changed", file=sys.stderr)  # noqa: T201 - the rest of the way out, no imports
+    sys.stderr.flush()
+    os._exit(ExitCode.INTERRUPTED)
+
+
+def _usage(error: Any) -> int:
+    message: str = error.format_message()
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(message, err=True)
+        return ExitCode.USAGE
+    context = error.ctx
+    place = context.command_path if context else "cctl"
+    typer.echo(f"error: {message}\n  what to do: see {place} --help", err=True)
+    return ExitCode.USAGE
+
+
+def _say(error: Exception, *, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    from klusterkit.report.faults import show_fault
+    from klusterkit.report.screen import aside
+
+    show_fault(aside(color="--no-color" not in sys.argv), fault_of(error))
+    return exit_code_of(error)
+
+
+def exit_code_of(error: Exception) -> int:
+    """The exit status that goes with an error. A description that can't be had, which has none, is one of usage."""
+    return int(getattr(error, "exit_code", ExitCode.USAGE if _told(error) else ExitCode.ERROR))
+
+
+def _told(error: Exception) -> bool:
+    """Whether the error is one of ours, written for the operator."""
+    return hasattr(error, "message") and hasattr(error, "hint")
+
+
+def fault_of(error: Exception) -> Fault:
+    """An error in words, with all its reasons. Errors of all packages have the same attributes where they have them."""
+    from klusterkit.report.faults import Fault
+
+    if not _told(error):
+        return _foreign(error)
+    host: str | None = getattr(error, "host", None)
+    return Fault(
+        what=str(getattr(error, "message", error)),
+        hosts=(host,) if host else (),
+        where=getattr(error, "where", None),
+        seen=getattr(error, "seen", None),
+        hint=getattr(error, "hint", None),
+        reasons=tuple(fault_of(reason) for reason in getattr(error, "reasons", ())),
+    )
+
+
+def _foreign(error: Exception) -> Fault:
+    from klusterkit.report.faults import Fault
+
+    if isinstance(error, OSError):
+        return Fault(error.strerror or str(error), where=str(error.filename) if error.filename else None)
+    return Fault(
+        f"{type(error).__name__}: {error}",
+        hint="this is a bug in KlusterKit; --debug shows where. `cctl status` says whether a run is in progress",
+    )

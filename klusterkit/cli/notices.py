@@ -1,0 +1,44 @@
+"""What a command tells before its result: what the session noticed, and which run it finds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from klusterkit.cli.options import Common
+
+if TYPE_CHECKING:
+    from klusterkit.engine.journal import Journal
+    from klusterkit.session import Session
+
+
+def say_notices(session: Session, common: Common) -> None:
+    """Say on standard error what the session has to tell, once."""
+    if not session.notices:
+        return
+    from rich.text import Text
+
+    from klusterkit.report.screen import aside
+
+    screen = aside(color=common.color)
+    while session.notices:
+        screen.print(Text.assemble(("note: ", "care"), session.notices.pop(0)))
+
+
+def in_progress(session: Session, common: Common, verb: str) -> Journal:
+    """The run in progress, after saying which it is and how far it has come. Raises ``NoRun``."""
+    from klusterkit.report.ending import in_words
+    from klusterkit.report.screen import aside
+    from klusterkit.report.words import moment
+    from klusterkit.session.errors import NoRun
+
+    journal = session.run
+    if journal is None:
+        raise NoRun("no run is in progress", hint="`cctl history` shows what has ended")
+    begun = f"begun {moment(journal.began)} by {journal.who}"
+    aside(color=common.color).print(f"{verb} '{journal.plan.operation}', {begun}: {in_words(journal.states)}.")
+    return journal
+
+
+def called(common: Common) -> str:
+    """How the next command has to begin to mean the same state file."""
+    return f"cctl --state {common.state}" if common.state else "cctl"

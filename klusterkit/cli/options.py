@@ -1,0 +1,156 @@
+"""Options: each is defined once, as a field of a dataclass, however many commands take it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+if TYPE_CHECKING:
+    from klusterkit.session.settings import Settings
+
+GLOBAL = "Global options"
+"""The heading under which help lists what every command takes."""
+
+
+class Output(StrEnum):
+    """How a result is shown."""
+
+    TEXT = "text"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+
+def _given(*names: str, **keywords: Any) -> Any:
+    return typer.Option(*names, rich_help_panel=GLOBAL, **keywords)
+
+
+@dataclass(frozen=True)
+class Common:
+    """What every command takes, before the subcommand or after it. None where it wasn't said."""
+
+    state: Annotated[
+        Path | None,
+        _given("--state", metavar="FILE", help="State file [CCTL_STATE, or ./cctl-state.yaml]"),
+    ] = None
+    output: Annotated[
+        Output | None, _given("--output", "-o", metavar="FORMAT", help="text, wide, json, yaml or name")
+    ] = None
+    yes: Annotated[bool | None, _given("--yes", "-y", help="Answer the question whether to do it")] = None
+    identity: Annotated[
+        Path | None,
+        _given("--identity", metavar="FILE", help="age identity that opens the state file's secrets"),
+    ] = None
+    passphrase: Annotated[
+        bool | None, _given("--passphrase", help="Ask for the passphrase that opens (or, new, will open) the secrets")
+    ] = None
+    recipient: Annotated[
+        list[str] | None,
+        _given("--recipient", metavar="AGE1…", help="One more age public key that opens a new state file"),
+    ] = None
+    insecure_plaintext_state: Annotated[
+        bool | None, _given("--insecure-plaintext-state", help="Keep a new state file's secrets in plain text")
+    ] = None
+    mirror: Annotated[
+        str | None,
+        _given("--mirror", metavar="WHERE", help="Folder or URL with artifacts [KLUSTERKIT_MIRROR, or official sites]"),
+    ] = None
+    ssh_jump: Annotated[
+        str | None, _given("--ssh-jump", metavar="[USER@]HOST[:PORT]", help="Reach hosts through this one")
+    ] = None
+    known_hosts: Annotated[
+        list[Path] | None, _given("--known-hosts", metavar="FILE", help="Host keys that are known [~/.ssh/known_hosts]")
+    ] = None
+    host_key: Annotated[
+        list[str] | None, _given("--host-key", metavar="SHA256:…", help="Fingerprint of a host key that is accepted")
+    ] = None
+    patience: Annotated[
+        float | None, _given("--patience", metavar="SECONDS", min=0, help="Wait so long for a host whose link is gone")
+    ] = None
+    no_color: Annotated[bool | None, _given("--no-color", help="No colours [NO_COLOR]")] = None
+    debug: Annotated[bool | None, _given("--debug", help="Show the log, and where an error comes from")] = None
+
+    def over(self, earlier: Common | None) -> Common:
+        """These, and of the earlier ones those that weren't said again."""
+        unsaid = [field.name for field in fields(self) if getattr(self, field.name) is None]
+        return replace(self, **{name: getattr(earlier, name) for name in unsaid}) if earlier else self
+
+    @property
+    def color(self) -> bool:
+        """Whether colours are welcome, if it is a terminal."""
+        return not self.no_color
+
+    def settings(self) -> Settings:
+        """As a session takes them."""
+        from klusterkit.cli.terminal import host_key_question, passphrase_question
+        from klusterkit.session.settings import Settings
+
+        return Settings.from_environment(
+            state=self.state and self.state.expanduser(),
+            identity=self.identity and self.identity.expanduser(),
+            plaintext=self.insecure_plaintext_state,
+            prefer_passphrase=self.passphrase,
+            recipients=tuple(self.recipient or ()),
+            mirror=self.mirror,
+            ssh_jump=self.ssh_jump,
+            known_hosts=tuple(path.expanduser() for path in self.known_hosts or ()),
+            host_keys=tuple(self.host_key or ()),
+            patience=self.patience,
+            debug=self.debug,
+            ask_host_key=host_key_question(),
+            ask_passphrase=passphrase_question(),
+        )
+
+    def show_as(self, *formats: Output) -> Output:
+        """How to show the result. Raises ``typer.BadParameter`` for a format that the command doesn't have."""
+        wanted = self.output or Output.TEXT
+        if wanted not in (Output.TEXT, *formats):
+            raise typer.BadParameter(f"this command has no -o {wanted}: {', '.join((Output.TEXT, *formats))}")
+        return wanted
+
+
+def flattened(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as typer wants it: a parameter whose type is a dataclass of options becomes its fields.
+
+    A :class:`Common` also takes over what was said before the subcommand.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    hints.pop("return", None)
+    groups = {name: hint for name, hint in hints.items() if is_dataclass(hint) and isinstance(hint, type)}
+
+    def call(context: typer.Context, **values: Any) -> Any:
+        for name, group in groups.items():
+            made = group(**{field.name: values.pop(field.name) for field in fields(group)})
+            values[name] = made.over(context.find_object(Common)) if isinstance(made, Common) else made
+        return function(**values, **({"context": context} if "context" in hints else {}))
+
+    parameters = [_parameter("context", typer.Context)]
+    for name, given in inspect.signature(function).parameters.items():
+        if name == "context":
+            continue
+        if name in groups:
+            parameters += _fields(groups[name])
+        else:
+            parameters.append(_parameter(name, hints[name], given.default))
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return call
+
+
+def _fields(group: type[Any]) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        _parameter(each.name, hints[each.name], inspect.Parameter.empty if each.default is MISSING else each.default)
+        for each in fields(group)
+    ]
+
+
+def _parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)

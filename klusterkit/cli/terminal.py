@@ -1,0 +1,57 @@
+"""Questions. They are asked on a terminal only; without one the command says which option answers them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import typer
+
+
+def terminal() -> bool:
+    """Whether somebody is there to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirmed(question: str, *, yes: bool | None) -> bool:
+    """Whether to do it. Raises ``UsageError`` where nobody can be asked and ``--yes`` was not given."""
+    if yes:
+        return True
+    if not terminal():
+        from klusterkit.engine.errors import UsageError
+
+        raise UsageError(
+            f"{question} There is no terminal to ask on, so nothing was done",
+            hint="say --yes, or save the plan with `cctl plan … --out FILE`, read it, and `cctl apply FILE`",
+        )
+    return _asked(question)
+
+
+def host_key_question() -> Callable[[str, str], bool] | None:
+    """Asks whether a host's key is the right one; None without a terminal: then it is refused."""
+    return _host_key if terminal() else None
+
+
+def _host_key(host: str, fingerprint: str) -> bool:
+    typer.echo(f"{host} is not known yet. Its key has the fingerprint\n  {fingerprint}", err=True)
+    return _asked("Is that the right host?")
+
+
+def passphrase_question() -> Callable[[bool], str] | None:
+    """Asks for the passphrase of the state file, a new one twice; None without a terminal."""
+    return _passphrase if terminal() else None
+
+
+def _passphrase(new: bool) -> str:
+    text = "New passphrase for the state file" if new else "Passphrase of the state file"
+    return str(typer.prompt(text, hide_input=True, confirmation_prompt=new, err=True))
+
+
+def key_passphrase_question() -> Callable[[], str] | None:
+    """Asks for the passphrase of an SSH key; None without a terminal."""
+    return (lambda: str(typer.prompt("Passphrase of the SSH key", hide_input=True, err=True))) if terminal() else None
+
+
+def _asked(question: str) -> bool:
+    typer.echo(f"{question} [y/N] ", nl=False, err=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

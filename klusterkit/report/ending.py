@@ -1,0 +1,104 @@
+"""How a run ended, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from klusterkit.engine.errors import DecisionNeeded, ErrorInfo
+from klusterkit.engine.journal import Status, TaskState, counts
+from klusterkit.engine.plan import Plan
+from klusterkit.engine.runner import Report
+from klusterkit.report.faults import Fault, show_fault, together
+from klusterkit.report.screen import columns
+from klusterkit.report.words import duration, listed, several
+
+_COUNTED = {
+    Status.DONE: "done",
+    Status.FAILED: "failed",
+    Status.UNKNOWN: "not known how they ended",
+    Status.STUCK: "can't be undone",
+    Status.UNDO_UNKNOWN: "not known how their undoing ended",
+    Status.UNDONE: "undone",
+    Status.SKIPPED: "skipped",
+    Status.PENDING: "not begun",
+}
+
+
+def show_failures(screen: Console, plan: Plan, errors: Mapping[str, ErrorInfo]) -> None:
+    """Show what failed, where, what was seen and what to do; the same on several hosts once."""
+    for fault in together(fault_of(plan, task, error) for task, error in errors.items()):
+        show_fault(screen, fault)
+        screen.print()
+
+
+def fault_of(plan: Plan, task_id: str, error: ErrorInfo) -> Fault:
+    """A task's error, led by what the task was to do."""
+    task = plan.by_id[task_id]
+    what = error.message
+    if error.type != DecisionNeeded.__name__ and task.step.title not in what:
+        what = f"{task.step.title}: {what}"
+    fault = Fault.of(error, what=what)
+    return fault if fault.hosts else Fault(what, (task.host,), seen=fault.seen, hint=fault.hint)
+
+
+def show_end(screen: Console, plan: Plan, report: Report, seconds: float, command: str = "cctl") -> None:
+    """Say in a few lines where the run stands and which command is next.
+
+    Args:
+        screen: standard output: this is the command's result.
+        plan: what was run.
+        report: how it ended.
+        seconds: how long this walk took.
+        command: how cctl was called, with the options that the next call needs as well.
+    """
+    screen.print(_said(plan, report, duration(seconds)))
+    if report.outcome not in ("done", "undone"):
+        screen.print(next_commands(plan, report.states, command))
+
+
+def _said(plan: Plan, report: Report, took: str) -> Text:
+    tally = in_words(report.states)
+    match report.outcome:
+        case "done":
+            return Text.assemble(("Done", "good"), f" in {took}: {plan.operation} ({tally}).")
+        case "undone":
+            hosts = listed(plan.hosts)
+            return Text.assemble(("Taken back", "good"), f" in {took}: {plan.operation}; {hosts} as before.")
+        case "stopped":
+            return Text.assemble(("Stopped", "care"), f" as you asked: {tally}. All of it is in the journal.")
+        case "asked":
+            return Text.assemble(("Waits for your answer", "care"), f": {tally}.")
+        case "failed":
+            return Text.assemble(("Failed", "bad"), f": {tally}. All of it is in the journal.")
+
+
+def in_words(states: Mapping[str, TaskState]) -> str:
+    """``52 of 97 tasks done, 1 failed, 44 not begun``."""
+    found = counts(states.values())
+    first = f"{found.pop(Status.DONE, 0)} of {several(len(states), 'task')} done"
+    rest = [f"{found[status]} {words}" for status, words in _COUNTED.items() if status in found]
+    return ", ".join([first, *rest])
+
+
+def next_commands(plan: Plan, states: Mapping[str, TaskState], command: str) -> Table:
+    """What can be done with a run that has not ended."""
+    table = columns("", "")
+    asked = next((task for task, state in states.items() if state.asked), None)
+    if asked:
+        table.add_row(f"  {command} resume --adopt {asked}", "it is as it should be")
+        table.add_row(f"  {command} resume --retry {asked}", "do it again")
+        table.add_row(f"  {command} resume --skip {asked}", "go on without it")
+    else:
+        table.add_row(f"  {command} resume", "goes on from there")
+    if not _past_return(plan, states):
+        table.add_row(f"  {command} rollback", "puts the hosts back as they were")
+    return table
+
+
+def _past_return(plan: Plan, states: Mapping[str, TaskState]) -> bool:
+    begun = {task for task, state in states.items() if state.status not in (Status.PENDING, Status.UNDONE)}
+    return any(task.id in begun for task in plan.points_of_no_return())

@@ -1,0 +1,127 @@
+"""How far a run has come, told from its events alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from klusterkit.engine.events import Event
+from klusterkit.engine.journal import Direction
+from klusterkit.engine.plan import Plan
+from klusterkit.report.estimate import expected
+
+_SOONEST = 0.1
+"""Below this share of the work, the pace so far says nothing about the pace to come."""
+_PACES = (0.3, 5.0)
+"""However one task went, the rest isn't expected to be this many times faster or slower than planned."""
+
+
+@dataclass
+class Running:
+    """A task that runs now."""
+
+    task: str
+    title: str
+    since: float
+    note: str = ""
+    """What it waits for, between two attempts."""
+
+
+@dataclass
+class Progress:
+    """The state of a walk. Not safe to use from several threads.
+
+    Args:
+        plan: what is walked.
+        settled: the tasks that need no walking, as an earlier walk has settled them.
+        direction: forward, or back.
+        now: the clock, in seconds since the epoch.
+    """
+
+    plan: Plan
+    settled: set[str] = field(default_factory=set[str])
+    direction: Direction = Direction.FORWARD
+    now: Callable[[], float] = time.time
+    running: dict[str, Running] = field(default_factory=dict[str, Running])
+    failed: list[Event] = field(default_factory=list[Event])
+    last: Event | None = None
+    """What ended last, and well."""
+    took: float = 0.0
+    """Seconds that the task of ``last`` has run for."""
+    stopping: bool = False
+    began: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.began = self.now()
+        self._first = expected(self.plan, self.settled)
+        # On the way forward, what an earlier walk has done counts; on the way back there is nothing to undo in it.
+        back = self.direction is Direction.BACK
+        self._already = len(self.settled) if back else 0
+        self._cost = sum(task.cost for task in self.plan.tasks if not (back and task.id in self.settled))
+        self._cost_done = 0.0 if back else sum(self.plan.by_id[task].cost for task in self.settled)
+
+    def learn(self, event: Event) -> None:
+        """Take in what has happened."""
+        if event.event == "stopping":
+            self.stopping = True
+        task = event.task
+        if task is None:
+            return
+        match event.event:
+            case "started":
+                self.running.setdefault(task, Running(task, event.title or task, event.at))
+            case "retrying":
+                self._retry(task, event)
+            case "done" | "unchanged" | "undone":
+                self.took = event.at - self._leave(task, event.at)
+                self.last = event
+                if task not in self.settled:
+                    self.settled.add(task)
+                    self._cost_done += self.plan.by_id[task].cost
+            case _:
+                self.took = event.at - self._leave(task, event.at)
+                self.failed.append(event)
+
+    def _leave(self, task: str, at: float) -> float:
+        there = self.running.pop(task, None)
+        return there.since if there else at
+
+    def _retry(self, task: str, event: Event) -> None:
+        there = self.running.get(task)
+        if there is not None:
+            why = event.error.message if event.error else "it failed"
+            there.note = f"attempt {event.attempt + 1} in {event.wait:.0f} s: {why}"
+
+    @property
+    def total(self) -> int:
+        """How many tasks the walk has."""
+        return len(self.plan.tasks) - self._already
+
+    @property
+    def done(self) -> int:
+        """How many of them need nothing more."""
+        return len(self.settled) - self._already
+
+    @property
+    def share(self) -> float:
+        """How much of the work is done, from 0 to 1, by cost."""
+        if self.done == self.total:
+            return 1.0
+        done = self._cost_done
+        for there in self.running.values():
+            done += min(self.now() - there.since, self.plan.by_id[there.task].cost * 0.95)
+        return min(done / self._cost, 0.99) if self._cost else 0.0
+
+    @property
+    def eta(self) -> float | None:
+        """Expected seconds to the end at the pace so far; None on the way back, which has no expected costs."""
+        if self.direction is Direction.BACK:
+            return None
+        since = max((self.now() - there.since for there in self.running.values()), default=0.0)
+        left = max(expected(self.plan, self.settled) - since, 0.0)
+        planned = self._first - left
+        if planned <= _SOONEST * self._first:
+            return left
+        pace = (self.now() - self.began) / planned
+        return left * min(max(pace, _PACES[0]), _PACES[1])

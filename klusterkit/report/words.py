@@ -1,0 +1,58 @@
+"""Numbers in words, the same everywhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+
+def duration(seconds: float) -> str:
+    """``0.8 s``, ``42 s``, ``2 min 05 s``, ``1 h 10 min``."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0.0):.1f} s"
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min"
+
+
+def roughly(seconds: float) -> str:
+    """An estimate, no more exact than it can be: ``a few seconds``, ``about 40 s``, ``about 5 min``."""
+    if seconds < 7.5:
+        return "a few seconds"
+    if seconds < 90:
+        return f"about {round(seconds / 5) * 5} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"about {minutes} min"
+    return f"about {round(minutes / 60)} h"
+
+
+def several(count: int, noun: str) -> str:
+    """``1 task``, ``97 tasks``, ``1,000 hosts``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def listed(items: Sequence[str], most: int = 4) -> str:
+    """``a, b and c``, or ``a, b, c, d and 93 more``."""
+    shown = list(items[:most])
+    rest = len(items) - len(shown)
+    if rest:
+        return f"{', '.join(shown)} and {rest:,} more"
+    if len(shown) < 2:
+        return "".join(shown)
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def clock(seconds: float) -> str:
+    """The time of day, local: ``12:03:11``."""
+    return time.strftime("%H:%M:%S", time.localtime(seconds))
+
+
+def moment(seconds: float) -> str:
+    """Date and time of day, local: ``2026-11-23 12:03:11``."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
