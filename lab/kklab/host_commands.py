@@ -13,7 +13,7 @@ from kklab.artifacts import mirror
 from kklab.errors import LabError
 from kklab.hosts import basetree, disk_digest, listing
 from kklab.hosts.host import Host
-from kklab.hosts.instance import HostRecord, Instance
+from kklab.hosts.instance import HostRecord, Instance, check_host_name
 from kklab.progress import say
 
 AT_ONCE = 8
@@ -21,6 +21,8 @@ AT_ONCE = 8
 
 def up(instance: Instance, names: Sequence[str]) -> None:
     """Make hosts as far as they aren't there, switch them on, wait for SSH."""
+    for name in names:
+        check_host_name(name)
     basetree.ensure()
     instance.create()
     for name in names:

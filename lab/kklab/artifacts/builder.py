@@ -12,9 +12,12 @@ from kklab import places
 from kklab.artifacts import golang
 from kklab.artifacts.component import Component, in_order
 from kklab.artifacts.store import Store
+from kklab.errors import LabError
 from kklab.progress import Progress, say, span
 
 NICE = 10
+SCRATCH_BYTES = 16 * 10**9
+"""Module and build caches of all programs, and the programs."""
 
 
 class Workbench:
@@ -57,6 +60,7 @@ def make_all(wanted: tuple[Component, ...], store: Store, base_tree: Callable[[]
     if not missing:
         say("all components are there, checksums verified")
         return
+    _need_room(missing)
     say(f"{len(missing)} components to make, about {span(sum(item.seconds for item in missing))} on two cores")
     # The machine's own work and running lab hosts go first.
     os.nice(max(0, NICE - os.nice(0)))
@@ -89,6 +93,17 @@ def _missing(wanted: tuple[Component, ...], store: Store) -> list[Component]:
     for component in wanted:
         visit(component)
     return [component for component in in_order(wanted) if component.digest in missing]
+
+
+def _need_room(missing: list[Component]) -> None:
+    needed = SCRATCH_BYTES if any(component.seconds >= 60 for component in missing) else 0
+    places.cache().mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(places.cache()).free
+    if free < needed:
+        raise LabError(
+            f"building takes up to {needed / 1e9:.0f} GB for a while; {places.cache()} has {free / 1e9:.0f} GB",
+            "make room, or name another place in KLUSTERKIT_LAB_CACHE",
+        )
 
 
 def _make(component: Component, store: Store, base_tree: Callable[[], Path]) -> None:

@@ -78,14 +78,14 @@ class Store:
     def begin(self, component: Component) -> Path:
         """An empty folder for the files of a component that is about to be made."""
         shutil.rmtree(self.folder(component), ignore_errors=True)
-        part = self.folder(component).with_suffix(".part")
+        part = self._part(component)
         shutil.rmtree(part, ignore_errors=True)
         (part / "files").mkdir(parents=True)
         return part / "files"
 
     def finish(self, component: Component, seconds: float) -> None:
         """Keep what `begin` gave a folder for. From here on it is whole."""
-        part = self.folder(component).with_suffix(".part")
+        part = self._part(component)
         files: dict[str, FileRecord] = {
             name: {
                 "sha256": sha256(part / "files" / name),
@@ -97,3 +97,7 @@ class Store:
         (part / MANIFEST).write_text(json.dumps(manifest, indent=1))
         os.sync()
         part.rename(self.folder(component))
+
+    def _part(self, component: Component) -> Path:
+        folder = self.folder(component)
+        return folder.with_name(f"{folder.name}.part")

@@ -77,7 +77,10 @@ systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer logr
 
 def suite() -> str:
     """The code name of this machine's distribution; the base tree is of the same."""
-    return platform.freedesktop_os_release()["VERSION_CODENAME"]
+    system = platform.freedesktop_os_release()
+    if system["ID"] != "debian":
+        raise LabError(f"the lab makes its hosts of the machine's own Debian, and this is {system['ID']}")
+    return system["VERSION_CODENAME"]
 
 
 def recipe() -> dict[str, object]:

@@ -74,8 +74,9 @@ class Host:
             self._mount()
             self._cable.create()
             self._launch()
-            self.apply_limits()
-            self.apply_cable()
+        # Always: whoever switched it on may have been ended before this.
+        self.apply_limits()
+        self.apply_cable()
         if self.record.up:
             self._wait_until_ready()
 
@@ -162,10 +163,10 @@ class Host:
         self.group.remove()
 
     def _launch(self) -> None:
-        space = f"/run/netns/{network.namespace_name(self._instance.name, self.name)}"
+        space = Path("/run/netns") / network.namespace_name(self._instance.name, self.name)
         nspawn = [
             *("systemd-nspawn", "--quiet", "--boot", f"--directory={self.root}"),
-            *(f"--machine={self._instance.name}-{self.name}", f"--hostname={self.name}"),
+            *(f"--machine={space.name}", f"--hostname={self.name}"),
             *("--register=no", "--keep-unit", f"--network-namespace-path={space}"),
             *("--capability=all", "--system-call-filter=@known"),
             *("--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe"),

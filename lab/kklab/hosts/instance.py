@@ -131,13 +131,11 @@ class Instance:
         return record
 
     def add(self, name: str) -> HostRecord:
-        """The record of a host, made with the next free address if it is new.
+        """The record of a host, made with the next free address if it is new; see `check_host_name`.
 
         Raises:
-            LabError: the name can't be a host's, or the subnet is full.
+            LabError: the subnet is full.
         """
-        if not HOST_NAME.fullmatch(name):
-            raise LabError(f"{name!r} can't name a host", "use lower-case letters, digits and inner hyphens")
         with self.locked("an address"):
             if name in self.names():
                 return self.record(name)
@@ -167,6 +165,16 @@ class Instance:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o755)
         record = {"checkout": str(places.CHECKOUT), "subnet": str(subnet)}
         (self.folder / "instance.json").write_text(json.dumps(record, indent=1))
+
+
+def check_host_name(name: str) -> None:
+    """Refuse what can't be a host's name.
+
+    Raises:
+        LabError: it can't.
+    """
+    if not HOST_NAME.fullmatch(name):
+        raise LabError(f"{name!r} can't name a host", "use lower-case letters, digits and inner hyphens")
 
 
 def make_key(path: Path, comment: str) -> None:

@@ -53,7 +53,7 @@ def mac_address(instance: str, host: str) -> str:
 
 def namespace_name(instance: str, host: str) -> str:
     """The network namespace of a host."""
-    return f"kklab-{instance}-{host}"
+    return f"kkl-{short(f'{instance}/{host}')}"
 
 
 def free_subnet(taken: Iterable[Subnet]) -> Subnet:
