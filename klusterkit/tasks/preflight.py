@@ -28,8 +28,8 @@ CLOCK_TOLERANCE = 60.0
 
 FEATURES = ("overlay", "br_netfilter", "vxlan", "nf_tables")
 """Of the kernel: container file systems, bridged packets seen by the firewall, pod network, packet filter."""
-PROGRAMS = ("mount", "umount", "tar", "ip", "grep", "cp", "systemctl", "iptables", "nft", "conntrack", "socat", "ss")
-NEEDED = ("mount", "umount", "tar", "ip", "grep", "cp", "systemctl")
+NEEDED = ("mount", "umount", "tar", "ip", "grep", "cp", "find", "systemctl")
+PROGRAMS = (*NEEDED, "iptables", "nft", "conntrack", "socat", "ss")
 KERNEL_FEATURES = (*FEATURES, "ip_vs")
 CONTROL_PLANE_PORTS = {
     2379: "etcd's clients",

@@ -51,7 +51,8 @@ def configuration(name: str, members: Mapping[str, str], token: str, memory: int
             # The API server compacts every five minutes; this is for when none does.
             "auto-compaction-mode": "periodic",
             "auto-compaction-retention": "8h",
-            "watch-progress-notify-interval": "5s",
+            # In nanoseconds: the file takes no other unit for this one.
+            "watch-progress-notify-interval": 5_000_000_000,
             "feature-gates": "InitialCorruptCheck=true",
             "log-level": "info",
         }

@@ -15,6 +15,19 @@ NAMESPACE = "kube-flannel"
 NAME = "kube-flannel"
 LABELS = {"app": "flannel", "k8s-app": "flannel"}
 
+_ANNOUNCE = """\
+tries=0
+until [ -s /run/flannel/subnet.env ]; do
+  tries=$((tries + 1))
+  [ $tries -lt 300 ] || exit 1
+  busybox sleep 0.2
+done
+exec cp -f /etc/kube-flannel/cni-conf.json /etc/cni/net.d/10-flannel.conflist
+"""
+"""Tells the kubelet about the network, by the file that it waits for, when the node has its subnet. flannel's own
+manifest does so before flanneld starts: the node says Ready too early, the first pods fail and wait for ten seconds.
+"""
+
 
 @lru_cache(maxsize=16)
 def manifest(pod_network: str, image: str, plugin_image: str) -> str:
@@ -84,7 +97,7 @@ def _daemon(image: str, plugin_image: str) -> dict[str, Any]:
         "serviceAccountName": "flannel",
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [{"operator": "Exists"}],
-        "initContainers": [_plugin(plugin_image), _network_name(image)],
+        "initContainers": [_plugin(plugin_image)],
         "containers": [_flanneld(image)],
         "volumes": [
             {"name": "run", "hostPath": {"path": "/run/flannel", "type": "DirectoryOrCreate"}},
@@ -112,16 +125,6 @@ def _plugin(image: str) -> dict[str, Any]:
     }
 
 
-def _network_name(image: str) -> dict[str, Any]:
-    """Tells the kubelet about the network, by the file that it waits for."""
-    return {
-        "name": "install-cni",
-        "image": image,
-        "command": ["cp", "-f", "/etc/kube-flannel/cni-conf.json", "/etc/cni/net.d/10-flannel.conflist"],
-        "volumeMounts": [_mount("cni", "/etc/cni/net.d"), _mount("configuration", "/etc/kube-flannel")],
-    }
-
-
 def _flanneld(image: str) -> dict[str, Any]:
     return {
         "name": "kube-flannel",
@@ -134,10 +137,12 @@ def _flanneld(image: str) -> dict[str, Any]:
             _field("NODE_ADDRESS", "status.hostIP"),
         ],
         "resources": {"requests": {"cpu": "100m", "memory": "50Mi"}},
+        "lifecycle": {"postStart": {"exec": {"command": ["sh", "-c", _ANNOUNCE]}}},
         "securityContext": {"privileged": False, "capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}},
         "volumeMounts": [
             _mount("run", "/run/flannel"),
             _mount("configuration", "/etc/kube-flannel"),
+            _mount("cni", "/etc/cni/net.d"),
             _mount("xtables-lock", "/run/xtables.lock"),
         ],
     }

@@ -68,6 +68,11 @@ class Configuration:
                 # Kubelets serve with certificates of ours, so the API server needn't take any that comes.
                 "extraArgs": [{"name": "kubelet-certificate-authority", "value": f"{CERTIFICATES}/ca.crt"}],
             },
+            # Each of its controllers has an account of its own: with the default of 20 requests a second it takes the
+            # controller manager of a new cluster some seconds only to make them.
+            "controllerManager": {
+                "extraArgs": [{"name": "kube-api-qps", "value": "100"}, {"name": "kube-api-burst", "value": "200"}]
+            },
         }
 
     def _etcd(self) -> Mapping[str, Any]:

@@ -1,0 +1,126 @@
+"""What hosts need to be known by and to know others: issued here, with keys that never rest anywhere but on their host.
+
+The keys of authorities stay in the state file: kubeadm calls it the mode of an external authority.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from klusterkit.pki import AuthorityName, Leaf, Usage, leaves
+from klusterkit.pki.layout import CERTIFICATE_FOLDER, CERTIFICATES, KUBECONFIGS
+from klusterkit.plans.files import etcd, kubelet
+from klusterkit.plans.files.kubeadm import nobody
+from klusterkit.plans.request import Target
+from klusterkit.plans.shared import directory, text_file, tree
+from klusterkit.tasks.certificates import Certificate, Kubeconfig
+from klusterkit.tasks.files import SecretFile
+
+ISSUING = 0.02
+"""Seconds on the way to the host and back; issuing itself takes a fraction of a millisecond."""
+
+_KUBERNETES, _FRONT_PROXY, _ETCD = AuthorityName.KUBERNETES, AuthorityName.FRONT_PROXY, AuthorityName.ETCD
+
+
+def node_certificates(target: Target, preflight: str, kubelet_folder: str) -> list[str]:
+    """For a kubelet: whom it trusts, how it is known to the API server, and how it proves itself as a server."""
+    add = target.tasks.add
+    top = add("kubernetes/folder", tree("/etc/kubernetes"), preflight)
+    folder = add("pki/folder", directory(str(CERTIFICATE_FOLDER)), top)
+    trusted = add("pki/ca", _authority(_KUBERNETES, f"{CERTIFICATE_FOLDER}/ca.crt"), folder)
+    own = add("kubelet/pki", directory(kubelet.PKI, 0o700), kubelet_folder)
+    serving = Leaf(
+        common_name=f"system:node:{target.node}",
+        organizations=(leaves.NODES,),
+        dns_names=(target.node,),
+        ip_addresses=(target.machine.address,),
+        usages=(Usage.SERVER,),
+    )
+    served = add("kubelet/certificate", _certificate(_KUBERNETES, serving, f"{kubelet.PKI}/kubelet"), own, cost=ISSUING)
+    known = _kubeconfig(target, "kubelet", leaves.kubelet(target.node), target.server, top)
+    return [trusted, served, known]
+
+
+def etcd_certificates(target: Target, folder: str) -> list[str]:
+    """For a member: towards clients, other members, and whoever asks for its health."""
+    add = target.tasks.add
+    pki = add("etcd/pki", directory(etcd.PKI, 0o700), folder)
+    address = target.machine.address
+    wanted = {
+        "server": leaves.etcd_server(target.node, address),
+        "peer": leaves.etcd_peer(target.node, address),
+        "healthcheck-client": leaves.etcd_healthcheck_client(),
+    }
+    trusted = add("etcd/pki/ca", _authority(_ETCD, f"{etcd.PKI}/ca.crt"), pki)
+    issued = [
+        add(f"etcd/pki/{name}", _certificate(_ETCD, leaf, f"{etcd.PKI}/{name}"), pki, cost=ISSUING)
+        for name, leaf in wanted.items()
+    ]
+    return [trusted, *issued]
+
+
+def control_plane_certificates(target: Target, folder: str) -> list[str]:
+    """For the control plane: all that kubeadm would make, but for the authorities' keys."""
+    add = target.tasks.add
+    below = add("pki/etcd", directory(f"{CERTIFICATE_FOLDER}/etcd"), folder)
+    authorities = [
+        add("pki/front-proxy-ca", _authority(_FRONT_PROXY, f"{CERTIFICATE_FOLDER}/front-proxy-ca.crt"), folder),
+        add("pki/etcd-ca", _authority(_ETCD, f"{CERTIFICATE_FOLDER}/etcd/ca.crt"), below),
+        add("pki/sa.key", _secret("sa.key", f"{CERTIFICATE_FOLDER}/sa.key", 0o600), folder),
+        add("pki/sa.pub", _secret("sa.pub", f"{CERTIFICATE_FOLDER}/sa.pub", 0o644), folder),
+    ]
+    return [*authorities, *_leaves(target, folder)]
+
+
+def _leaves(target: Target, folder: str) -> Iterable[str]:
+    cluster = target.cluster
+    endpoint = cluster.endpoint.host if cluster.endpoint else None
+    wanted = {
+        "apiserver": leaves.apiserver(
+            target.node, target.machine.address, cluster.kubernetes_service_ip, cluster.dns_domain, endpoint
+        ),
+        "apiserver-kubelet-client": leaves.apiserver_kubelet_client(),
+        "front-proxy-client": leaves.front_proxy_client(),
+        "apiserver-etcd-client": leaves.apiserver_etcd_client(),
+    }
+    for name, leaf in wanted.items():
+        place = CERTIFICATES[name]
+        step = _certificate(place.authority, leaf, f"{CERTIFICATE_FOLDER}/{place.base}")
+        yield target.tasks.add(f"pki/{name}", step, folder, cost=ISSUING)
+
+
+def kubeconfigs(target: Target, folder: str) -> list[str]:
+    """For the control plane's parts and the administrator.
+
+    The parts ask the API server beside them: while versions differ, another might not know them (kubeadm does so too).
+    """
+    local = f"https://{target.local_endpoint}"
+    return [
+        _kubeconfig(target, "admin", leaves.admin(), target.server, folder),
+        _kubeconfig(target, "controller-manager", leaves.controller_manager(), local, folder),
+        _kubeconfig(target, "scheduler", leaves.scheduler(), local, folder),
+        target.tasks.add(
+            "kubeconfig/super-admin",
+            text_file(str(KUBECONFIGS["super-admin"]), nobody(target.server, target.cluster.name), 0o600),
+            folder,
+        ),
+    ]
+
+
+def _kubeconfig(target: Target, name: str, leaf: Leaf, server: str, folder: str) -> str:
+    step = Kubeconfig(
+        authority=_KUBERNETES, leaf=leaf, server=server, path=str(KUBECONFIGS[name]), cluster=target.cluster.name
+    )
+    return target.tasks.add(f"kubeconfig/{name}", step, folder, cost=ISSUING)
+
+
+def _authority(name: AuthorityName, path: str) -> SecretFile:
+    return _secret(f"{name}.crt", path, 0o644)
+
+
+def _secret(name: str, path: str, mode: int) -> SecretFile:
+    return SecretFile(path=path, secret=name, mode=mode)
+
+
+def _certificate(authority: AuthorityName, leaf: Leaf, base: str) -> Certificate:
+    return Certificate(authority=authority, leaf=leaf, path_certificate=f"{base}.crt", path_key=f"{base}.key")

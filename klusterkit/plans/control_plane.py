@@ -1,0 +1,92 @@
+"""The control plane: kubeadm's phases one by one, with certificates that are there already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from klusterkit.plans.certificates import control_plane_certificates, kubeconfigs
+from klusterkit.plans.etcd import Member
+from klusterkit.plans.files import kubeadm as configuration
+from klusterkit.plans.host import BIN, Prepared, pause_image
+from klusterkit.plans.node import Kubelet, start_kubelet
+from klusterkit.plans.request import Target, endpoint_of
+from klusterkit.plans.shared import import_images, install, text_file
+from klusterkit.tasks.access import ClusterAdmins
+from klusterkit.tasks.gates import ApiReady
+from klusterkit.tasks.kubeadm import CONFIG, ApiPhase, Phase
+from klusterkit.tasks.kubelet import STATIC_PODS
+
+PHASE = 0.3
+"""Seconds that a phase of kubeadm takes on a host that has other things to do (lab)."""
+
+STATIC = {"apiserver": "kube-apiserver", "controller-manager": "kube-controller-manager", "scheduler": "kube-scheduler"}
+"""kubeadm's names of the phases, and the programs'."""
+
+UPLOADED = (
+    *("configmap/kubeadm-config", "role/kubeadm:nodes-kubeadm-config", "rolebinding/kubeadm:nodes-kubeadm-config"),
+    *("configmap/kubelet-config", "role/kubeadm:kubelet-config", "rolebinding/kubeadm:kubelet-config"),
+)
+
+
+@dataclass(frozen=True)
+class ControlPlane:
+    """Tasks that what comes later needs."""
+
+    ready: str
+    """The API server answers."""
+    access: str
+    """And lets its administrators in."""
+    marked: str
+    """The node says that it is of the control plane."""
+    member: Member
+
+
+def control_plane(target: Target, prepared: Prepared, member: Member, ready: Kubelet) -> ControlPlane:
+    """From files to an API that its administrators can use."""
+    add = target.tasks.add
+    kubectl = install(target, "kubectl/program", "kubectl", f"{BIN}/kubectl", prepared.preflight)
+    manifests = _static_pods(target, prepared, ready)
+    version = target.cluster.kubernetes_version.tag
+    references = [pause_image(target), *(f"registry.k8s.io/{program}:{version}" for program in STATIC.values())]
+    images = import_images(target, references, prepared.preflight, prepared.containerd)
+    started = start_kubelet(target, prepared, ready, images.values(), manifests, member.healthy)
+    up = add("api/ready", ApiReady(), started, kubectl, cost=6.0, timeout=240.0)
+    data = member.data
+    access = add("api/access", ClusterAdmins(server=target.server), up, cost=0.3, undone_by=data)
+    add("api/configuration", ApiPhase(path="upload-config all", objects=UPLOADED), access, cost=PHASE, undone_by=data)
+    label = "node-role.kubernetes.io/control-plane"
+    marking = ApiPhase(path="mark-control-plane", objects=(f"node/{target.node}",), labels=label)
+    return ControlPlane(up, access, add("api/mark", marking, access, cost=3.0, undone_by=data), member)
+
+
+def _static_pods(target: Target, prepared: Prepared, ready: Kubelet) -> list[str]:
+    """Manifests of the three, by kubeadm. It looks at all certificates and kubeconfigs before each."""
+    add = target.tasks.add
+    program = install(target, "kubeadm/program", "kubeadm", f"{BIN}/kubeadm", prepared.preflight)
+    text = configuration.Configuration(
+        cluster=target.cluster,
+        machine=target.machine,
+        node=target.node,
+        facts=target.facts,
+        endpoint=endpoint_of(target.request),
+        etcd_addresses=(target.address,),
+        taints=target.taints,
+    ).text()
+    file = add("kubeadm/configuration", text_file(CONFIG, text, 0o600), ready.kubernetes)
+    secrets = [*control_plane_certificates(target, ready.pki), *kubeconfigs(target, ready.kubernetes)]
+    folder = f"{target.machine.name}/kubelet/pods"
+    return [
+        add(
+            f"control-plane/{name}",
+            _phase(name, image, target.cluster.kubernetes_version.tag),
+            *(program, file, folder, secrets, ready.needs),
+            cost=PHASE,
+        )
+        for name, image in STATIC.items()
+    ]
+
+
+def _phase(name: str, program: str, version: str) -> Phase:
+    # The status comes last in the file, so a file that has it is whole.
+    said = (f"image: registry.k8s.io/{program}:{version}", "\nstatus: {}\n")
+    return Phase(path=f"control-plane {name}", makes=(f"{STATIC_PODS}/{program}.yaml",), holding=said)

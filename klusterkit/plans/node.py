@@ -1,0 +1,73 @@
+"""A kubelet on a host, and what it needs before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from klusterkit.plans.certificates import node_certificates
+from klusterkit.plans.draft import Needs
+from klusterkit.plans.files import kubelet, units
+from klusterkit.plans.host import BIN, Prepared
+from klusterkit.plans.request import Target
+from klusterkit.plans.shared import install, service, text_file, tree, unit
+from klusterkit.tasks.kubelet import Pods
+
+RESOLVED_UNIT = "systemd-resolved.service"
+
+
+@dataclass(frozen=True)
+class Kubelet:
+    """A kubelet that is ready to be started."""
+
+    needs: tuple[str, ...]
+    """All tasks that must be done before it starts."""
+    kubernetes: str
+    """The folder /etc/kubernetes."""
+    pki: str
+    """The folder of certificates below it."""
+    configuration: str
+    """The content of its configuration."""
+
+
+def kubelet_files(target: Target, prepared: Prepared) -> Kubelet:
+    """Everything of a kubelet but its start."""
+    add, facts, preflight = target.tasks.add, target.facts, prepared.preflight
+    data = add("kubelet/data", tree("/var/lib/kubelet", 0o700), preflight)
+    program = install(target, "kubelet/program", "kubelet", f"{BIN}/kubelet", preflight)
+    certificates = node_certificates(target, preflight, data)
+    text = kubelet.configuration(
+        target.cluster.dns_domain,
+        str(target.cluster.dns_service_ip),
+        cgroup=facts.cgroup,
+        memory=facts.memory,
+        cpus=facts.cpus,
+        control_plane=target.machine.is_master,
+        resolved=RESOLVED_UNIT in facts.services,
+    )
+    taints = tuple(str(taint) for taint in target.taints)
+    flags = kubelet.flags(target.node, target.address, target.machine.labels, taints)
+    own = units.kubelet(can_lower_oom_score=facts.can_lower_oom_score)
+    needs = (
+        program,
+        *certificates,
+        add("kubelet/configuration", text_file(kubelet.PATH, text), data),
+        add("kubelet/flags", text_file(kubelet.FLAGS_PATH, flags), data),
+        add("kubelet/unit", unit("kubelet.service", own), preflight, cost=0.2),
+    )
+    host = target.machine.name
+    return Kubelet(needs, f"{host}/kubernetes/folder", f"{host}/pki/folder", text)
+
+
+def start_kubelet(target: Target, prepared: Prepared, ready: Kubelet, images: Needs, *needs: Needs) -> str:
+    """Start it, when every image is there that it starts pods from: it may have nowhere to pull one from."""
+    add = target.tasks.add
+    pods = add("kubelet/pods", _PODS, prepared.containerd, prepared.network, ready.kubernetes)
+    return add(
+        "kubelet/start",
+        service("kubelet.service", ready.configuration),
+        *(ready.needs, pods, prepared.plugins, images, *needs),
+        cost=0.6,
+    )
+
+
+_PODS = Pods()
