@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.operator import Lab, Operator
+from tests.cluster.sampler import Sampler
 
 
 @pytest.fixture(scope="session")
@@ -36,5 +37,7 @@ def cluster(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Operator:
     lab("up", "c1")
     made = Operator(tmp_path_factory.mktemp("cluster"), lab)
     made.prepare()
-    made.created = made("create", "machine", "--ip", lab.address("c1"), "--role", "master", "--yes", "--debug")
+    with Sampler() as sampler:
+        made.created = made("create", "machine", "--ip", lab.address("c1"), "--role", "master", "--yes", "--debug")
+    made.seen_arguments = sampler.seen
     return made

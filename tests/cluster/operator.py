@@ -60,6 +60,7 @@ class Operator:
     lab: Lab
     environment: dict[str, str] = field(default_factory=dict[str, str])
     created: Ended | None = None
+    seen_arguments: set[bytes] = field(default_factory=set[bytes])
 
     def __post_init__(self) -> None:
         lab = self.lab.env

@@ -1,0 +1,50 @@
+"""No secret gets through a mask, whole, by lines, or as anything that looks like a private key."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klusterkit.pki import Authority, create_service_account_key
+from klusterkit.session.masking import MASK, Mask
+
+LONG = st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=80)
+
+
+@given(secret=LONG, before=st.text(), after=st.text())
+def test_a_learnt_value_never_gets_through(secret: str, before: str, after: str) -> None:
+    mask = Mask()
+    mask.learn(secret.encode())
+
+    assert secret not in mask(before + secret + after)
+
+
+@given(lines=st.lists(LONG, min_size=2, max_size=6))
+def test_each_line_of_a_value_is_known_too(lines: list[str]) -> None:
+    mask = Mask()
+    mask.learn("\n".join(lines).encode())
+
+    for line in lines:
+        assert line not in mask(f"the program said: {line}")
+
+
+def test_every_line_of_a_real_key_is_masked() -> None:
+    private, _ = create_service_account_key()
+    mask = Mask()
+    mask.learn(private.encode())
+
+    assert all(mask(line) == MASK for line in private.splitlines() if not line.startswith("-----"))
+
+
+def test_a_private_key_that_was_never_learnt_is_masked_by_its_looks() -> None:
+    key = Authority.create("x").key_pem
+
+    assert Mask()(f"found {key} there").replace("\n", "") == f"found {MASK} there"
+
+
+def test_a_certificate_is_no_secret() -> None:
+    certificate = Authority.create("x").cert_pem
+    mask = Mask()
+    mask.learn(certificate.encode())
+
+    assert mask(certificate) == certificate
