@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import ClassVar
 
-from klusterkit.engine.errors import CommandFailed
+from klusterkit.engine.errors import CommandFailed, PermanentError
 from klusterkit.engine.host import HOME, Entry
 from klusterkit.engine.step import Before, Context, Observation, Step
 from klusterkit.tasks import note
@@ -72,13 +72,13 @@ class Install(Step):
         """Whether it is there."""
         entry = on.host.stat(self.path)[0]
         reason = _reason(entry, self.sha256, self.mode)
-        return Observation(satisfied=not reason, before=describe(entry), reason=reason)
+        partial = bool(reason) and entry.sha256 == self.sha256
+        return Observation(satisfied=not reason, before=describe(entry), partial=partial, reason=reason)
 
     def apply(self, on: Context, before: Before) -> None:
         """Copy it beside its place and rename it over what is there."""
         keep([Prior(on, self.path, before)])
-        # As a kept file is put back: copied by the cheapest means that the file system has, flushed, renamed.
-        on.host.put_back(place(self.sha256), self.path)
+        _install(on, place(self.sha256), self.path)
         _command(on, "chmod", f"{self.mode:o}", self.path)
 
     def undo(self, on: Context, before: Before) -> None:
@@ -136,7 +136,7 @@ class Unpack(Step):
         self._extract(on, folder)
         _command(on, "chmod", f"{self.mode:o}", *(f"{folder}/{member}" for member in self.members))
         for member, path in self.members.items():
-            on.host.put_back(f"{folder}/{member}", path)
+            _install(on, f"{folder}/{member}", path)
         self._write_receipt(on, folder)
         on.host.remove(folder, recursive=True)
 
@@ -167,6 +167,19 @@ class Unpack(Step):
 
     def _priors(self, on: Context, before: Before) -> list[Prior]:
         return [Prior(on, path, before[path]) for path in self.members.values()]
+
+
+def _install(on: Context, source: str, path: str) -> None:
+    """As a kept file is put back: copied by the cheapest means that the file system has, flushed, renamed."""
+    try:
+        on.host.put_back(source, path)
+    except FileNotFoundError:
+        raise PermanentError(
+            f"{path} can't be installed",
+            host=on.host.name,
+            seen=f"there is no {source}, or no folder for {path}",
+            hint="if what was uploaded to the host was removed there, plan again",
+        ) from None
 
 
 def _reason(entry: Entry, sha256: str, mode: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any, ClassVar, Self
 
 from klusterkit.engine.errors import PermanentError, VerificationFailed
@@ -114,8 +115,9 @@ class Directory(_Path):
                     host=context.host.name,
                     hint=f"see what {step.path} is for, and move it away",
                 )
-        for step, context in zip(steps, on, strict=True):
-            context.host.mkdir(step.path, step.mode, step.owner)
+        # In their order, since a folder may hold the next.
+        for (mode, owner), alike in groupby(steps, lambda step: (step.mode, step.owner)):
+            on[0].host.mkdir([step.path for step in alike], mode, owner)
 
 
 class _WrittenFile(_Path):

@@ -56,7 +56,8 @@ class Unit(Step):
         before = {"file": describe(entry), **({"folder": describe(folder)} if self.drop_in else {})}
         if entry.sha256 != hashlib.sha256(self.content.encode()).hexdigest() or entry.mode != 0o644:
             reason = "not there" if entry.type == "absent" else "other content or mode"
-            return Observation(satisfied=False, before=before, reason=reason)
+            begun = bool(self.drop_in) and folder.type == "directory" and entry.type == "absent"
+            return Observation(satisfied=False, before=before, partial=begun, reason=reason)
         known = properties(on, self.name, "LoadState", "NeedDaemonReload")
         stale = known.get("NeedDaemonReload") != "no" or known.get("LoadState") == "not-found"
         reason = "systemd hasn't read it yet" if stale else ""

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pytest
+from step_world import World, notes, said
+
+from klusterkit.engine.errors import CommandFailedTemporarily
+from klusterkit.tasks.network import Baseline
+
+STEP = Baseline()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def links(world: World) -> list[str]:
+    return list(world.tree.find("/sys/class/net").children)
+
+
+def test_it_is_remembered_once(world: World) -> None:
+    world.do(STEP)
+
+    assert world.observe(STEP).satisfied
+
+
+def test_links_that_came_since_are_deleted_and_no_others(world: World) -> None:
+    world.tree.makedirs("/sys/class/net/veth-mine")
+    before = world.do(STEP)
+    for name in ("cni0", "flannel.1", "veth0", "wg0"):
+        world.tree.makedirs(f"/sys/class/net/{name}")
+    world.undo(STEP, before)
+
+    assert links(world) == ["eth0", "veth-mine", "wg0"]
+
+
+def test_a_link_that_goes_by_itself_is_no_error(world: World) -> None:
+    """A pair of links goes when its other end does."""
+    before = world.do(STEP)
+    world.tree.makedirs("/sys/class/net/veth0")
+
+    def gone(machine: object, *_: object) -> object:
+        world.tree.remove("/sys/class/net/veth0")
+        return said(1, err="Cannot find device")
+
+    world.host.program("ip", gone)  # type: ignore[arg-type]
+    world.undo(STEP, before)
+    assert links(world) == ["eth0"]
+
+
+def test_a_link_that_can_not_be_deleted_is_said(world: World) -> None:
+    before = world.do(STEP)
+    world.tree.makedirs("/sys/class/net/cni0")
+    world.host.program("ip", lambda *_: said(2, err="RTNETLINK answers: Device or resource busy"))
+
+    with pytest.raises(CommandFailedTemporarily, match="cni0, which came since, can't be deleted"):
+        world.undo(STEP, before)
+
+
+def test_tables_of_others_stay(world: World) -> None:
+    before = world.do(STEP)
+    world.tree.write("/proc/nft", "table inet firewall\ntable inet fail2ban\ntable ip kube-proxy\ntable ip nat\n")
+    world.undo(STEP, before)
+
+    assert world.tree.read("/proc/nft") == b"table inet firewall\ntable inet fail2ban\n"
+
+
+def test_counters_and_comments_are_no_difference(world: World) -> None:
+    rules = "*filter\n:INPUT DROP [{0}:{0}]\n-A INPUT -j ACCEPT\nCOMMIT\n"
+    world.tree.write("/proc/filter/iptables-nft", rules.format(1))
+    before = world.do(STEP)
+    world.tree.write("/proc/filter/iptables-nft", rules.format(2))
+    world.host.program("iptables-nft-restore", lambda *_: said(1, err="must not be called"))
+    world.undo(STEP, before)
+
+
+def test_rules_that_can_not_be_put_back_are_said(world: World) -> None:
+    before = world.do(STEP)
+    world.tree.write("/proc/filter/iptables-nft", "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j DROP\nCOMMIT\n")
+    world.host.program(
+        "iptables-nft-restore", lambda *_: said(4, err="Another app is currently holding the xtables lock")
+    )
+
+    with pytest.raises(CommandFailedTemporarily, match="can't be put back with iptables-nft-restore"):
+        world.undo(STEP, before)
+
+
+def test_a_host_without_any_of_the_programs_has_nothing_to_restore(world: World) -> None:
+    for name in ("nft", "ip", "iptables-nft-save", "ip6tables-nft-save", "iptables-legacy-save"):
+        world.host.program(name, lambda *_: said(127))
+    world.undo(STEP, world.do(STEP))
+
+    assert notes(world) == []
+
+
+def test_a_baseline_of_an_earlier_run_is_not_taken_again(world: World) -> None:
+    """What that run's network made is no baseline."""
+    world.do(STEP)
+    world.tree.makedirs("/sys/class/net/cni0")
+
+    assert world.observe(STEP).satisfied
+
+
+def test_nothing_is_taken_away_where_nothing_was_remembered(world: World) -> None:
+    """A run that was ended before it remembered made nothing either."""
+    world.tree.makedirs("/sys/class/net/cni0")
+    world.undo(STEP, {"remembered": False})
+
+    assert "cni0" in links(world)
