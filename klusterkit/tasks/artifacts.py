@@ -50,7 +50,8 @@ class Upload(Step):
     def undo(self, on: Context, before: Before) -> None:
         """Remove it, unless it was there."""
         if not before["there"]:
-            on.host.remove(place(self.sha256))
+            # The second is what an upload that was cut off left, to be gone on with.
+            on.host.remove(place(self.sha256), f"{place(self.sha256)}.part")
 
 
 class Install(Step):
@@ -112,7 +113,7 @@ class Unpack(Step):
 
     def observe(self, on: Context) -> Observation:
         """Whether every member is in place."""
-        entries = on.host.stat(*self.members.values())
+        *entries, folder = on.host.stat(*self.members.values(), self._folder(on))
         wanted = note.read(on, self._receipt)
         reasons = {
             path: _reason(entry, wanted.get(member, ""), self.mode)
@@ -122,22 +123,21 @@ class Unpack(Step):
         return Observation(
             satisfied=not reason,
             before={entry.path: describe(entry) for entry in entries},
-            partial=bool(reason) and not all(reasons.values()),
+            partial=bool(reason) and folder.type == "directory",
             reason=reason,
         )
 
     def apply(self, on: Context, before: Before) -> None:
         """Unpack in KlusterKit's folder, then put each file in place."""
-        if self.observe(on).satisfied:  # attached to an attempt that had come to its end
-            return
-        keep(self._priors(on, before))
         folder = self._folder(on)
+        keep(self._priors(on, before))
+        on.host.remove(folder, recursive=True)
         on.host.mkdir(folder, 0o700)
         self._extract(on, folder)
         _command(on, "chmod", f"{self.mode:o}", *(f"{folder}/{member}" for member in self.members))
         for member, path in self.members.items():
             _install(on, f"{folder}/{member}", path)
-        self._write_receipt(on, folder)
+        self._write_receipt(on)
         on.host.remove(folder, recursive=True)
 
     def undo(self, on: Context, before: Before) -> None:
@@ -150,8 +150,9 @@ class Unpack(Step):
         return f"{place(self.sha256)}.{on.task.replace('/', '.')}"
 
     def _extract(self, on: Context, folder: str) -> None:
+        # Not as a job: its record would outlive a power cut that what it wrote doesn't.
         command = ["tar", "-x", "-f", place(self.sha256), "-C", folder, "--no-same-owner", *self.members]
-        ended = on.host.job(on.key, command, timeout=on.timeout)
+        ended = on.host.run(command, timeout=on.timeout)
         if not ended.ok:
             raise CommandFailed(
                 f"{self.name} can't be unpacked",
@@ -160,10 +161,10 @@ class Unpack(Step):
                 hint="see that the archive has these members, and that the host has room",
             )
 
-    def _write_receipt(self, on: Context, folder: str) -> None:
-        entries = on.host.stat(*(f"{folder}/{member}" for member in self.members))
-        sums = {member: entry.sha256 for member, entry in zip(self.members, entries, strict=True)}
-        note.write(on, self._receipt, sums)
+    def _write_receipt(self, on: Context) -> None:
+        # What is in place was flushed before it got there.
+        entries = on.host.stat(*self.members.values())
+        note.write(on, self._receipt, {name: entry.sha256 for name, entry in zip(self.members, entries, strict=True)})
 
     def _priors(self, on: Context, before: Before) -> list[Prior]:
         return [Prior(on, path, before[path]) for path in self.members.values()]

@@ -11,6 +11,9 @@ from klusterkit.engine.step import Before, Context, Observation, Step
 from klusterkit.tasks import note
 from klusterkit.tasks.prior import describe
 
+OUTPUT = 1 << 20
+"""Bytes of a program's output that a host keeps."""
+
 NOBODYS = "lost+found"
 """What a fresh file system has at its top: an empty folder all the same."""
 
@@ -110,8 +113,9 @@ def _nobodys(path: str) -> bool:
 
 def _find(on: Context, path: str, *expression: str) -> list[str]:
     found = on.host.run(["find", path, *expression, "-print0"], timeout=on.timeout)
-    if not found.ok:
-        raise CommandFailed(f"{path} can't be looked through", host=on.host.name, seen=found.said)
+    if not found.ok or len(found.out) >= OUTPUT:
+        seen = found.said if not found.ok else "more paths than can be told"
+        raise CommandFailed(f"{path} can't be looked through", host=on.host.name, seen=seen)
     return [name for name in found.out.decode(errors="surrogateescape").split("\0") if name]
 
 

@@ -9,6 +9,7 @@ import pytest
 from step_world import World, notes
 
 from klusterkit.engine.errors import CommandFailed, PermanentError
+from klusterkit.hosts.simulated import SimulatedCrash
 from klusterkit.tasks.artifacts import Install, Unpack, Upload, place
 
 PROGRAM = b"\x7fELF a program"
@@ -151,3 +152,15 @@ def test_a_member_that_the_archive_lacks_is_said(archive: Path) -> None:
         world.do(unpack(archive, "bin/other"))
 
     assert caught.value.seen == "tar: bin/other: Not found in archive"
+
+
+def test_an_upload_that_was_cut_off_leaves_nothing_when_it_is_taken_back(program: Path) -> None:
+    world = world_with(program)
+    step = Upload(name="kubectl", sha256=sha256_of(program), size=13)
+    world.host.faults.crash("middle", 2)
+    with pytest.raises(SimulatedCrash):
+        world.do(step)
+
+    assert notes(world) == [f"{place(step.sha256)}.part"]
+    world.undo(step, {"there": False})
+    assert notes(world) == []
