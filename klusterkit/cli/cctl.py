@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _HELP = """Create, look after and take back Kubernetes clusters, over SSH.
 
 Every operation is a plan that you can read before it runs, stop anywhere, go on with, or take back.
+
+Exit status: 0 done, 1 error, 2 changes (--detailed-exitcode), 3 usage or configuration, 4 locked, 5 host unreachable,
+6 partly done and resumable, 7 needs a decision, 8 drift, 130 interrupted.
 """
 
 _HERE = "klusterkit.cli.commands"

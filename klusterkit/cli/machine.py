@@ -89,10 +89,12 @@ def _keys(file: str) -> list[str]:
 
 def _fingerprint(file: str, line: str) -> str:
     fields = line.split()
-    for blob in fields[1:3]:  # ssh-keyscan(1) puts the host's name before the kind of key
+    for kind, blob in zip(fields, fields[1:3], strict=False):  # ssh-keyscan(1) puts the host's name before them
         try:
             key = base64.b64decode(blob, validate=True)
         except binascii.Error:
             continue
-        return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
+        # RFC 4253 6.6: the key begins with the length and the name of its kind.
+        if key.startswith(len(kind).to_bytes(4, "big") + kind.encode()):
+            return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
     raise typer.BadParameter(f"--public-keys {file}: not a public key: {line[:40]}")

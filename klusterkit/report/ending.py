@@ -13,6 +13,7 @@ from klusterkit.engine.journal import Status, TaskState, counts
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.runner import Report
 from klusterkit.report.faults import Fault, show_fault, together
+from klusterkit.report.planview import path_of
 from klusterkit.report.screen import columns
 from klusterkit.report.words import duration, listed, several
 
@@ -41,8 +42,7 @@ def fault_of(plan: Plan, task_id: str, error: ErrorInfo) -> Fault:
     what = error.message
     if error.type != DecisionNeeded.__name__ and task.step.title not in what:
         what = f"{task.step.title}: {what}"
-    fault = Fault.of(error, what=what)
-    return fault if fault.hosts else Fault(what, (task.host,), seen=fault.seen, hint=fault.hint)
+    return Fault(what, (error.host or task.host,), f"task {path_of(task)}", error.seen, error.hint)
 
 
 def show_end(screen: Console, plan: Plan, report: Report, seconds: float, command: str = "cctl") -> None:
@@ -100,5 +100,4 @@ def next_commands(plan: Plan, states: Mapping[str, TaskState], command: str) -> 
 
 
 def _past_return(plan: Plan, states: Mapping[str, TaskState]) -> bool:
-    begun = {task for task, state in states.items() if state.status not in (Status.PENDING, Status.UNDONE)}
-    return any(task.id in begun for task in plan.points_of_no_return())
+    return any(states[task.id].to_undo for task in plan.points_of_no_return())

@@ -8,7 +8,7 @@ from klusterkit.engine.plan import Plan
 
 
 def expected(plan: Plan, settled: Collection[str] = ()) -> float:
-    """Seconds from now to the end when these tasks need nothing more.
+    """Seconds from now to the end when these tasks, and with them all that they need, are done.
 
     The longest path, or what the busiest budget needs for its tasks one after the other, whichever is longer: a lower
     bound, as a host's processors are in no budget.

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 from rich.text import Text
 
-from klusterkit.engine.errors import ErrorInfo
 from klusterkit.report.screen import columns
 from klusterkit.report.words import listed, several
 
@@ -20,17 +19,11 @@ class Fault:
     what: str
     hosts: tuple[str, ...] = ()
     where: str | None = None
-    """Where no host is meant: a file, a part of the request."""
+    """A task, a file, a part of the request."""
     seen: str | None = None
     hint: str | None = None
     reasons: tuple[Fault, ...] = ()
     """What it consists of, where several things are refused at once."""
-
-    @classmethod
-    def of(cls, error: ErrorInfo, *, what: str | None = None) -> Fault:
-        """Of an error that an executor reported."""
-        hosts = (error.host,) if error.host else ()
-        return cls(what or error.message, hosts, seen=error.seen, hint=error.hint)
 
 
 def show_fault(screen: Console, fault: Fault) -> None:
@@ -63,7 +56,7 @@ def _details(screen: Console, fault: Fault, indent: int) -> None:
 def _lines(fault: Fault) -> list[tuple[str, str]]:
     found = [
         ("host:", _hosts(fault.hosts)),
-        ("where:", fault.where),
+        ("where:", None if fault.where and fault.where in fault.what else fault.where),
         ("seen:", fault.seen.strip() if fault.seen else None),
         ("what to do:", fault.hint),
     ]

@@ -11,6 +11,7 @@ from rich.text import Text
 from klusterkit.engine.events import Event
 from klusterkit.engine.journal import Direction
 from klusterkit.report.lines import ended, waiting
+from klusterkit.report.planview import path_of
 from klusterkit.report.progress import Progress, Running
 from klusterkit.report.screen import columns
 from klusterkit.report.words import duration, roughly
@@ -40,8 +41,6 @@ class LiveView:
             self._screen.print(waiting(self._progress))
         elif line is not None and event.error is not None:
             self._screen.print(line)
-            if event.error.hint:
-                self._screen.print(Text(f"  {event.error.hint}", "quiet"))
 
     def tick(self) -> None:
         """Draw again."""
@@ -57,7 +56,7 @@ def picture(progress: Progress, width: int) -> RenderableType:
     rows: list[RenderableType] = [_bar(progress, width)]
     oldest = sorted(progress.running.values(), key=lambda there: there.since)
     if oldest:
-        rows.append(_running(progress, oldest[:_ROWS]))
+        rows.append(_running(progress, oldest[:_ROWS], width))
     if len(oldest) > _ROWS:
         rows.append(Text(f"  and {len(oldest) - _ROWS} more", "quiet"))
     last = ended(progress.last, progress.took) if progress.last else None
@@ -83,14 +82,16 @@ def _bar(progress: Progress, width: int) -> Table:
     return table
 
 
-def _running(progress: Progress, tasks: list[Running]) -> Table:
+def _running(progress: Progress, tasks: list[Running], width: int) -> Table:
     table = columns("", "", "", "")
+    # As wide as the widest will be, so that nothing jumps when tasks come and go.
+    table.columns[0].min_width = min(2 + max(map(len, progress.plan.hosts)), width // 4)
+    table.columns[1].min_width = min(max(len(path_of(task)) for task in progress.plan.tasks), width // 2)
+    table.columns[2].min_width = len("88.8 s")
     table.columns[2].justify = "right"
-    table.columns[3].no_wrap = True
-    table.columns[3].overflow = "ellipsis"
     for there in tasks:
-        host, _, path = there.task.partition("/")
+        task = progress.plan.by_id[there.task]
         seconds = duration(progress.now() - there.since)
-        what = Text(there.note, "care") if there.note else Text(there.title, "quiet")
-        table.add_row(f"  {host}", Text(path, "place"), seconds, what)
+        what = Text(there.note or there.title, "care" if there.note else "quiet", no_wrap=True, overflow="ellipsis")
+        table.add_row(f"  {task.host}", Text(path_of(task), "place"), seconds, what)
     return table

@@ -65,10 +65,11 @@ def show_summary(screen: Console, plan: Plan, seen: Mapping[str, Outcome] | None
             screen.print(Text(f"  ! {task.id}  {task.step.title}"))
     else:
         screen.print("Everything in it can be undone: cctl rollback.")
-    left = [task.id for task in plan.tasks if not _satisfied(seen, task.id)]
+    so = {task.id for task in plan.tasks if _satisfied(seen, task.id)}
     total = f"{several(len(plan.tasks), 'task')} on {several(len(plan.hosts), 'host')}"
-    already = f", {len(plan.tasks) - len(left)} as they should be already" if seen else ""
-    time = roughly(expected(plan, {task.id for task in plan.tasks} - set(left)))
+    already = f", {len(so)} as they should be already" if seen else ""
+    left = [task.model_copy(update={"cost": 0.0}) if task.id in so else task for task in plan.tasks]
+    time = roughly(expected(plan.changed(tasks=tuple(left))))
     screen.print(Text.assemble(("Plan: ", "head"), f"{plan.operation}: {total}{already}, {time}."))
 
 

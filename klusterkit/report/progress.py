@@ -108,18 +108,19 @@ class Progress:
         """How much of the work is done, from 0 to 1, by cost."""
         if self.done == self.total:
             return 1.0
-        done = self._cost_done
-        for there in self.running.values():
-            done += min(self.now() - there.since, self.plan.by_id[there.task].cost * 0.95)
+        done = self._cost_done + sum(map(self._spent, self.running.values()))
         return min(done / self._cost, 0.99) if self._cost else 0.0
+
+    def _spent(self, there: Running) -> float:
+        """Of what a running task is expected to cost, the part that it has run for."""
+        return min(max(self.now() - there.since, 0.0), 0.95 * self.plan.by_id[there.task].cost)
 
     @property
     def eta(self) -> float | None:
         """Expected seconds to the end at the pace so far; None on the way back, which has no expected costs."""
         if self.direction is Direction.BACK:
             return None
-        since = max((self.now() - there.since for there in self.running.values()), default=0.0)
-        left = max(expected(self.plan, self.settled) - since, 0.0)
+        left = max(expected(self.plan, self.settled) - max(map(self._spent, self.running.values()), default=0.0), 0.0)
         planned = self._first - left
         if planned <= _SOONEST * self._first:
             return left

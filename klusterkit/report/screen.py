@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import sys
-from typing import TextIO
+from typing import TextIO, cast
 
 from rich.console import Console
 from rich.table import Table
@@ -28,11 +30,34 @@ UNBOUND = 200
 """Columns where nobody looks: a file or another program gets long lines rather than broken ones."""
 
 
+class _Unpadded(io.TextIOBase):
+    # Cells are filled up with spaces to the width of their column. On a terminal nobody sees them.
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    @property
+    def encoding(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Of the file."""
+        return self._file.encoding
+
+    def write(self, text: str, /) -> int:
+        """Write whole lines without the spaces at their ends."""
+        self._file.write(re.sub(r" +$", "", text, flags=re.MULTILINE))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush the file."""
+        self._file.flush()
+
+
 def screen(file: TextIO, *, color: bool = True) -> Console:
     """A console for this file. Colours only on a terminal, and not with ``NO_COLOR`` or ``TERM=dumb``."""
-    width = None if file.isatty() or "COLUMNS" in os.environ else UNBOUND
+    terminal = file.isatty()
+    width = None if terminal or "COLUMNS" in os.environ else UNBOUND
     plain = None if color else True
-    return Console(file=file, width=width, theme=_THEME, no_color=plain, highlight=False, markup=False, emoji=False)
+    target = file if terminal else cast(TextIO, _Unpadded(file))
+    return Console(file=target, width=width, theme=_THEME, no_color=plain, highlight=False, markup=False, emoji=False)
 
 
 def output(*, color: bool = True) -> Console:

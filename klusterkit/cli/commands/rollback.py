@@ -14,7 +14,7 @@ def run(common: Common) -> int:
     from klusterkit.cli.execute import execute
     from klusterkit.cli.notices import in_progress, say_notices
     from klusterkit.cli.terminal import confirmed
-    from klusterkit.engine.journal import Direction
+    from klusterkit.engine.journal import Direction, Status
     from klusterkit.report.words import several
     from klusterkit.session import Session
 
@@ -22,7 +22,7 @@ def run(common: Common) -> int:
     with Session.open(common.settings(), write="rollback") as session:
         say_notices(session, common)
         journal = in_progress(session, common, "Taking back")
-        still = [task for task, state in journal.states.items() if not (state.to_undo or state.unknown)]
+        still = [task for task, state in journal.states.items() if state.status in (Status.PENDING, Status.UNDONE)]
         undoing = several(len(journal.plan.tasks) - len(still), "task")
         if not confirmed(f"Undo {undoing}?", yes=common.yes):
             return ExitCode.DONE

@@ -1,0 +1,104 @@
+"""Ctrl-C and SIGTERM: what runs comes to its end, or is left; either way the operator learns how to go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).with_name("slow_run.py")
+
+
+def begin(journal: Path, seconds: float, form: str = "text", **keywords: object) -> subprocess.Popen[str]:
+    command = [sys.executable, str(PROGRAM), str(journal), str(seconds), form]
+    process = subprocess.Popen(  # type: ignore[call-overload]
+        command, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **keywords}
+    )
+    deadline = time.monotonic() + 20
+    while not (journal.exists() and '"begin"' in journal.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return process
+
+
+def records(journal: Path) -> list[tuple[str, str | None]]:
+    return [(record["record"], record.get("task")) for record in map(json.loads, journal.read_text().splitlines())]
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_lets_what_runs_end_and_starts_no_more(tmp_path: Path, asked: signal.Signals):
+    process = begin(tmp_path / "journal", 1.0)
+    process.send_signal(asked)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert records(tmp_path / "journal") == [("run", None), ("begin", "m1/first"), ("end", "m1/first")]
+    assert "stopping: waiting for m1/first" in err
+    assert "Ctrl-C again waits no longer" in err
+    assert out.startswith("Stopped as you asked: 1 of 2 tasks done, 1 not begun.")
+    assert "cctl resume" in out
+    assert "cctl rollback" in out
+
+
+def test_the_second_signal_waits_no_longer(tmp_path: Path):
+    process = begin(tmp_path / "journal", 60.0)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    asked = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert time.monotonic() - asked < 5
+    assert process.returncode == 130
+    assert records(tmp_path / "journal") == [("run", None), ("begin", "m1/first")]
+    assert "1 not known how they ended" in out
+    assert "cctl resume" in out
+
+
+def test_a_run_that_is_not_interrupted_ends_with_0(tmp_path: Path):
+    process = begin(tmp_path / "journal", 0.1)
+    out, _ = process.communicate(timeout=20)
+    assert (process.returncode, out.partition(" ")[0]) == (0, "Done")
+
+
+def test_an_interrupted_run_tells_programs_the_same(tmp_path: Path):
+    process = begin(tmp_path / "journal", 1.0, "json")
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert "stopping" in [line.get("event") for line in lines]
+    assert (lines[-1]["report"], lines[-1]["exit_code"]) == ("stopped", 130)
+
+
+def test_whoever_reads_the_output_may_leave_and_the_run_goes_on(tmp_path: Path):
+    process = begin(tmp_path / "journal", 1.0, "json")
+    assert process.stdout is not None
+    process.stdout.close()
+    process.wait(timeout=20)
+    assert records(tmp_path / "journal")[-1] == ("end", "m1/second")
+
+
+def test_on_a_terminal_ctrl_c_says_what_is_waited_for(tmp_path: Path):
+    master, slave = pty.openpty()
+    process = begin(tmp_path / "journal", 1.0, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+    os.close(slave)
+    process.send_signal(signal.SIGINT)
+    said = b""
+    while chunk := _read(master):
+        said += chunk
+    os.close(master)
+    assert process.wait(timeout=20) == 130
+    assert b"stopping: " in said
+    assert b"waiting for m1/first" in said
+    assert b"of 2 done" in said
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:  # Linux says so when the other end is closed
+        return b""

@@ -1,0 +1,67 @@
+"""What a plan would change, as it is read."""
+
+from __future__ import annotations
+
+from example_runs import SMALL, paper, said
+
+from klusterkit.engine.errors import NotYet
+from klusterkit.engine.executor import Outcome
+from klusterkit.engine.step import Difference, Observation
+from klusterkit.report.diffview import show_differences
+
+NOT_SO = Observation(satisfied=False, reason="missing")
+
+
+def shown(**outcomes: Outcome) -> str:
+    console = paper()
+    so = Outcome(observation=Observation(satisfied=True))
+    ids = {"preflight": "m1/preflight", "unit": "m1/etcd/unit", "start": "m1/etcd/start"}
+    show_differences(console, SMALL, {task: outcomes.get(name, so) for name, task in ids.items()})
+    return said(console)
+
+
+def test_a_changed_file_is_a_unified_diff():
+    difference = Difference(what="/etc/x", old="a\nb\nc\n", new="a\nB\nc\n")
+    text = shown(unit=Outcome(observation=NOT_SO, differences=(difference,)))
+    assert (
+        """\
+m1
+  etcd/unit  make the unit
+    --- /etc/x
+    +++ /etc/x
+    @@ -1,3 +1,3 @@
+     a
+    -b
+    +B
+     c
+  2 tasks: the host is so already
+"""
+        in text
+    )
+
+
+def test_a_new_file_is_told_against_nothing():
+    text = shown(unit=Outcome(observation=NOT_SO, differences=(Difference(what="/etc/x", new="a\n"),)))
+    assert "    --- /dev/null\n    +++ /etc/x\n    @@ -0,0 +1 @@\n    +a\n" in text
+
+
+def test_a_file_that_goes_is_told_against_nothing():
+    text = shown(unit=Outcome(observation=NOT_SO, differences=(Difference(what="/etc/x", old="a\n"),)))
+    assert "    --- /etc/x\n    +++ /dev/null\n    @@ -1 +0,0 @@\n    -a\n" in text
+
+
+def test_a_masked_secret_is_shown_as_what_is_said_of_it():
+    difference = Difference(what="/etc/ca.key", note="a secret, not shown: differs")
+    assert "    /etc/ca.key: a secret, not shown: differs\n" in shown(
+        unit=Outcome(observation=NOT_SO, differences=(difference,))
+    )
+
+
+def test_what_can_not_be_told_before_earlier_tasks_are_done_says_so():
+    text = shown(start=Outcome(error=NotYet("etcd is not installed").info()))
+    assert "  etcd/start  make etcd\n    can't be told yet: etcd is not installed\n" in text
+
+
+def test_long_lines_of_a_file_are_not_broken():
+    difference = Difference(what="/etc/x", new="x" * 300 + "\n")
+    assert "+" + "x" * 300 + "\n" in shown(unit=Outcome(observation=NOT_SO, differences=(difference,)))
