@@ -107,7 +107,10 @@ def _version_of(go: Path) -> tuple[int, ...]:
 
 def _fetched_toolchain(older: Path) -> Path:
     version = "v0.0.1-go" + ".".join(map(str, GO)) + ".linux-amd64"
-    answer = command.run([older, "mod", "download", "-json", f"golang.org/toolchain@{version}"], env=environment(older))
+    places.build().mkdir(parents=True, exist_ok=True)
+    download = [older, "mod", "download", "-json", f"golang.org/toolchain@{version}"]
+    # Anywhere but in a module: the older Go would read that one's go.mod.
+    answer = command.run(download, cwd=places.build(), env=environment(older))
     root = Path(cast(dict[str, str], json.loads(answer))["Dir"])
     # A module zip carries no modes.
     for folder in (root / "bin", root / "pkg" / "tool"):

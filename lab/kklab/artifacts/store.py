@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,7 +83,7 @@ class Store:
         return part / "files"
 
     def finish(self, component: Component, seconds: float) -> None:
-        """Keep what `begin` gave a folder for. From here on it is whole."""
+        """Keep what `begin` gave a folder for. From here on it is whole; what a power cut takes, `damage` will find."""
         part = self._part(component)
         files: dict[str, FileRecord] = {
             name: {
@@ -95,7 +94,6 @@ class Store:
         }
         manifest: Manifest = {"title": component.title, "seconds": round(seconds, 1), "files": files}
         (part / MANIFEST).write_text(json.dumps(manifest, indent=1))
-        os.sync()
         part.rename(self.folder(component))
 
     def _part(self, component: Component) -> Path:

@@ -69,9 +69,10 @@ class Group:
         """Ids of all processes of the host."""
         found: set[int] = set()
         for folder in self._folders():
-            for file in folder.rglob("cgroup.procs"):
+            # os.walk passes over groups that vanish meanwhile; a running host makes and removes them all the time.
+            for below, _, _ in os.walk(folder):
                 with contextlib.suppress(OSError):
-                    found.update(int(line) for line in file.read_text().split())
+                    found.update(int(line) for line in Path(below, "cgroup.procs").read_text().split())
         return sorted(found)
 
     def kill(self) -> None:
@@ -92,10 +93,8 @@ class Group:
     def remove(self) -> None:
         """Take the groups away, once nothing is in them."""
         for folder in self._folders():
-            for path in sorted(folder.rglob("*"), reverse=True):
-                if path.is_dir():
-                    _remove(path)
-            _remove(folder)
+            for below, _, _ in os.walk(folder, topdown=False):
+                _remove(Path(below))
             _remove(folder.parent)
             _remove(folder.parent.parent)
 

@@ -165,6 +165,8 @@ class Host:
     def _launch(self) -> None:
         space = Path("/run/netns") / network.namespace_name(self._instance.name, self.name)
         nspawn = [
+            # It mounts /sys before it enters the namespace that it is told; /sys shows the one it was mounted in.
+            *("nsenter", f"--net={space}", "--"),
             *("systemd-nspawn", "--quiet", "--boot", f"--directory={self.root}"),
             *(f"--machine={space.name}", f"--hostname={self.name}"),
             *("--register=no", "--keep-unit", f"--network-namespace-path={space}"),
