@@ -105,14 +105,13 @@ def _taint(text: str) -> Taint:
 
 
 def _facts(hold: Hold, machines: Sequence[Machine]) -> dict[str, Facts]:
+    names = [machine.name for machine in machines]
     with fleet_for_meeting(hold, machines) as fleet, ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(
-            zip(
-                (machine.name for machine in machines),
-                pool.map(lambda machine: fleet(machine.name).facts(), machines),
-                strict=True,
-            )
-        )
+
+        def facts(name: str) -> Facts:
+            return fleet[name].facts()
+
+        return dict(zip(names, pool.map(facts, names), strict=True))
 
 
 def _artifacts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +50,7 @@ class Hold:
     @property
     def run(self) -> Journal | None:
         """The run in progress: interrupted, failed, or waiting for an answer."""
+        importlib.import_module("klusterkit.tasks")  # registers the kinds of steps that its plan names
         return Journal(self.state) if self.state.records else None
 
     def secret(self, name: str) -> bytes:
@@ -70,9 +72,8 @@ class Hold:
     def refuse_run_in_progress(self) -> None:
         """Raise ``RunInProgress`` if a run has to be finished or taken back first."""
         if self.state.records:
-            operation = Journal(self.state).plan.operation
             raise RunInProgress(
-                f"'{operation}' was begun and has not ended",
+                f"'{self.state.records[0]['plan']['operation']}' was begun and has not ended",
                 hint="`cctl status` shows how far it came; `cctl resume` finishes it, `cctl rollback` takes it back",
             )
 
@@ -105,7 +106,11 @@ def open_hold(settings: Settings, *, write: str | None = None, create: bool = Fa
 
 
 def _keys(settings: Settings) -> KeySource:
-    return key_source(identity=settings.identity, ask_passphrase=settings.ask_passphrase)
+    return key_source(
+        identity=settings.identity,
+        ask_passphrase=settings.ask_passphrase,
+        prefer_passphrase=settings.prefer_passphrase,
+    )
 
 
 def expanded(path: Path) -> Path:

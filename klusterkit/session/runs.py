@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
 import secrets
-import socket
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from klusterkit.bundle import ArtifactStore
 from klusterkit.engine.errors import UsageError
@@ -16,7 +14,7 @@ from klusterkit.engine.executor import LocalExecutor
 from klusterkit.engine.journal import Direction, Journal, Record, Status
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.runner import Report, Runner
-from klusterkit.session.connect import fleet_for_run
+from klusterkit.session.connect import fleet_for_run, who
 from klusterkit.session.errors import NoRun
 from klusterkit.session.hold import Hold
 from klusterkit.session.log import RunLog, tee
@@ -26,11 +24,6 @@ Choice = Literal["adopt", "retry", "skip"]
 
 KEPT_RUNS = 200
 """So many finished runs stay in the state file in brief; their logs stay beside it."""
-
-
-def who() -> str:
-    """Whoever gives this command, for logs and locks."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def start(hold: Hold, plan: Plan, tell: Sink, running: Callable[[Runner], None]) -> Report:
@@ -114,17 +107,11 @@ def fold(hold: Hold, journal: Journal, report: Report) -> None:
 
 
 def _merged(old: Any, new: Any) -> Any:
-    """Objects of a list replace those of the same name; the entries of a mapping are set; anything else is replaced."""
-    if isinstance(old, list) and isinstance(new, list):
-        merged: dict[str, Any] = {_name(item): item for item in [*old, *new]}  # pyright: ignore[reportUnknownVariableType]
-        return list(merged.values())
-    if isinstance(old, dict) and isinstance(new, dict) and "apiVersion" not in new:
-        return {**old, **new}
-    return new
-
-
-def _name(item: Any) -> str:
-    return str(item["metadata"]["name"] if "metadata" in item else item["name"])
+    """Objects of a list replace those of the same name; anything else is replaced as a whole."""
+    if not isinstance(old, list):
+        return new
+    both = cast(list[dict[str, Any]], [*old, *new])
+    return list({str(item["metadata"]["name"]): item for item in both}.values())
 
 
 def brief_of(journal: Journal, outcome: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,6 +21,8 @@ class Settings(BaseModel):
     state: Path
     identity: Path | None = None
     """The age identity that opens the state file's secrets; by default the user's own."""
+    prefer_passphrase: bool = False
+    """Whether a new state file is sealed by a passphrase that is asked for, and not by the identity."""
     plaintext: bool = False
     """Whether a new state file keeps its secrets in clear (``--insecure-plaintext-state``)."""
     recipients: tuple[str, ...] = ()
@@ -35,8 +38,8 @@ class Settings(BaseModel):
     patience: float = 120.0
     """Seconds that a run waits for a host whose link is gone before its task fails."""
     debug: bool = False
-    ask_host_key: Callable[[str, str], bool] | None = None
-    """Asks on the terminal whether a host (its address, its key's fingerprint) is the right one."""
+    ask_host_key: Callable[[Any], bool] | None = None
+    """Asks on the terminal whether a host is the right one; given a ``klusterkit.hosts.UnknownHostKey``."""
     ask_passphrase: Callable[[bool], str] | None = None
 
     @classmethod

@@ -92,14 +92,20 @@ def _components(hold: Hold) -> Iterator[Component]:
     if not machines:
         return
     with fleet_for_machines(hold, machines) as fleet, ThreadPoolExecutor(AT_ONCE) as pool:
-        for found in pool.map(lambda machine: _of_machine(fleet, machine), machines):
+
+        def look(machine: Machine) -> list[Component]:
+            return _of_machine(fleet[machine.name], machine)
+
+        for found in pool.map(look, machines):
             yield from found
 
 
-def _of_machine(fleet: object, machine: Machine) -> list[Component]:
+def _of_machine(host: Host, machine: Machine) -> list[Component]:
     try:
-        host: Host = fleet(machine.name)  # type: ignore[operator]
-        return [Component(machine=machine.name, name="ssh", wanted="reachable", seen="reachable"), *_inside(host, machine)]
+        return [
+            Component(machine=machine.name, name="ssh", wanted="reachable", seen="reachable"),
+            *_inside(host, machine),
+        ]
     except KlusterKitError as error:
         hint = error.hint or "see whether the host is on, and its link up"
         return [Component(machine=machine.name, name="ssh", wanted="reachable", seen=error.message, hint=hint)]

@@ -13,8 +13,6 @@ from klusterkit.tasks import note
 from klusterkit.tasks.files import text_at
 from klusterkit.tasks.prior import Prior, describe, keep, put_back
 
-MISSING_PROGRAM = 127
-
 
 class _Configured(Step):
     """Something that is so now, and that a file in one of systemd's folders makes so at the next boot."""
@@ -121,10 +119,11 @@ class Modules(_Configured):
 def _is_built_in(on: Context, name: str) -> bool:
     """A module that is built in and has no parameters isn't below /sys/module."""
     dry = on.host.run(["modprobe", "-n", "-v", name])
-    if dry.rc == MISSING_PROGRAM:
-        # Nothing can be loaded here, so what the kernel has is built in, or was loaded from outside this host.
-        return name in on.host.facts().kernel_features
-    return dry.ok and not dry.text
+    if dry.ok:
+        return not dry.text
+    # Nothing can be loaded here (no modprobe, or no modules for this kernel, as in a container), so what the kernel has
+    # is built in, or was loaded from outside this host.
+    return name in on.host.facts().kernel_features
 
 
 def _load(on: Context, name: str) -> None:

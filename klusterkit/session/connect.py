@@ -1,0 +1,111 @@
+"""The hosts of a command: reached with the state's credential, by keys that the state pins, each once and lazily."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+
+from klusterkit.cluster import Machine
+from klusterkit.engine.errors import UsageError
+from klusterkit.engine.journal import Journal
+from klusterkit.engine.plan import Plan
+from klusterkit.hosts import Fleet, HostKeys, Lease, Login, PrivateKey, Question, Target, load_private_key
+from klusterkit.session.hold import Hold
+from klusterkit.tasks import preflight
+
+QUESTION = Question(
+    kernel_features=preflight.KERNEL_FEATURES,
+    programs=preflight.PROGRAMS,
+    units=preflight.UNITS,
+    paths=preflight.PATHS,
+)
+"""What is asked of every host besides what is always asked."""
+
+
+def _fleet(hold: Hold, machines: Iterable[Machine], keys: HostKeys, lease: Lease | None = None) -> Fleet:
+    settings, key = hold.settings, _private_key(hold)
+    jump = _jump_login(settings.ssh_jump, key) if settings.ssh_jump else None
+    targets = {
+        machine.name: Target(
+            login=Login(address=str(machine.address), user=machine.user, port=machine.port, key=key), jump=jump
+        )
+        for machine in machines
+    }
+    # Whoever only looks has somebody who waits for the answer: a host that is gone is told at once.
+    return Fleet(targets, keys, question=QUESTION, lease=lease, patience=settings.patience if lease else 0.0)
+
+
+def _keys(hold: Hold) -> HostKeys:
+    settings = hold.settings
+    return HostKeys(hold.snapshot.host_keys, settings.known_hosts, settings.host_keys, settings.ask_host_key)
+
+
+@contextmanager
+def fleet_for_run(hold: Hold, journal: Journal) -> Generator[Fleet]:
+    """The hosts of a run, each locked for it, and refused if it has seen a later state than this one.
+
+    What hosts remember is the serial that the state will have when the run has ended: a copy of the state from before
+    the run proposes the same one with another run, and is refused.
+    """
+    lease = Lease(hold.snapshot.lineage, hold.snapshot.serial + 1, who(), journal.run)
+    with _fleet(hold, _machines_of(hold, journal.plan), _keys(hold), lease) as fleet:
+        yield fleet
+
+
+@contextmanager
+def fleet_for_looking(hold: Hold, plan: Plan) -> Generator[Fleet]:
+    """The hosts of a plan, to look at only."""
+    with _fleet(hold, _machines_of(hold, plan), _keys(hold)) as fleet:
+        yield fleet
+
+
+@contextmanager
+def fleet_for_machines(hold: Hold, machines: Sequence[Machine]) -> Generator[Fleet]:
+    """Machines to look at only."""
+    with _fleet(hold, machines, _keys(hold)) as fleet:
+        yield fleet
+
+
+@contextmanager
+def fleet_for_meeting(hold: Hold, machines: Sequence[Machine]) -> Generator[Fleet]:
+    """Machines that may be new: keys that the operator accepts are pinned in the state at the end."""
+    keys = _keys(hold)
+    with _fleet(hold, machines, keys) as fleet:
+        yield fleet
+    # What the user's own files say of these hosts is pinned too: the state file is carried to other machines.
+    met = [line for machine in machines for line in keys.lines(str(machine.address), machine.port)]
+    known = set(hold.snapshot.host_keys)
+    if new := [line for line in dict.fromkeys(met) if line not in known]:
+        snapshot = hold.snapshot
+        hold.state.fold(snapshot.model_copy(update={"host_keys": [*snapshot.host_keys, *new]}))
+
+
+def _machines_of(hold: Hold, plan: Plan) -> list[Machine]:
+    """Those of the state, and those that the plan will add."""
+    added = [Machine.from_object(data) for data in plan.outcome.get("machines", [])]
+    return [*hold.machines, *added]
+
+
+def _private_key(hold: Hold) -> PrivateKey:
+    credentials = hold.snapshot.credentials
+    if not credentials:
+        raise UsageError(
+            f"{hold.state.path} has no credential yet",
+            hint="cctl create credential --user root --private-key ~/.ssh/id_rsa",
+        )
+    return load_private_key(hold.secret(credentials[0]["key"]))
+
+
+def _jump_login(text: str, key: PrivateKey) -> Login:
+    user, _, rest = text.rpartition("@")
+    host, _, port = rest.partition(":")
+    if not host or (port and not port.isdigit()):
+        raise UsageError(f"--ssh-jump {text!r} names no host", hint="--ssh-jump [USER@]HOST[:PORT]")
+    return Login(address=host, user=user or getpass.getuser(), port=int(port) if port else None, key=key)
+
+
+def who() -> str:
+    """Whoever gives this command, for logs, locks and hosts."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
