@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from klusterkit.plans.files import containerd, units
-from klusterkit.plans.files.yamltext import document
 from klusterkit.plans.request import Target, requirements
 from klusterkit.plans.shared import directory, install, service, text_file, tree, unit, unpack
 from klusterkit.tasks.files import TextFile
@@ -49,20 +48,22 @@ def prepare(target: Target) -> Prepared:
 
 
 def _mark(target: Target) -> str:
-    return document({"lineage": target.request.lineage, "cluster": target.cluster.name, "machine": target.machine.name})
+    return f"lineage: {target.request.lineage}\ncluster: {target.cluster.name}\nmachine: {target.machine.name}\n"
 
 
 def _network(target: Target, preflight: str) -> str:
     add = target.tasks.add
     baseline = add("network/baseline", _BASELINE, preflight, cost=0.1)
     modules = add("kernel/modules", _MODULES, baseline, cost=0.05)
+    # kube-proxy mounts it, and so it would be made where there is none.
+    add("kernel/folder", directory("/lib/modules"), preflight)
     return add("kernel/sysctl", _SYSCTL, modules, cost=0.05)
 
 
 def _plugins(target: Target, preflight: str) -> tuple[str, ...]:
     add = target.tasks.add
     programs = add("cni/programs", tree("/opt/cni"), preflight)
-    folder = add("cni/bin", directory("/opt/cni/bin"), programs)
+    folder = add("cni/bin", tree("/opt/cni/bin"), programs)
     networks = add("cni/networks", tree("/etc/cni"), preflight)
     addresses = add("cni/addresses", tree("/var/lib/cni"), preflight)
     members = {f"./{name}": f"/opt/cni/bin/{name}" for name in PLUGINS}

@@ -15,7 +15,7 @@ from klusterkit.tasks.tree import Tree
 
 UPLOAD_SPEED = 150e6
 """Bytes a second over one connection between two processors (lab, November 2026)."""
-IMPORT_SPEED = 60e6
+IMPORT_SPEED = 130e6
 """Bytes a second that containerd unpacks, with one processor to itself (lab)."""
 
 

@@ -64,7 +64,9 @@ class ImportImage(Step):
         _ = before
         labels = [word for label in self._labels for word in ("--label", label)]
         archive = f"{HOME}/artifacts/{self.sha256}"
-        ended = on.host.job(on.key, [*CTR, "images", "import", *labels, archive], timeout=on.timeout)
+        # By containerd's own transfer service it takes twice the time: 1.6 s and not 0.7 s for 105 MB.
+        command = [*CTR, "images", "import", "--local", *labels, archive]
+        ended = on.host.job(on.key, command, timeout=on.timeout)
         if not ended.ok:
             raise CommandFailed(
                 f"{self.reference} could not be imported",

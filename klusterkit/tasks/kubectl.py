@@ -1,14 +1,14 @@
-"""How kubectl is called on a host: as the cluster's administrator, keeping what it caches in KlusterKit's folder."""
+"""How kubectl is called on a host: as the cluster's administrator, keeping what it caches out of root's home."""
 
 from __future__ import annotations
 
 from klusterkit.engine.errors import CommandFailed, CommandFailedTemporarily
-from klusterkit.engine.host import HOME, Completed
+from klusterkit.engine.host import Completed
 from klusterkit.engine.step import Context
 
 KUBECTL = "/usr/local/bin/kubectl"
 ADMIN = "/etc/kubernetes/admin.conf"
-CACHE = f"{HOME}/cache/kubectl"
+CACHE = "/run/klusterkit/kubectl"
 """What kubectl learns about the API; by default it would keep that in root's home."""
 
 _HOPELESS = ("error validating", "is invalid", "no matches for kind", "error parsing", "error converting YAML")

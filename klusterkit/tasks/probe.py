@@ -16,10 +16,17 @@ PROVED = "klusterkit.io/service-reached"
 PORT = 8080
 
 
-# The name is looked up by itself, and the time limited from outside: a statically linked wget crashes at either.
+# The name is looked up by itself, and times are limited from outside: a wget that is linked statically crashes at
+# either, and nslookup waits five seconds for an answer that a server which is only just starting never gives.
+_SERVER = """\
+mkdir -p /tmp/www && echo reached > /tmp/www/index.html || exit 1
+trap 'exit 0' TERM
+httpd -f -p %d -h /tmp/www &
+wait
+"""
 _CLIENT = """\
 until
-  at=$(nslookup %s | sed -n '/^Name/,$ s/^Address[ 0-9]*: *\\([^ ]*\\).*/\\1/p' | head -n 1)
+  at=$(timeout 1 nslookup %s | sed -n '/^Name/,$ s/^Address[ 0-9]*: *\\([^ ]*\\).*/\\1/p' | head -n 1)
   case $at in *:*) at="[$at]" ;; esac
   timeout 2 wget -q -O - "http://$at:%d/index.html" | grep -q reached
 do
@@ -112,12 +119,11 @@ class ServiceProbe(Step):
     def manifest(self) -> str:
         """The two pods and the Service."""
         name = f"{self.name}.{NAMESPACE}.svc.{self.dns_domain}"
-        serve = f"mkdir -p /tmp/www && echo reached > /tmp/www/index.html && exec httpd -f -p {PORT} -h /tmp/www"
         service = {
             **_head("v1", "Service", self.name, self.name),
             "spec": {"selector": {"klusterkit.io/probe-server": self.name}, "ports": [{"port": PORT}]},
         }
-        server = self._pod(self.name, serve)
+        server = self._pod(self.name, _SERVER % PORT)
         server["metadata"]["labels"]["klusterkit.io/probe-server"] = self.name
         return yaml.safe_dump_all(
             [service, server, self._pod(f"{self.name}-client", _CLIENT % (name, PORT))], sort_keys=False

@@ -1,0 +1,60 @@
+"""Requests for plans, as hypothesis makes them up."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from klusterkit.cluster import CNI, Machine, Role
+from klusterkit.engine.facts import Facts
+from klusterkit.plans.reference import CLUSTER, FACTS, artifacts
+from klusterkit.plans.request import CreateRequest, Options
+
+GIB = 1 << 30
+OWN_NETWORK = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: own\n"
+
+VERSIONS = st.sampled_from(["v1.36.3", "v1.37.2"])
+NETWORKS = st.sampled_from([CNI(), CNI(kind="none"), CNI.manifest(OWN_NETWORK)])
+
+
+@st.composite
+def facts(draw: st.DrawFn, number: int) -> Facts:
+    """A host that preflight would let through, with whatever can differ between such hosts."""
+    address = f"10.0.{number // 200}.{number % 200 + 1}"
+    return FACTS.model_copy(
+        update={
+            "hostname": f"host-{number}",
+            "machine_id": f"{number:032x}",
+            "cgroup": draw(st.sampled_from([1, 2])),
+            "can_lower_oom_score": draw(st.booleans()),
+            "can_write_conntrack_limits": draw(st.booleans()),
+            "memory": draw(st.integers(2 * GIB, 4096 * GIB)),
+            "cpus": draw(st.integers(1, 512)),
+            "name_servers": draw(st.sampled_from([(), ("10.0.0.2",)])),
+            "has_modprobe": draw(st.booleans()),
+            "services": draw(st.sampled_from([(), ("systemd-resolved.service",)])),
+            "architecture": "amd64",
+            "default_address": address,
+            "addresses": (f"{address}/16",),
+        }
+    )
+
+
+@st.composite
+def requests(draw: st.DrawFn, most_workers: int = 2) -> CreateRequest:
+    """One master and some workers, of any supported version, network and kind of host."""
+    workers = draw(st.integers(0, most_workers))
+    cluster = CLUSTER.replace(kubernetes_version=draw(VERSIONS), cni=draw(NETWORKS))
+    found = [draw(facts(number)) for number in range(workers + 1)]
+    machines = [
+        Machine.of(name=host.default_address, address=host.default_address, roles=Role.NODE if number else Role.MASTER)
+        for number, host in enumerate(found)
+    ]
+    return CreateRequest(
+        cluster=cluster,
+        machines=tuple(draw(st.permutations(machines))),
+        facts={machine.name: host for machine, host in zip(machines, found, strict=True)},
+        artifacts=artifacts(cluster),
+        lineage="6c7d3c0e-0000-4000-8000-000000000000",
+        serial=draw(st.integers(0, 10_000)),
+        options=Options(uploads=draw(st.integers(1, 8)), imports=draw(st.integers(1, 4))),
+    )

@@ -1,0 +1,205 @@
+"""The plan that creates machines: the same for the same request, runnable, and what it promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import networkx as nx
+import pytest
+import yaml
+from hypothesis import given, settings
+
+from klusterkit.cluster import Machine, Role
+from klusterkit.engine.errors import UsageError
+from klusterkit.engine.plan import Plan
+from klusterkit.engine.step import Undo
+from klusterkit.plans.create import compile_create
+from klusterkit.plans.reference import CLUSTER, FACTS, MACHINE, PLANS, artifacts, create_one_master
+from klusterkit.plans.request import CreateRequest
+from tests.unit.plans.requests import requests
+
+SECRETS = {
+    *("ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "etcd-ca.crt", "etcd-ca.key"),
+    *("sa.key", "sa.pub"),
+}
+FOLDER = Path(__file__).parents[3] / "plans"
+
+
+def request_for(*machines: Machine, **fields: object) -> CreateRequest:
+    found = {
+        machine.name: FACTS.model_copy(update={"hostname": f"m{number}", "machine_id": f"{number:032x}"})
+        for number, machine in enumerate(machines)
+    }
+    given: dict[str, object] = {"cluster": CLUSTER, "facts": found, "artifacts": artifacts(CLUSTER), "serial": 1}
+    return CreateRequest(machines=machines, lineage="l", **{**given, **fields})  # type: ignore[arg-type]
+
+
+def node(address: str) -> Machine:
+    return Machine.of(name=address, address=address, roles=Role.NODE)
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_the_reference_plan_is_what_is_compiled(name: str) -> None:
+    """`.venv/bin/python -m klusterkit.plans.reference plans` writes it anew."""
+    assert (FOLDER / f"{name}.yaml").read_text() == PLANS[name]().to_yaml()
+
+
+@given(requests())
+@settings(max_examples=40, deadline=None)
+def test_the_same_request_gives_the_same_plan(request: CreateRequest) -> None:
+    again = CreateRequest.model_validate_json(request.model_dump_json())
+    assert compile_create(request).digest == compile_create(again).digest
+
+
+@given(requests())
+@settings(max_examples=40, deadline=None)
+def test_every_plan_can_be_run_and_survives_a_file(request: CreateRequest) -> None:
+    plan = compile_create(request).checked()
+    assert Plan.from_yaml(plan.to_yaml()) == plan
+
+
+@given(requests())
+@settings(max_examples=40, deadline=None)
+def test_no_plan_has_a_point_of_no_return(request: CreateRequest) -> None:
+    assert compile_create(request).points_of_no_return() == []
+
+
+@given(requests())
+@settings(max_examples=40, deadline=None)
+def test_a_plan_names_secrets_that_the_state_has_and_holds_none(request: CreateRequest) -> None:
+    plan = compile_create(request)
+    text = plan.to_yaml()
+    assert "-----BEGIN" not in text
+    named = {task.step.secret for task in plan.tasks if task.step.kind == "file.secret"}  # type: ignore[attr-defined]
+    assert named <= SECRETS
+
+
+@given(requests())
+@settings(max_examples=40, deadline=None)
+def test_keys_of_authorities_go_to_no_host(request: CreateRequest) -> None:
+    for task in compile_create(request).tasks:
+        assert getattr(task.step, "secret", "") not in ("ca.key", "front-proxy-ca.key", "etcd-ca.key")
+
+
+@given(requests())
+@settings(max_examples=40, deadline=None)
+def test_whatever_the_api_holds_goes_with_the_data_of_etcd(request: CreateRequest) -> None:
+    plan = compile_create(request)
+    for task in plan.tasks:
+        if task.step.undoing is Undo.CONTAINED:
+            assert task.undone_by is not None
+            assert task.undone_by.endswith("/etcd/data")
+
+
+@given(requests())
+@settings(max_examples=40, deadline=None)
+def test_pods_are_ended_after_the_kubelet_and_before_containerd_when_going_back(request: CreateRequest) -> None:
+    plan = compile_create(request)
+    for machine in request.machines:
+        host = machine.name
+        assert nx.has_path(plan.graph, f"{host}/containerd/start", f"{host}/kubelet/pods")
+        assert nx.has_path(plan.graph, f"{host}/kubelet/pods", f"{host}/kubelet/start")
+        assert nx.has_path(plan.graph, f"{host}/network/baseline", f"{host}/kubelet/pods")
+
+
+@given(requests())
+@settings(max_examples=40, deadline=None)
+def test_nothing_is_changed_on_a_host_before_it_was_looked_at(request: CreateRequest) -> None:
+    plan = compile_create(request)
+    for task in plan.tasks:
+        first = f"{task.host}/preflight"
+        assert task.id == first or first in nx.ancestors(plan.graph, task.id)
+
+
+@given(requests())
+@settings(max_examples=40, deadline=None)
+def test_every_node_is_proved_unless_it_has_no_network(request: CreateRequest) -> None:
+    plan = compile_create(request)
+    master = request.master.name
+    for machine in request.machines:
+        name = request.facts[machine.name].hostname
+        waits = plan.by_id[f"{master}/proof/node-{name}"]
+        proved = f"{master}/proof/service-{name}" in plan.by_id
+        assert proved == (request.cluster.cni.kind != "none")
+        assert ("Ready comes" in waits.step.title or "gets Ready with" in waits.step.title) != proved
+
+
+@given(requests())
+@settings(max_examples=40, deadline=None)
+def test_what_a_host_cannot_do_is_not_asked_of_it(request: CreateRequest) -> None:
+    plan = compile_create(request)
+    for machine in request.machines:
+        found = request.facts[machine.name]
+        units = "\n".join(
+            task.step.content  # type: ignore[attr-defined]
+            for task in plan.tasks
+            if task.host == machine.name and task.step.kind == "systemd.unit"
+        )
+        assert ("OOMScoreAdjust" in units) == found.can_lower_oom_score
+        kubelet = yaml.safe_load(plan.by_id[f"{machine.name}/kubelet/configuration"].step.content)  # type: ignore[attr-defined]
+        assert kubelet["cgroupDriver"] == ("cgroupfs" if found.cgroup == 1 else "systemd")
+        assert kubelet.get("failCgroupV1", True) == (found.cgroup != 1)
+        runtime = plan.by_id[f"{machine.name}/containerd/configuration"].step.content  # type: ignore[attr-defined]
+        assert f"SystemdCgroup = {'false' if found.cgroup == 1 else 'true'}" in runtime
+        assert f"restrict_oom_score_adj = {'false' if found.can_lower_oom_score else 'true'}" in runtime
+
+
+@given(requests())
+@settings(max_examples=40, deadline=None)
+def test_dns_forwards_only_where_every_host_has_name_servers(request: CreateRequest) -> None:
+    plan = compile_create(request)
+    manifest = plan.by_id[f"{request.master.name}/dns/configuration"].step.manifest  # type: ignore[attr-defined]
+    assert ("forward" in manifest) == all(found.name_servers for found in request.facts.values())
+
+
+def test_a_cluster_without_name_servers_has_no_forward() -> None:
+    silent = FACTS.model_copy(update={"name_servers": ()})
+    plan = compile_create(request_for(MACHINE, facts={MACHINE.name: silent}))
+    manifest = yaml.safe_load(plan.by_id[f"{MACHINE.name}/dns/configuration"].step.manifest)  # type: ignore[attr-defined]
+    assert "forward" not in manifest["data"]["Corefile"]
+    assert "kubernetes cluster.local" in manifest["data"]["Corefile"]
+
+
+def test_a_taint_of_the_operators_takes_the_place_of_the_default() -> None:
+    tainted = Machine.of(**{**dict(MACHINE), "taints": ({"key": "dedicated", "effect": "NoSchedule"},)})
+    text = compile_create(request_for(tainted)).by_id[f"{MACHINE.name}/kubeadm/configuration"].step.content  # type: ignore[attr-defined]
+    assert "dedicated" in text
+    assert "PreferNoSchedule" not in text
+
+
+def test_the_outcome_says_where_the_api_is_and_what_nodes_are_called() -> None:
+    outcome = create_one_master().outcome
+    assert outcome["cluster"]["spec"]["controlPlaneEndpoint"] == {"host": "10.0.0.5", "port": 6443}
+    assert outcome["machines"][0]["status"]["nodeRef"]["name"] == "m1"
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        (request_for(MACHINE, Machine.of(name="b", address="10.0.0.6", roles=Role.MASTER)), "a second master"),
+        (request_for(node("10.0.0.6")), "has no master"),
+        (request_for(node("10.0.0.6"), existing=(MACHINE,)), "has machines already"),
+        (request_for(MACHINE, existing=(MACHINE,)), "a second master"),
+        (request_for(MACHINE, Machine.of(name="b", address="10.0.0.5", roles=Role.NODE)), "the same address"),
+        (request_for(MACHINE, artifacts={}), "no artifact for"),
+    ],
+)
+def test_what_cannot_be_created_is_refused_in_words(request_: CreateRequest, says: str) -> None:
+    with pytest.raises(UsageError, match=says) as caught:
+        compile_create(request_)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(("field", "what"), [("hostname", "node name"), ("machine_id", "machine-id")])
+def test_hosts_that_were_cloned_are_refused(field: str, what: str) -> None:
+    request = request_for(MACHINE, node("10.0.0.6"))
+    alike = {name: found.model_copy(update={field: "same"}) for name, found in request.facts.items()}
+    with pytest.raises(UsageError, match=f"the same {what}"):
+        compile_create(request.model_copy(update={"facts": alike}))
+
+
+def test_the_garbage_collector_is_left_as_it_was() -> None:
+    import gc
+
+    create_one_master()
+    assert gc.isenabled()

@@ -1,0 +1,143 @@
+"""Whatever a task uses on its host was brought there by a task that it waits for, or is on every host."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+
+import networkx as nx
+import pytest
+import yaml
+from hypothesis import given, settings
+
+from klusterkit.engine.plan import Plan, Task
+from klusterkit.plans.create import compile_create
+from klusterkit.plans.reference import create_one_master
+from klusterkit.plans.request import CreateRequest
+from klusterkit.tasks.access import ClusterAdmins
+from klusterkit.tasks.artifacts import Install, Unpack, Upload
+from klusterkit.tasks.certificates import Certificate, Kubeconfig
+from klusterkit.tasks.containerd import ImportImage
+from klusterkit.tasks.etcd import Healthy
+from klusterkit.tasks.files import Directory, SecretFile, TextFile
+from klusterkit.tasks.gates import ApiReady, NodeReady
+from klusterkit.tasks.kubeadm import ApiPhase, Phase
+from klusterkit.tasks.kubelet import FOLDERS, Pods
+from klusterkit.tasks.manifest import Apply
+from klusterkit.tasks.probe import ServiceProbe
+from klusterkit.tasks.systemd import Service, Unit
+from klusterkit.tasks.tree import Tree
+from tests.unit.plans.requests import requests
+
+EVERYWHERE = {
+    *("/etc", "/lib", "/opt", "/var/lib", "/var/log", "/usr/local/bin", "/usr/local/sbin", "/etc/systemd/system"),
+    *("/var/lib/klusterkit", "/dev/stdin", "/etc/kubernetes/manifests"),
+}
+KUBECTL = (ApiReady, NodeReady, ClusterAdmins, Apply, ApiPhase, ServiceProbe)
+
+
+def made_by(task: Task) -> set[str]:
+    """Paths, artifacts, units and images that are there when the task is done."""
+    step = task.step
+    match step:
+        case Upload():
+            return {f"artifact {step.sha256}"}
+        case Unpack():
+            return set(step.members.values())
+        case Certificate():
+            return {step.path_certificate, step.path_key}
+        case ImportImage():
+            return {f"image {step.reference}"}
+        case Phase():
+            return set(step.makes)
+        case Unit():
+            return {f"unit {step.name}"}
+        case Service():
+            return {f"running {step.unit}"}
+        case Pods():
+            return set(FOLDERS)
+        case Install() | TextFile() | SecretFile() | Directory() | Tree() | Kubeconfig():
+            return {step.path}
+        case _:
+            return set()
+
+
+def used_by(task: Task, plan: Plan) -> Iterator[str]:
+    """What has to be there before the task begins."""
+    step = task.step
+    for path in made_by(task):
+        if path.startswith("/"):
+            yield posixpath.dirname(path)
+    match step:
+        case Install() | Unpack():
+            yield f"artifact {step.sha256}"
+        case ImportImage():
+            yield from (f"artifact {step.sha256}", "running containerd.service", "/usr/local/bin/ctr")
+        case Phase() | ApiPhase():
+            yield from ("/usr/local/bin/kubeadm", step.config)
+        case Healthy():
+            yield from ("/usr/local/bin/etcdctl", "running etcd.service", "/etc/etcd/pki/healthcheck-client.key")
+        case Service():
+            yield f"unit {step.unit}"
+            yield from used_by_unit(task, plan)
+        case _:
+            pass
+    if isinstance(step, KUBECTL):
+        yield from ("/usr/local/bin/kubectl", "/etc/kubernetes/admin.conf", "running kubelet.service")
+
+
+def used_by_unit(task: Task, plan: Plan) -> Iterator[str]:
+    """The program of a unit, and every file that its configuration, if it has one, names."""
+    unit = next(other.step for other in plan.tasks if other.host == task.host and names_unit(other, task))
+    assert isinstance(unit, Unit)
+    program = re.search(r"^ExecStart=(\S+)", unit.content, re.MULTILINE)
+    assert program is not None
+    yield program[1]
+    named = re.findall(r"--(?:config|config-file|kubeconfig)=(\S+)", unit.content)
+    yield from named
+    for path in named:
+        file = next((other.step for other in plan.tasks if other.host == task.host and path in made_by(other)), None)
+        if isinstance(file, TextFile):
+            yield from paths_in(yaml.safe_load(file.content))
+
+
+def names_unit(candidate: Task, service: Task) -> bool:
+    return isinstance(candidate.step, Unit) and candidate.step.name == getattr(service.step, "unit", None)
+
+
+def paths_in(value: object) -> Iterator[str]:
+    """Files and folders that a configuration names, but for those that its program makes itself."""
+    if isinstance(value, dict):
+        for part in value.values():
+            yield from paths_in(part)
+    elif isinstance(value, str) and value.startswith("/") and "volume-plugins" not in value and "/run/" not in value:
+        yield value
+
+
+def unmet(plan: Plan) -> list[str]:
+    """Uses that no task before makes."""
+    found: list[str] = []
+    for task in plan.tasks:
+        before = [plan.by_id[other] for other in nx.ancestors(plan.graph, task.id)]
+        there = EVERYWHERE.union(*(made_by(other) for other in before if other.host == task.host))
+        found += [f"{task.id} uses {thing}" for thing in used_by(task, plan) if thing not in there]
+    return found
+
+
+@given(requests())
+@settings(max_examples=40, deadline=None)
+def test_every_use_is_made_by_a_task_before(request: CreateRequest) -> None:
+    assert unmet(compile_create(request)) == []
+
+
+@pytest.mark.parametrize("left_out", [task.id for task in create_one_master().tasks if task.needs])
+def test_the_check_notices_a_need_that_is_left_out(left_out: str) -> None:
+    """At least for what is named by its path; order among steps of one API is only seen by a real one."""
+    plan = create_one_master()
+    tasks = tuple(task.model_copy(update={"needs": ()}) if task.id == left_out else task for task in plan.tasks)
+    without = plan.model_copy(update={"tasks": tasks})
+    for cached in ("graph", "by_id", "order"):
+        without.__dict__.pop(cached, None)
+    uses = list(used_by(plan.by_id[left_out], plan))
+    assert bool(unmet(without)) == any(thing not in EVERYWHERE for thing in uses)
