@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from klusterkit.engine.errors import HostRefused, HostUnreachable
+from typing import ClassVar
+
+from klusterkit.engine.errors import HostRefused, HostUnreachable, TemporaryError, UsageError
 
 
 class LoginRefused(HostRefused):
@@ -13,7 +15,7 @@ class RootRefused(HostRefused):
     """The login works, and doesn't lead to root: sudo is missing, asks for a password, or forbids it."""
 
 
-class KeyUnusable(HostRefused):
+class KeyUnusable(UsageError):
     """The private key that should open hosts can't be read: not a key, of an unknown type, or with a passphrase."""
 
 
@@ -64,3 +66,17 @@ class ForeignCluster(HostRefused):
 
 class ConnectionLost(HostUnreachable):
     """The connection ended while a call was under way. Whether the host acted on the call isn't known."""
+
+
+class JobVanished(TemporaryError):
+    """A long program is gone and left no result: the host was switched off, say. What it did isn't known."""
+
+    lost: ClassVar[bool] = True
+
+
+class HostKeyRevoked(HostRefused):
+    """The host shows a key of which a ``known_hosts`` file says that it must not be used any more."""
+
+
+class TooManySessions(HostUnreachable):
+    """The host's sshd gives this connection no further session (``MaxSessions``)."""

@@ -12,6 +12,7 @@ from typing import TypeVar
 from klusterkit.engine.errors import CommandFailed, HostUnreachable, PermanentError, StepTimeout
 from klusterkit.engine.facts import Facts
 from klusterkit.engine.host import HOME, Completed, Entry, File, JobState
+from klusterkit.hosts.errors import JobVanished
 from klusterkit.hosts.question import Question
 from klusterkit.hosts.simulated.clock import Clock
 from klusterkit.hosts.simulated.faults import Call, Entered, Faults
@@ -192,7 +193,7 @@ class SimulatedHost:
         with self.machine.lock:
             state = self.machine.jobs.state(key)
         if state.completed is None:
-            raise CommandFailed(
+            raise JobVanished(
                 f"{job.argv[0]} is gone and left no result", host=self.name, seen=f"job {key}: {state.status}"
             )
         return state.completed

@@ -1,4 +1,4 @@
-"""The simulated host: faults come when they are ordered, time passes when somebody sleeps, records outlive power cuts."""
+"""The simulated host: faults come when ordered, time passes when somebody sleeps, records outlive power cuts."""
 
 import pytest
 

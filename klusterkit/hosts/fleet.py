@@ -1,0 +1,115 @@
+"""All hosts of a run, by name: each is connected to when it is first asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Mapping
+from types import TracebackType
+
+from pydantic import BaseModel, ConfigDict
+
+from klusterkit.engine.errors import UsageError
+from klusterkit.hosts.hostkeys import HostKeys
+from klusterkit.hosts.lease import Holder, Lease, break_lease
+from klusterkit.hosts.link import PATIENCE, Link
+from klusterkit.hosts.local import LocalTransport
+from klusterkit.hosts.opening import Login
+from klusterkit.hosts.question import Question
+from klusterkit.hosts.shellhost import ShellHost
+from klusterkit.hosts.ssh import Jump, SshTransport
+from klusterkit.hosts.transport import Transport
+
+
+class Target(BaseModel):
+    """A host of a fleet.
+
+    Args:
+        login: how it is entered; None for this machine itself.
+        jump: what the connection goes through. Hosts with the same one share its connection.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    login: Login | None = None
+    jump: Login | None = None
+
+
+class Fleet:
+    """Hosts by name: ``fleet[name]`` or ``fleet(name)``. Thread-safe; a context manager that disconnects.
+
+    Args:
+        targets: how each is reached.
+        keys: which host keys are known.
+        question: what their facts are to tell besides what they always do.
+        lease: the right to change them. Without it no lock is taken, and nothing must be changed.
+        patience: seconds that are spent on connecting again when a connection was lost.
+    """
+
+    def __init__(
+        self,
+        targets: Mapping[str, Target],
+        keys: HostKeys | None = None,
+        *,
+        question: Question | None = None,
+        lease: Lease | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._targets = dict(targets)
+        self._keys = keys or HostKeys()
+        self._question = question
+        self._lease = lease
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._jumps: dict[tuple[str, str, int | None], Jump] = {}
+        self._hosts: dict[str, ShellHost] = {}
+
+    def __getitem__(self, name: str) -> ShellHost:
+        """The host, connected or not: it connects with its first call. Raises ``UsageError`` for a name not known."""
+        with self._lock:
+            if name not in self._hosts:
+                transport = self._transport(name)
+                link = Link(transport, patience=self._patience, lease=self._lease)
+                self._hosts[name] = ShellHost(link, self._question)
+            return self._hosts[name]
+
+    def __call__(self, name: str) -> ShellHost:
+        """Likewise."""
+        return self[name]
+
+    def unlock(self, name: str) -> Holder | None:
+        """End the shells that hold a host's lock, and tell who it was. Their programs go on."""
+        with contextlib.closing(Link(self._transport(name))) as link:
+            return break_lease(link)
+
+    def close(self) -> None:
+        """Disconnect from all, one after the other."""
+        with self._lock:
+            hosts, self._hosts = list(self._hosts.values()), {}
+            jumps, self._jumps = list(self._jumps.values()), {}
+        for host in hosts:
+            host.close()
+        for jump in jumps:
+            jump.close()
+
+    def __enter__(self) -> Fleet:
+        """Nothing is connected yet."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Disconnect from all."""
+        self.close()
+
+    def _transport(self, name: str) -> Transport:
+        target = self._targets.get(name)
+        if target is None:
+            raise UsageError(f"there is no host called {name!r}", hint=f"known are {', '.join(sorted(self._targets))}")
+        if target.login is None:
+            return LocalTransport(name)
+        return SshTransport(name, target.login, self._keys, self._jump(target.jump) if target.jump else None)
+
+    def _jump(self, login: Login) -> Jump:
+        where = (login.address, login.user, login.port)
+        if where not in self._jumps:
+            self._jumps[where] = Jump(login, self._keys)
+        return self._jumps[where]

@@ -1,0 +1,215 @@
+"""The right to change a host: a lock that dies with the connection, and a record that an old state file is refused by.
+
+On the host:
+
+* ``/run/lock/klusterkit``: locked (``flock``) by the shell of a lane that does nothing else, for the life of the
+  connection. ``.holder`` beside it says who that is; ``.lanes`` which shells work under it.
+* ``/run/lock/klusterkit.work``: shared by short programs while they run, so that those of a run that was killed keep
+  the next from starting until they end. A daemon that a program starts itself would hold it as long as it lives: such
+  belong into systemd's hands, as kubelet and containerd are.
+* Long programs hold neither, so that a resumed run can attach to its own. A running one of another run keeps the
+  lease from being taken, by its record.
+* ``fence.json`` in KlusterKit's folder: the cluster (``lineage``) and the largest serial of its state that was seen.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from klusterkit.engine.errors import CommandFailed, HostLocked, HostUnreachable
+from klusterkit.engine.host import HOME, File
+from klusterkit.hosts.errors import ForeignCluster, StaleState
+from klusterkit.hosts.lane import Lane, LaneTimeout, Reply
+from klusterkit.hosts.quoting import word
+from klusterkit.hosts.stream import StreamClosed
+from klusterkit.hosts.writing import write_script
+
+FENCE = f"{HOME}/fence.json"
+GRACE = 10
+"""Seconds that are given to short programs of a run that was killed, to end."""
+_LOCKED = 45
+_TIMEOUT = GRACE + 20.0
+
+
+class Holder(BaseModel):
+    """Who holds a host's lock."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    who: str
+    since: float
+    run: str = ""
+    token: str = ""
+
+
+class Fence(BaseModel):
+    """What a host remembers of the state that last changed it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    lineage: str
+    serial: int
+    who: str
+    when: float
+    run: str = ""
+
+
+class Lease:
+    """One run's right to change its hosts. Serves many hosts.
+
+    Args:
+        lineage: names the cluster; empty to take the lock and leave the record alone.
+        serial: that the state will have when the run has ended. A host that has seen a larger one, or the same one of
+            another run, refuses.
+        who: user and machine, for those who find the lock taken.
+        run: whose running jobs are this run's own.
+    """
+
+    def __init__(self, lineage: str, serial: int, who: str, run: str = "") -> None:
+        self._lineage = lineage
+        self._serial = serial
+        self._who = who
+        self._run = run
+        self._token = secrets.token_hex(8)
+
+    def take(self, lane: Lane, host: str) -> None:
+        """Take the lock in this lane, and keep it as long as the lane lives.
+
+        Raises:
+            HostLocked: somebody else works there.
+            StaleState: the host has seen a later state than ours.
+            ForeignCluster: it belongs to another cluster.
+        """
+        try:
+            self._lock(lane, host)
+            self._refuse_others_work(lane, host)
+            if self._lineage:
+                self._fence(lane, host)
+        except (StreamClosed, LaneTimeout) as error:
+            raise HostUnreachable(f"the connection to {host} was lost", host=host, seen=str(error)) from None
+
+    def _lock(self, lane: Lane, host: str) -> None:
+        holder = Holder(who=self._who, since=time.time(), run=self._run, token=self._token)
+        script = b"kk_lease " + word(holder.model_dump_json())
+        for attempt in range(20):
+            reply = lane.call(script, timeout=_TIMEOUT)
+            if reply.rc == 0:
+                return
+            if reply.rc != _LOCKED:
+                raise _failed(reply, host, "the lock can't be taken")
+            found = _holder(reply.out)
+            if found is None or found.token != self._token:
+                raise _locked_by(found, host)
+            # Our own, from a connection that was lost without the host having noticed.
+            if not attempt:
+                lane.call(b"kk_lease_break", timeout=_TIMEOUT)
+            time.sleep(0.05 * (attempt + 1))
+        raise _locked_by(None, host)
+
+    def _refuse_others_work(self, lane: Lane, host: str) -> None:
+        if lane.call(b"kk_work_is_over %d" % GRACE, timeout=_TIMEOUT).rc:
+            raise HostLocked(
+                f"a command that an earlier run started on {host} is still at work",
+                host=host,
+                seen="/run/lock/klusterkit.work is held",
+                hint="wait for it; `fuser -v /run/lock/klusterkit.work` on the host shows what it is",
+            )
+        running = [line.split() for line in lane.call(b"kk_jobs", timeout=_TIMEOUT).out.decode().splitlines()]
+        for key, started in running:
+            # The engine names the rounds of a run RUN.0, RUN.1 and so on.
+            if key.split("/")[0].split(".")[0] != self._run:
+                raise HostLocked(
+                    f"a program of another run is still at work on {host}",
+                    host=host,
+                    seen=f"{key}, since {_moment(float(started))}",
+                    hint="wait for it, or end that run: `cctl resume` or `cctl rollback` where its state file is",
+                )
+
+    def _other_run(self, found: Fence) -> bool:
+        """Whether another run has made the serial that ours is about to make: ours began from an old copy."""
+        return found.serial == self._serial and found.run != self._run
+
+    def _fence(self, lane: Lane, host: str) -> None:
+        found = _read_fence(lane.call(b"kk_read %s 65536" % word(FENCE), timeout=_TIMEOUT), host)
+        if found is not None and found.lineage != self._lineage:
+            raise ForeignCluster(
+                f"{host} belongs to another cluster",
+                host=host,
+                seen=f"lineage {found.lineage}, ours is {self._lineage}; last changed by {found.who}, "
+                f"{_moment(found.when)}",
+                hint=f"use another host; if that cluster is gone for good, remove {FENCE} on this one",
+            )
+        if found is not None and (found.serial, self._other_run(found)) > (self._serial, False):
+            raise StaleState(
+                f"this state file is older than what {host} has seen",
+                host=host,
+                seen=f"ours is {self._serial}; seen was {found.serial}, by {found.who}, {_moment(found.when)}",
+                hint="use the newest copy of the state file",
+            )
+        if found is None or found.serial < self._serial:
+            mine = Fence(lineage=self._lineage, serial=self._serial, who=self._who, when=time.time(), run=self._run)
+            file = File(path=FENCE, content=mine.model_dump_json().encode(), mode=0o600)
+            reply = lane.call(b"kk_home && " + write_script([file]), timeout=_TIMEOUT)
+            if reply.rc:
+                raise _failed(reply, host, f"{FENCE} can't be written")
+
+
+class Caller(Protocol):
+    """What runs a script on a host: a lane, or a link."""
+
+    def call(self, script: bytes, *, timeout: float) -> Reply:
+        """Run it."""
+        ...
+
+
+def break_lease(caller: Caller) -> Holder | None:
+    """End the shells that hold a host's lock, and tell who it was. For a lock that a dead connection left."""
+    found = _holder(caller.call(b"kk_holder", timeout=_TIMEOUT).out)
+    caller.call(b"kk_lease_break", timeout=_TIMEOUT)
+    return found
+
+
+def _read_fence(reply: Reply, host: str) -> Fence | None:
+    if reply.rc:
+        return None
+    try:
+        return Fence.model_validate_json(reply.out)
+    except ValidationError:
+        raise CommandFailed(
+            f"{FENCE} on {host} is damaged",
+            host=host,
+            seen=reply.out[:200].decode(errors="replace"),
+            hint="see which state last changed the host, then remove the file",
+        ) from None
+
+
+def _holder(out: bytes) -> Holder | None:
+    try:
+        data: Any = json.loads(out.split(b"\n", 1)[0] or b"null")
+        return Holder.model_validate(data)
+    except ValueError:
+        return None
+
+
+def _locked_by(holder: Holder | None, host: str) -> HostLocked:
+    seen = f"{holder.who}, since {_moment(holder.since)}" if holder else "it doesn't say who holds it"
+    return HostLocked(
+        f"another KlusterKit works on {host}",
+        host=host,
+        seen=seen + (f", run {holder.run}" if holder and holder.run else ""),
+        hint="wait for it; if its connection died without the host noticing, `cctl unlock --host` frees it",
+    )
+
+
+def _failed(reply: Reply, host: str, what: str) -> CommandFailed:
+    said = reply.err.decode(errors="replace").strip()
+    return CommandFailed(f"{what} on {host}", host=host, seen=said or f"status {reply.rc}")
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))

@@ -1,0 +1,188 @@
+"""A host's shells, over a connection that is made when it is needed and made again when it is lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+
+from tenacity import RetryCallState, Retrying, stop_after_delay, wait_exponential_jitter
+from tenacity.nap import sleep_using_event
+
+from klusterkit.engine.errors import HostUnreachable, StepTimeout
+from klusterkit.hosts.errors import ConnectionLost, RootRefused
+from klusterkit.hosts.lane import LIMIT, Lane, LaneTimeout, Reply
+from klusterkit.hosts.lanes import Lanes
+from klusterkit.hosts.lease import Lease
+from klusterkit.hosts.prelude import prelude
+from klusterkit.hosts.stream import StreamClosed
+from klusterkit.hosts.transport import Transport
+
+PATIENCE = 120.0
+OPEN_TIMEOUT = 30.0
+STALE = 5.0
+"""Seconds after which a lane that wasn't used is tried before it gets what must not be sent twice."""
+
+
+class Link:
+    """Thread-safe.
+
+    Args:
+        transport: the connection.
+        patience: seconds that are spent on connecting again when a connection was lost. A first connection that can't
+            be made is an error at once.
+        lease: the lock that is taken on every connection, if this is to change the host.
+    """
+
+    def __init__(self, transport: Transport, *, patience: float = PATIENCE, lease: Lease | None = None) -> None:
+        self._transport = transport
+        self._patience = patience
+        self._lease = lease
+        self._lock = threading.Lock()
+        self._lanes: Lanes | None = None
+        self._held: Lane | None = None
+        self._been_there = False
+        self._closed = threading.Event()
+        self._failures = 0
+        self._failure: Exception | None = None
+
+    @property
+    def name(self) -> str:
+        """The machine's name in the plan."""
+        return self._transport.name
+
+    def call(
+        self,
+        script: bytes,
+        *,
+        timeout: float = 60.0,
+        repeat: bool = True,
+        long: bool = False,
+        limit: int = LIMIT,
+        feed: Iterable[bytes] | None = None,
+    ) -> Reply:
+        """Run a script on the host.
+
+        Args:
+            script: commands.
+            timeout: seconds.
+            repeat: whether it may be sent again when the connection is lost and it isn't known whether it ran. If
+                not, it is sent again only when it certainly wasn't sent.
+            long: whether it can take long; see :class:`Lanes`.
+            limit: bytes to keep of each output.
+            feed: what the script reads from its input.
+
+        Raises:
+            ConnectionLost: the connection was lost while the script ran, and it must not be repeated.
+            HostUnreachable: the host couldn't be reached in time.
+            HostRefused: it can't be used.
+            StepTimeout: the script took too long.
+        """
+
+        def again(state: RetryCallState) -> bool:
+            error = state.outcome.exception() if state.outcome else None
+            return isinstance(error, HostUnreachable) and (repeat or not isinstance(error, ConnectionLost))
+
+        patience = self._patience if self._been_there else 0.0
+        retrying = Retrying(
+            retry=again,
+            stop=stop_after_delay(patience),
+            wait=wait_exponential_jitter(initial=0.1, max=5.0, jitter=0.5),
+            sleep=sleep_using_event(self._closed),
+            reraise=True,
+        )
+        return retrying(self._once, script, timeout, repeat, long, limit, feed)
+
+    def close(self) -> None:
+        """Disconnect. Calls that wait end with ``HostUnreachable``; what runs on the host goes on."""
+        self._closed.set()
+        with self._lock:
+            self._drop()
+
+    def connect(self) -> None:
+        """Connect now."""
+        self._ready()
+
+    def _once(
+        self, script: bytes, timeout: float, repeat: bool, long: bool, limit: int, feed: Iterable[bytes] | None
+    ) -> Reply:
+        lanes = self._ready()
+        with lanes.borrow(long=long) as lane:
+            if not repeat and time.monotonic() - lane.used > STALE:
+                self._try(lane)
+            try:
+                return lane.call(script, timeout=timeout, limit=limit, feed=feed)
+            except StreamClosed as error:
+                raise ConnectionLost(
+                    f"the connection to {self.name} was lost",
+                    host=self.name,
+                    seen=str(error),
+                    hint="what was running there goes on; the host's own record tells how it ended",
+                ) from None
+            except LaneTimeout:
+                raise StepTimeout(f"{self.name} didn't answer in {timeout:g} s", host=self.name) from None
+
+    def _try(self, lane: Lane) -> None:
+        try:
+            lane.call(b"", timeout=OPEN_TIMEOUT)
+        except (StreamClosed, LaneTimeout) as error:
+            raise HostUnreachable(f"the connection to {self.name} was lost", host=self.name, seen=str(error)) from None
+
+    def _ready(self) -> Lanes:
+        """The lanes of a connection that stands. Who waits while another's attempt fails shares its error."""
+        failures = self._failures
+        with self._lock:
+            if self._closed.is_set():
+                raise HostUnreachable(f"the connection to {self.name} has been closed", host=self.name)
+            if self._lanes is not None and self._transport.alive and not (self._held and self._held.broken):
+                return self._lanes
+            if self._failures > failures and self._failure is not None:
+                raise self._failure
+            self._drop()
+            try:
+                return self._connect()
+            except Exception as error:
+                self._failures, self._failure = self._failures + 1, error
+                self._drop()
+                raise
+
+    def _connect(self) -> Lanes:
+        self._transport.connect()
+        if self._lease is not None:
+            self._held = self._open_lane(b"")
+            self._lease.take(self._held, self.name)
+        self._lanes = Lanes(lambda: self._open_lane(b"\nkk_work" if self._lease else b""))
+        self._been_there = True
+        return self._lanes
+
+    def _drop(self) -> None:
+        lanes, self._lanes = self._lanes, None
+        held, self._held = self._held, None
+        if lanes is not None:
+            lanes.close()
+        if held is not None:
+            held.close()
+        self._transport.close()
+
+    def _open_lane(self, more: bytes) -> Lane:
+        lane = Lane(self._transport.open())
+        try:
+            reply = lane.call(prelude() + b"id -u" + more, timeout=OPEN_TIMEOUT)
+        except StreamClosed as error:
+            raise self._no_shell(str(error)) from None
+        except LaneTimeout:
+            raise HostUnreachable(f"{self.name} doesn't start a shell", host=self.name) from None
+        if reply.rc or reply.out.strip() != b"0":
+            lane.close()
+            raise self._no_shell(reply.err.decode(errors="replace").strip() or "a shell that isn't root's")
+        return lane
+
+    def _no_shell(self, said: str) -> Exception:
+        if not self._transport.alive:
+            return HostUnreachable(f"the connection to {self.name} was lost", host=self.name, seen=said)
+        return RootRefused(
+            f"{self._transport.where} gives no root shell on {self.name}",
+            host=self.name,
+            seen=said,
+            hint="log in as root, or let the user use sudo without a password: USER ALL=(ALL) NOPASSWD: ALL",
+        )

@@ -1,0 +1,44 @@
+# Functions of a lane's shell for the lock that keeps two KlusterKits from working on one host.
+# Descriptor 9 holds the lock, and only in the shell of the lease's own lane; it is never inherited by what runs.
+# Descriptor 8, in lanes that work under a lease, is inherited by short programs: while one of a dead run is still at
+# work, its share of the second lock keeps a new run from starting. Long programs close both: they are told by records.
+
+kk_lock=/run/lock/klusterkit
+
+# kk_lease HOLDER: status 45 if somebody else has it; then it prints who.
+kk_lease() {
+    mkdir -p -- "${kk_lock%/*}"
+    [ -f "$kk_lock" ] || printf '' >"$kk_lock"
+    exec 9<"$kk_lock" || return
+    if ! flock -n 9; then
+        exec 9<&-
+        kk_holder 2>/dev/null
+        return 45
+    fi
+    printf '' >"$kk_lock.lanes" && kk_lane && printf '%s\n' "$1" >"$kk_lock.holder.new" &&
+        mv -- "$kk_lock.holder.new" "$kk_lock.holder"
+}
+
+kk_holder() { cat -- "$kk_lock.holder"; }
+
+# kk_lease_break: end the shells that hold the lock or work under it. Programs that they started go on.
+kk_lease_break() {
+    while read -r kk_pid kk_was kk_boot; do
+        kk_process "$kk_pid" && [ "$kk_born" = "$kk_was" ] && kill -s KILL "$kk_pid"
+    done <"$kk_lock.lanes"
+}
+
+kk_lane() {
+    kk_process $$ && read -r kk_boot </proc/sys/kernel/random/boot_id && echo "$$ $kk_born $kk_boot" >>"$kk_lock.lanes"
+}
+
+# kk_work: this lane's short programs count as work under the lease.
+kk_work() {
+    [ -f "$kk_lock.work" ] || printf '' >"$kk_lock.work"
+    exec 8<"$kk_lock.work" && flock -s 8 && kk_lane
+}
+
+# kk_work_is_over SECONDS: whether no short program of an earlier run is at work any more.
+kk_work_is_over() {
+    [ ! -f "$kk_lock.work" ] || flock -w "$1" "$kk_lock.work" true
+}
