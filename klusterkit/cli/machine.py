@@ -7,6 +7,7 @@ import binascii
 import hashlib
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -89,7 +90,7 @@ def _keys(file: str) -> list[str]:
 
 def _fingerprint(file: str, line: str) -> str:
     fields = line.split()
-    for kind, blob in zip(fields, fields[1:3], strict=False):  # ssh-keyscan(1) puts the host's name before them
+    for kind, blob in pairwise(fields):  # ssh-keyscan(1) puts the host's name before them
         try:
             key = base64.b64decode(blob, validate=True)
         except binascii.Error:

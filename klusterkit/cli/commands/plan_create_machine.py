@@ -36,7 +36,7 @@ def run(
     from klusterkit.session import Session
 
     common.show_as(Output.WIDE, Output.JSON, Output.YAML, Output.NAME)
-    with Session.open(machine.settings(common)) as session:
+    with Session.open(machine.settings(common), write="plan create machine") as session:
         say_notices(session, common)
         plan = session.plan_create_machine(**machine.wanted())
         seen = session.look(plan) if diff or out or detailed_exitcode else None

@@ -1,0 +1,168 @@
+"""Commands that need no host: the credential, the cluster, and what they leave in the state file."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+import pytest
+import yaml
+
+from klusterkit.cli.cctl import cctl
+from klusterkit.cli.commands.get import What
+from klusterkit.cli.guard import guarded
+from klusterkit.cli.options import Output
+
+
+class Operator:
+    """Somebody with a home, a key, and a folder to work in."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.key = home / "id"
+        if not self.key.exists():
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
+
+    def cctl(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        script = "from klusterkit.cli.cctl import main; main()"
+        environ = {
+            name: value for name, value in os.environ.items() if not name.startswith(("KLUSTERKIT", "XDG", "CCTL"))
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments],
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**environ, "HOME": str(self.home)},
+        )
+        assert done.returncode == code, done.stderr
+        return done
+
+
+@pytest.fixture(name="operator")
+def _operator(tmp_path: Path) -> Operator:
+    return Operator(tmp_path)
+
+
+@pytest.fixture(name="prepared", scope="module")
+def _prepared(tmp_path_factory: pytest.TempPathFactory) -> Operator:
+    operator = Operator(tmp_path_factory.mktemp("operator"))
+    operator.cctl("create", "credential", "--user", "root", "--private-key", "~/id")
+    operator.cctl("create", "cluster", "--pod-network", "192.168.0.0/16", "--service-network", "192.169.0.0/24")
+    return operator
+
+
+@pytest.fixture(name="begun")
+def _begun(prepared: Operator, tmp_path: Path) -> Operator:
+    """An operator with a credential and a cluster."""
+    shutil.copytree(prepared.home, tmp_path, dirs_exist_ok=True)
+    return Operator(tmp_path)
+
+
+def test_the_first_command_makes_a_key_and_a_state_file_for_the_owner_alone(operator: Operator):
+    done = operator.cctl("create", "credential", "--user", "root", "--private-key", str(operator.key))
+    assert re.fullmatch(r"kept the credential of root, key SHA256:\S{43}\n", done.stdout)
+    assert "note: made a key:" in done.stderr
+    for file in ("cctl-state.yaml", ".config/klusterkit/identity.txt"):
+        assert stat.S_IMODE((operator.home / file).stat().st_mode) == 0o600
+    assert "made a key" not in operator.cctl("get", "credential").stderr
+
+
+def test_the_three_commands_have_the_defaults_of_the_original(operator: Operator):
+    operator.cctl("create", "credential", "--private-key", "id")
+    operator.cctl("create", "cluster")
+    shown = json.loads(operator.cctl("get", "cluster", "-o", "json").stdout)
+    networks = shown["spec"]["clusterNetwork"]
+    assert shown["metadata"]["name"] == "cctl-cluster"
+    assert networks["pods"]["cidrBlocks"] == ["10.2.0.0/16"]
+    assert networks["services"]["cidrBlocks"] == ["10.1.0.0/16"]
+
+
+def test_options_of_the_cluster_are_kept(operator: Operator):
+    operator.cctl("create", "credential", "--private-key", "id")
+    options = ["--kubernetes-version", "1.36.3", "--cni", "none", "--dns-domain", "site.example", "--name", "blue"]
+    operator.cctl("create", "cluster", *options)
+    row = operator.cctl("get", "cluster", "-o", "wide").stdout.splitlines()[1].split()
+    assert row == ["blue", "v1.36.3", "-", "10.2.0.0/16", "10.1.0.0/16", "none", "site.example"]
+
+
+def test_get_shows_tables_data_and_names(begun: Operator):
+    assert begun.cctl("get", "cluster").stdout.splitlines()[1].split()[:2] == ["cctl-cluster", "v1.37.2"]
+    assert begun.cctl("get", "cluster", "-o", "name").stdout == "cluster/cctl-cluster\n"
+    assert yaml.safe_load(begun.cctl("get", "credential", "-o", "yaml").stdout)["user"] == "root"
+    assert json.loads(begun.cctl("get", "machine", "-o", "json").stdout) == []
+    nothing = begun.cctl("get", "machine")
+    assert (nothing.stdout, nothing.stderr) == ("", "no machine yet\n")
+
+
+def test_get_never_shows_a_secret(begun: Operator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(begun.home))
+    for what, form in product(What, Output):
+        state = ["--state", str(begun.home / "cctl-state.yaml")]
+        assert guarded(cctl(), ["get", what, "-o", form, *state]) == 0
+    said = "".join(capsys.readouterr())
+    assert "SHA256:" in said
+    for line in begun.key.read_text().splitlines():
+        assert line not in said
+    assert "PRIVATE KEY" not in said
+
+
+def test_overlapping_networks_are_refused_with_what_where_and_what_to_do(operator: Operator):
+    operator.cctl("create", "credential", "--private-key", "id")
+    before = (operator.home / "cctl-state.yaml").read_bytes()
+    wrong = ["--pod-network", "10.0.0.0/16", "--service-network", "10.0.1.0/24"]
+    done = operator.cctl("create", "cluster", *wrong, code=3)
+    assert re.match(r"error: .*overlap\n  where: .*\n  what to do: ", done.stderr)
+    assert (operator.home / "cctl-state.yaml").read_bytes() == before
+
+
+def test_a_second_cluster_or_credential_is_refused(begun: Operator):
+    assert "has a cluster already" in begun.cctl("create", "cluster", code=3).stderr
+    assert "has a credential already" in begun.cctl("create", "credential", "--private-key", "id", code=3).stderr
+
+
+def test_a_state_file_that_another_command_holds_is_locked(begun: Operator):
+    import fcntl
+
+    with (begun.home / "cctl-state.yaml.lock").open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert "is locked" in begun.cctl("create", "cluster", code=4).stderr
+        assert begun.cctl("get", "cluster").stdout
+
+
+def test_a_damaged_state_file_is_refused(begun: Operator):
+    path = begun.home / "cctl-state.yaml"
+    path.write_bytes(path.read_bytes().replace(b"192.168.0.0", b"192.167.0.0"))
+    assert "error: " in begun.cctl("get", "cluster", code=1).stderr
+
+
+def test_a_state_file_in_plain_text_says_so_each_time(operator: Operator):
+    operator.cctl("--insecure-plaintext-state", "create", "credential", "--private-key", "id")
+    assert "PLAIN TEXT" in operator.cctl("get", "credential").stderr
+
+
+def test_without_a_run_there_is_nothing_to_go_on_with(begun: Operator):
+    for command in ("resume", "rollback"):
+        assert "error: no run is in progress" in begun.cctl(command, code=3).stderr
+    assert begun.cctl("history").stderr == "no run has ended yet\n"
+    assert json.loads(begun.cctl("history", "-o", "json").stdout) == []
+
+
+def test_a_plan_that_is_none_is_refused(begun: Operator):
+    (begun.home / "plan.yaml").write_text("kind: Plan\n")
+    assert "not a saved plan" in begun.cctl("apply", "plan.yaml", code=3).stderr
+    assert "can't be read" in begun.cctl("apply", "nothing.yaml", code=3).stderr
+
+
+def test_a_kubeconfig_needs_a_master(begun: Operator):
+    assert "has no master yet" in begun.cctl("kubeconfig", "--out", "k", code=3).stderr
+    assert not (begun.home / "k").exists()

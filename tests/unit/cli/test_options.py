@@ -1,0 +1,67 @@
+"""Options: one definition each, wherever they are taken."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import typer
+
+from klusterkit.cli.machine import MachineOptions
+from klusterkit.cli.options import Common, Output, flattened
+
+
+def test_what_is_said_later_counts_and_the_rest_stays():
+    earlier = Common(state=Path("a"), mirror="m", yes=True)
+    assert Common(state=Path("b")).over(earlier) == Common(state=Path("b"), mirror="m", yes=True)
+    assert Common(state=Path("b")).over(None) == Common(state=Path("b"))
+
+
+def test_a_dataclass_of_options_stands_for_its_fields_wherever_it_is_used():
+    def one(machine: MachineOptions, common: Common) -> None: ...
+
+    def other(machine: MachineOptions, common: Common, out: str = "") -> None: ...
+
+    first, second = (flattened(each).__annotations__ for each in (one, other))
+    assert set(second) - set(first) == {"out"}
+    assert {"ip", "role", "state", "output"} <= set(first)
+
+
+def machine(**options: object) -> MachineOptions:
+    return MachineOptions(**{"ip": ["10.0.0.5"], "role": "master", **options})  # type: ignore[arg-type]
+
+
+def test_labels_are_pairs_and_others_are_refused():
+    assert machine(label=["a=b", "c=", "d=e=f"]).wanted()["labels"] == {"a": "b", "c": "", "d": "e=f"}
+    with pytest.raises(typer.BadParameter, match="KEY=VALUE"):
+        machine(label=["nonsense"]).wanted()
+
+
+def test_host_keys_in_files_are_accepted_by_the_fingerprint_that_ssh_keygen_shows(tmp_path: Path):
+    files = [tmp_path / "a", tmp_path / "b"]
+    for file, kind in zip(files, ("ed25519", "ecdsa"), strict=True):
+        subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", file], check=True)
+    public = [Path(f"{file}.pub") for file in files]
+    shown = [
+        subprocess.run(["ssh-keygen", "-lf", file], capture_output=True, text=True, check=True).stdout.split()[1]
+        for file in public
+    ]
+    scanned = tmp_path / "scanned"
+    scanned.write_text(f"# m1\n10.0.0.5 {public[1].read_text()}")
+    settings = machine(public_keys=[f"{public[0]},{scanned}"]).settings(Common(host_key=["SHA256:x"]))
+    assert settings.host_keys == ("SHA256:x", *shown)
+
+
+@pytest.mark.parametrize("content", ["", "# only words\n", "ssh-ed25519 nonsense\n"])
+def test_a_file_without_a_public_key_is_refused(tmp_path: Path, content: str):
+    (tmp_path / "key").write_text(content)
+    with pytest.raises(typer.BadParameter, match="key"):
+        machine(public_keys=[str(tmp_path / "key")]).settings(Common())
+
+
+def test_a_format_that_a_command_does_not_have_is_refused():
+    assert Common().show_as() is Output.TEXT
+    assert Common(output=Output.JSON).show_as(Output.JSON) is Output.JSON
+    with pytest.raises(typer.BadParameter, match="no -o yaml: text, json"):
+        Common(output=Output.YAML).show_as(Output.JSON)
