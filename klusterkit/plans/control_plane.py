@@ -68,7 +68,7 @@ def _static_pods(target: Target, prepared: Prepared, ready: Kubelet) -> list[str
         machine=target.machine,
         node=target.node,
         facts=target.facts,
-        endpoint=endpoint_of(target.request),
+        endpoint=str(endpoint_of(target.request)),
         etcd_addresses=(target.address,),
         taints=target.taints,
     ).text()

@@ -7,7 +7,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from klusterkit.cluster import Endpoint
 from klusterkit.engine.plan import Plan
 from klusterkit.plans.control_plane import ControlPlane, control_plane
 from klusterkit.plans.draft import Draft
@@ -92,7 +91,7 @@ def create_worker(master: Target, target: Target, api: ControlPlane) -> None:
 
 def _outcome(request: CreateRequest, targets: list[Target]) -> dict[str, Any]:
     """What the state says afterwards: the cluster with its endpoint, the machines with their nodes and versions."""
-    cluster = request.cluster.replace(endpoint=Endpoint.parse(endpoint_of(request)))
+    cluster = request.cluster.replace(endpoint=endpoint_of(request))
     version = cluster.kubernetes_version
     machines = [target.machine.replace(node_name=target.node, version=version) for target in targets]
     return {"cluster": cluster.to_object(), "machines": [machine.to_object() for machine in machines]}

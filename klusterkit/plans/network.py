@@ -5,7 +5,7 @@ from __future__ import annotations
 from klusterkit.cluster.artifacts import flannel_images
 from klusterkit.plans.control_plane import PHASE, ControlPlane
 from klusterkit.plans.files import dns, flannel
-from klusterkit.plans.request import Target
+from klusterkit.plans.request import Target, endpoint_of
 from klusterkit.tasks.kubeadm import ApiPhase
 from klusterkit.tasks.manifest import Apply
 
@@ -62,7 +62,9 @@ def pod_network(target: Target, api: ControlPlane, images: dict[str, str]) -> li
     match cluster.cni.kind:
         case "flannel":
             image, plugin = flannel_images(cluster.release)
-            step = Apply(name="flannel", manifest=flannel.manifest(str(cluster.pod_network), image, plugin))
+            at = endpoint_of(target.request)
+            text = flannel.manifest(str(cluster.pod_network), image, plugin, at.host, at.port)
+            step = Apply(name="flannel", manifest=text)
             needs = (api.access, images[image], images[plugin])
             return [add("network/flannel", step, *needs, cost=PHASE, undone_by=data)]
         case "manifest":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from klusterkit.cluster import Cluster, Machine, Taint, host_and_port
+from klusterkit.cluster import Cluster, Endpoint, Machine, Taint, host_and_port
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.facts import Facts
 from klusterkit.plans.draft import HostDraft
@@ -136,7 +136,7 @@ class Target:
     @property
     def server(self) -> str:
         """Where clients find the API."""
-        return f"https://{endpoint_of(self.request)}"
+        return endpoint_of(self.request).url
 
     @property
     def local_endpoint(self) -> str:
@@ -158,11 +158,9 @@ class Target:
         return found
 
 
-def endpoint_of(request: CreateRequest) -> str:
-    """``host:port`` by which clients reach the API: the cluster's own endpoint, or else the one master."""
-    if request.cluster.endpoint:
-        return str(request.cluster.endpoint)
-    return host_and_port(request.master.address, API_PORT)
+def endpoint_of(request: CreateRequest) -> Endpoint:
+    """Where clients reach the API: the cluster's own endpoint, or else the one master."""
+    return request.cluster.endpoint or Endpoint(host=str(request.master.address), port=API_PORT)
 
 
 def requirements(request: CreateRequest, machine: Machine) -> Requirements:

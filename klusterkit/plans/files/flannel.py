@@ -30,16 +30,20 @@ manifest does so before flanneld starts: the node says Ready too early, the firs
 
 
 @lru_cache(maxsize=16)
-def manifest(pod_network: str, image: str, plugin_image: str) -> str:
+def manifest(pod_network: str, image: str, plugin_image: str, api_host: str, api_port: int) -> str:
     """All objects, in the order in which they need each other.
 
     Args:
         pod_network: in CIDR notation.
         image: full name of flannel's image.
         plugin_image: full name of the image with its CNI plugin.
+        api_host: where the API is. By its Service flannel would have to wait for kube-proxy, and takes half a minute to
+            try again if it comes too early.
+        api_port: likewise.
     """
     rights = (_account(), _role(), _binding())
-    return documents([_namespace(), *rights, _configuration(pod_network), _daemon(image, plugin_image)])
+    daemon = _daemon(image, plugin_image, (api_host, api_port))
+    return documents([_namespace(), *rights, _configuration(pod_network), daemon])
 
 
 def _head(version: str, kind: str, name: str, *, namespaced: bool = True) -> dict[str, Any]:
@@ -90,7 +94,7 @@ def _configuration(pod_network: str) -> dict[str, Any]:
     return {**_head("v1", "ConfigMap", "kube-flannel-cfg"), "data": data}
 
 
-def _daemon(image: str, plugin_image: str) -> dict[str, Any]:
+def _daemon(image: str, plugin_image: str, api: tuple[str, int]) -> dict[str, Any]:
     pod = {
         "hostNetwork": True,
         "priorityClassName": "system-node-critical",
@@ -98,7 +102,7 @@ def _daemon(image: str, plugin_image: str) -> dict[str, Any]:
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [{"operator": "Exists"}],
         "initContainers": [_plugin(plugin_image)],
-        "containers": [_flanneld(image)],
+        "containers": [_flanneld(image, api)],
         "volumes": [
             {"name": "run", "hostPath": {"path": "/run/flannel", "type": "DirectoryOrCreate"}},
             {"name": "plugins", "hostPath": {"path": "/opt/cni/bin", "type": "DirectoryOrCreate"}},
@@ -125,7 +129,7 @@ def _plugin(image: str) -> dict[str, Any]:
     }
 
 
-def _flanneld(image: str) -> dict[str, Any]:
+def _flanneld(image: str, api: tuple[str, int]) -> dict[str, Any]:
     return {
         "name": "kube-flannel",
         "image": image,
@@ -135,6 +139,8 @@ def _flanneld(image: str) -> dict[str, Any]:
             _field("POD_NAME", "metadata.name"),
             _field("POD_NAMESPACE", "metadata.namespace"),
             _field("NODE_ADDRESS", "status.hostIP"),
+            {"name": "KUBERNETES_SERVICE_HOST", "value": api[0]},
+            {"name": "KUBERNETES_SERVICE_PORT", "value": str(api[1])},
         ],
         "resources": {"requests": {"cpu": "100m", "memory": "50Mi"}},
         "lifecycle": {"postStart": {"exec": {"command": ["sh", "-c", _ANNOUNCE]}}},

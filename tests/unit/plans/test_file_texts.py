@@ -94,16 +94,15 @@ def test_flags_of_the_kubelet_name_the_node_and_its_taints() -> None:
 
 @pytest.mark.parametrize("network", ["10.244.0.0/16", "fd00:10:244::/56"])
 def test_flannel_gets_the_pod_network_of_either_family(network: str) -> None:
-    objects = list(yaml.safe_load_all(flannel.manifest(network, "flannel:1", "plugin:1")))
+    objects = list(yaml.safe_load_all(flannel.manifest(network, "flannel:1", "plugin:1", "10.0.0.5", 6443)))
     (configuration,) = (each for each in objects if each["kind"] == "ConfigMap")
     assert network in configuration["data"]["net-conf.json"]
-    assert [each["kind"] for each in objects][0] == "Namespace"
+    assert objects[0]["kind"] == "Namespace"
 
 
 def test_the_network_is_announced_only_when_the_node_has_its_subnet() -> None:
-    (daemon,) = (
-        each for each in yaml.safe_load_all(flannel.manifest("10.244.0.0/16", "f", "p")) if each["kind"] == "DaemonSet"
-    )
+    text = flannel.manifest("10.244.0.0/16", "f", "p", "10.0.0.5", 6443)
+    (daemon,) = (each for each in yaml.safe_load_all(text) if each["kind"] == "DaemonSet")
     pod = daemon["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     script = container["lifecycle"]["postStart"]["exec"]["command"][-1]

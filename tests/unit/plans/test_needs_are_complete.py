@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import networkx as nx
 import pytest
@@ -12,6 +13,7 @@ import yaml
 from hypothesis import given, settings
 
 from klusterkit.engine.plan import Plan, Task
+from klusterkit.engine.step import Step
 from klusterkit.plans.create import compile_create
 from klusterkit.plans.reference import create_one_master
 from klusterkit.plans.request import CreateRequest
@@ -37,30 +39,22 @@ EVERYWHERE = {
 KUBECTL = (ApiReady, NodeReady, ClusterAdmins, Apply, ApiPhase, ServiceProbe)
 
 
+MAKES: dict[type[Step], Callable[[Any], Iterable[str]]] = {
+    Upload: lambda step: [f"artifact {step.sha256}"],
+    Unpack: lambda step: step.members.values(),
+    Certificate: lambda step: [step.path_certificate, step.path_key],
+    ImportImage: lambda step: [f"image {step.reference}"],
+    Phase: lambda step: step.makes,
+    Unit: lambda step: [f"unit {step.name}"],
+    Service: lambda step: [f"running {step.unit}"],
+    Pods: lambda _: FOLDERS,
+    **dict.fromkeys((Install, TextFile, SecretFile, Directory, Tree, Kubeconfig), lambda step: [step.path]),
+}
+
+
 def made_by(task: Task) -> set[str]:
     """Paths, artifacts, units and images that are there when the task is done."""
-    step = task.step
-    match step:
-        case Upload():
-            return {f"artifact {step.sha256}"}
-        case Unpack():
-            return set(step.members.values())
-        case Certificate():
-            return {step.path_certificate, step.path_key}
-        case ImportImage():
-            return {f"image {step.reference}"}
-        case Phase():
-            return set(step.makes)
-        case Unit():
-            return {f"unit {step.name}"}
-        case Service():
-            return {f"running {step.unit}"}
-        case Pods():
-            return set(FOLDERS)
-        case Install() | TextFile() | SecretFile() | Directory() | Tree() | Kubeconfig():
-            return {step.path}
-        case _:
-            return set()
+    return set(MAKES.get(type(task.step), lambda _: [])(task.step))
 
 
 def used_by(task: Task, plan: Plan) -> Iterator[str]:
