@@ -21,7 +21,7 @@ def confirmed(question: str, *, yes: bool | None) -> bool:
         from klusterkit.engine.errors import UsageError
 
         raise UsageError(
-            f"{question} There is no terminal to ask on, so nothing was done",
+            f"there is no terminal to ask on ({question}): nothing was done",
             hint="say --yes, or save the plan with `cctl plan … --out FILE`, read it, and `cctl apply FILE`",
         )
     return _asked(question)

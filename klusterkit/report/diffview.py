@@ -35,20 +35,28 @@ def show_differences(screen: Console, plan: Plan, seen: Mapping[str, Outcome]) -
 
 
 def _show_task(screen: Console, task: Task, outcome: Outcome) -> None:
-    screen.print(Text.assemble("  ", (path_of(task), "place"), "  ", task.step.title))
+    head = Text.assemble("  ", (path_of(task), "place"), "  ", task.step.title)
+    notes = list(dict.fromkeys(difference.note for difference in outcome.differences if difference.note))
     if outcome.error is not None:
-        screen.print(Text(f"    can't be told yet: {outcome.error.message}", "care"))
+        head.append(f": can't be told yet: {outcome.error.message}", "care")
+    elif len(notes) == 1:
+        head.append(f": {notes[0]}", "quiet")
+    screen.print(head)
     for difference in outcome.differences:
         if difference.old is None and difference.new is None:
-            _show_note(screen, task, difference)
+            _show_note(screen, task, difference, alone=len(notes) > 1)
         else:
             _show_text(screen, difference)
+            if difference.note and len(notes) > 1:
+                screen.print(Text(f"    ({difference.note})", "quiet"))
 
 
-def _show_note(screen: Console, task: Task, difference: Difference) -> None:
-    what = "" if difference.what == task.step.title else f"{difference.what}: "
-    if what or difference.note:
-        screen.print(Text(f"    {what}{difference.note}".rstrip(": "), "quiet"))
+def _show_note(screen: Console, task: Task, difference: Difference, *, alone: bool) -> None:
+    """What has no text to compare: its name, unless that has been said, and why, where several things have reasons."""
+    said = [difference.what] if difference.what not in f"{task.step.title} {difference.note}" else []
+    said += [difference.note] if alone and difference.note else []
+    if said:
+        screen.print(Text(f"    {': '.join(said)}", "quiet"))
 
 
 def _show_text(screen: Console, difference: Difference) -> None:
@@ -62,5 +70,3 @@ def _show_text(screen: Console, difference: Difference) -> None:
     )
     for line in lines:
         screen.print(Text(f"    {line}", _STYLES.get(line[:1], "")), soft_wrap=True)
-    if difference.note:
-        screen.print(Text(f"    ({difference.note})", "quiet"))

@@ -64,7 +64,9 @@ def _said(plan: Plan, report: Report, took: str) -> Text:
     tally = in_words(report.states)
     match report.outcome:
         case "done":
-            return Text.assemble(("Done", "good"), f" in {took}: {plan.operation} ({tally}).")
+            return Text.assemble(
+                ("Done", "good"), f" in {took}: {plan.operation} ({several(len(plan.tasks), 'task')})."
+            )
         case "undone":
             hosts = listed(plan.hosts)
             return Text.assemble(("Taken back", "good"), f" in {took}: {plan.operation}; {hosts} as before.")

@@ -83,15 +83,17 @@ def _bar(progress: Progress, width: int) -> Table:
 
 
 def _running(progress: Progress, tasks: list[Running], width: int) -> Table:
+    hosts, paths = progress.plan.hosts, [path_of(task) for task in progress.plan.tasks]
     table = columns("", "", "", "")
-    # As wide as the widest will be, so that nothing jumps when tasks come and go.
-    table.columns[0].min_width = min(2 + max(map(len, progress.plan.hosts)), width // 4)
-    table.columns[1].min_width = min(max(len(path_of(task)) for task in progress.plan.tasks), width // 2)
+    # As wide as most will need, so that little jumps when tasks come and go.
+    table.columns[0].min_width = min(2 + max(map(len, hosts)), width // 4) if len(hosts) > 1 else 0
+    table.columns[1].min_width = min(max(map(len, paths)), width * 2 // 5)
     table.columns[2].min_width = len("88.8 s")
     table.columns[2].justify = "right"
     for there in tasks:
         task = progress.plan.by_id[there.task]
+        host = f"  {task.host}" if len(hosts) > 1 else ""
         seconds = duration(progress.now() - there.since)
         what = Text(there.note or there.title, "care" if there.note else "quiet", no_wrap=True, overflow="ellipsis")
-        table.add_row(f"  {task.host}", Text(path_of(task), "place"), seconds, what)
+        table.add_row(host, Text(path_of(task), "place"), seconds, what)
     return table

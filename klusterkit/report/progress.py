@@ -12,9 +12,7 @@ from klusterkit.engine.plan import Plan
 from klusterkit.report.estimate import expected
 
 _SOONEST = 0.1
-"""Below this share of the work, the pace so far says nothing about the pace to come."""
-_PACES = (0.3, 5.0)
-"""However one task went, the rest isn't expected to be this many times faster or slower than planned."""
+"""Until this share of the work is done, the pace so far says nothing about the pace to come."""
 
 
 @dataclass
@@ -54,12 +52,12 @@ class Progress:
 
     def __post_init__(self) -> None:
         self.began = self.now()
-        self._first = expected(self.plan, self.settled)
         # On the way forward, what an earlier walk has done counts; on the way back there is nothing to undo in it.
         back = self.direction is Direction.BACK
         self._already = len(self.settled) if back else 0
         self._cost = sum(task.cost for task in self.plan.tasks if not (back and task.id in self.settled))
         self._cost_done = 0.0 if back else sum(self.plan.by_id[task].cost for task in self.settled)
+        self._share_before = self.share
 
     def learn(self, event: Event) -> None:
         """Take in what has happened."""
@@ -117,12 +115,13 @@ class Progress:
 
     @property
     def eta(self) -> float | None:
-        """Expected seconds to the end at the pace so far; None on the way back, which has no expected costs."""
+        """Expected seconds to the end, at the pace so far once there is one; by the plan's costs before.
+
+        None on the way back, which has no expected costs.
+        """
         if self.direction is Direction.BACK:
             return None
-        left = max(expected(self.plan, self.settled) - max(map(self._spent, self.running.values()), default=0.0), 0.0)
-        planned = self._first - left
-        if planned <= _SOONEST * self._first:
-            return left
-        pace = (self.now() - self.began) / planned
-        return left * min(max(pace, _PACES[0]), _PACES[1])
+        elapsed, done = self.now() - self.began, self.share - self._share_before
+        if done > _SOONEST:
+            return elapsed * (1.0 - self.share) / done
+        return max(expected(self.plan, self.settled) - max(map(self._spent, self.running.values()), default=0.0), 0.0)

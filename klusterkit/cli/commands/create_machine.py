@@ -13,7 +13,7 @@ from klusterkit.cli.options import Common, Output
 def run(machine: MachineOptions, common: Common) -> int:
     """Plan, ask, apply."""
     from klusterkit.cli.execute import execute
-    from klusterkit.cli.notices import say_notices
+    from klusterkit.cli.notices import called, say_notices
     from klusterkit.cli.terminal import confirmed
     from klusterkit.engine.journal import Direction
     from klusterkit.report.planview import show_plan, show_summary
@@ -30,4 +30,7 @@ def run(machine: MachineOptions, common: Common) -> int:
         if not confirmed("Do it?", yes=common.yes):
             screen.print("Nothing was done.")
             return ExitCode.DONE
-        return execute(common, session, plan, lambda tell: session.start(plan, tell), Direction.FORWARD)
+        code = execute(common, session, plan, lambda tell: session.start(plan, tell), Direction.FORWARD)
+    if code == ExitCode.DONE:
+        screen.print(f"next: {called(common)} kubeconfig --out admin.conf; kubectl --kubeconfig admin.conf get nodes")
+    return code

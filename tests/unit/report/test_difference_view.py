@@ -52,14 +52,20 @@ def test_a_file_that_goes_is_told_against_nothing():
 
 def test_a_masked_secret_is_shown_as_what_is_said_of_it():
     difference = Difference(what="/etc/ca.key", note="a secret, not shown: differs")
-    assert "    /etc/ca.key: a secret, not shown: differs\n" in shown(
-        unit=Outcome(observation=NOT_SO, differences=(difference,))
-    )
+    text = shown(unit=Outcome(observation=NOT_SO, differences=(difference,)))
+    assert "  etcd/unit  make the unit: a secret, not shown: differs\n    /etc/ca.key\n" in text
+
+
+def test_several_reasons_are_each_told_with_what_they_are_about():
+    differences = (Difference(what="/etc/a", note="not there"), Difference(what="/etc/b", new="x\n", note="mode 644"))
+    text = shown(unit=Outcome(observation=NOT_SO, differences=differences))
+    assert "  etcd/unit  make the unit\n    /etc/a: not there\n    --- /dev/null\n" in text
+    assert "    +x\n    (mode 644)\n" in text
 
 
 def test_what_can_not_be_told_before_earlier_tasks_are_done_says_so():
     text = shown(start=Outcome(error=NotYet("etcd is not installed").info()))
-    assert "  etcd/start  make etcd\n    can't be told yet: etcd is not installed\n" in text
+    assert "  etcd/start  make etcd: can't be told yet: etcd is not installed\n" in text
 
 
 def test_long_lines_of_a_file_are_not_broken():

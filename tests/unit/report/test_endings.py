@@ -69,7 +69,7 @@ def ending(report: Report, of=SMALL, command: str = "cctl") -> str:
 
 
 def test_a_run_that_is_done_says_so_in_one_line():
-    assert ending(run(SMALL)) == "Done in 61 s: create machine --ip m1 --role master (3 of 3 tasks done).\n"
+    assert ending(run(SMALL)) == "Done in 61 s: create machine --ip m1 --role master (3 tasks).\n"
 
 
 def test_a_failed_run_says_what_failed_and_which_commands_are_next():
