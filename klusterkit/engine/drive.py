@@ -11,10 +11,11 @@ from typing import Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from klusterkit.engine.errors import Cancelled, DecisionNeeded, ErrorInfo
+from klusterkit.engine.errors import Cancelled, DecisionNeeded, ErrorInfo, PermanentError
 from klusterkit.engine.events import Event, Sink
 from klusterkit.engine.executor import Call, Executor, Outcome, Verb
-from klusterkit.engine.journal import Direction, Journal, Record, Status, TaskState
+from klusterkit.engine.host import JobState
+from klusterkit.engine.journal import Direction, Journal, NotBegun, Record, Status, TaskState
 from klusterkit.engine.plan import Task
 from klusterkit.engine.step import Observation, Repeat, Undo
 
@@ -47,49 +48,62 @@ class Driver:
 
     # Forward -----------------------------------------------------------------------------------------------------
 
-    def forward(self, batch: Sequence[Task]) -> dict[str, bool]:
-        """Bring tasks that may start to their end. Returns for each whether what needs it may start."""
-        for task in batch:
-            self._say("started", task)
-        fresh = [task for task in batch if self._journal[task.id].status in (Status.PENDING, Status.UNDONE)]
-        results = self._together(fresh) if len(fresh) > 1 else {}
-        return {task.id: results[task.id] if task.id in results else self._alone(task) for task in batch}
-
-    def _together(self, batch: list[Task]) -> dict[str, bool]:
+    def together(self, batch: Sequence[Task]) -> dict[str, bool]:
         """The short way for many small steps: each verb and each write of the journal once for all of them.
 
-        Whatever doesn't go smoothly is left out of the result, and then driven alone.
+        Returns for each task whether what needs it may start. What didn't go smoothly, or isn't at its beginning, is
+        left out: it is to be driven alone.
         """
-        seen = self._perform(Verb.OBSERVE, batch)
-        there = [task for task, outcome in zip(batch, seen, strict=True) if _satisfied(outcome)]
-        todo = [
-            (task, outcome.observation) for task, outcome in zip(batch, seen, strict=True) if not _satisfied(outcome)
-        ]
-        begun = [(task, found.before) for task, found in todo if found is not None]
-        attempts = {task.id: self._journal[task.id].attempt + 1 for task, _ in begun}
+        fresh = [task for task in batch if self._journal[task.id].status in NotBegun]
+        if len(fresh) < 2:
+            return {}
+        looked = list(zip(fresh, self._perform(Verb.OBSERVE, fresh), strict=True))
+        there = [task for task, outcome in looked if _satisfied(outcome)]
+        todo = [(task, outcome.observation) for task, outcome in looked if not _satisfied(outcome)]
+        before = {task.id: seen.before for task, seen in todo if seen is not None}
         self._journal.write(
             *(self._end(task, changed=False) for task in there),
-            *(self._begin(task, attempts[task.id], before) for task, before in begun),
-        )
-        tasks = [task for task, _ in begun]
-        begun_before = {task.id: before for task, before in begun}
-        outcomes = self._perform(Verb.APPLY, tasks, begun_before) if tasks else []
-        ended = zip(tasks, outcomes, strict=True)
-        applied = [task for task, outcome in zip(tasks, outcomes, strict=True) if outcome.error is None]
-        self._journal.write(
-            *(
-                self._end(task) if outcome.error is None else self._fail(task, outcome.error)
-                for task, outcome in ended
-                if outcome.error is None or not outcome.error.lost
-            )
+            *(self._begin(task, before[task.id]) for task in fresh if task.id in before),
         )
         for task in there:
             self._say("unchanged", task)
-        for task in applied:
-            self._say("done", task)
-        return dict.fromkeys((task.id for task in [*there, *applied]), True)
+        unseen = [(task, outcome) for task, outcome in looked if outcome.error is not None]
+        applied = self._apply_together([task for task in fresh if task.id in before])
+        results = {task.id: self._ended_together(task, outcome) for task, outcome in [*unseen, *applied]}
+        return dict.fromkeys((task.id for task in there), True) | {
+            task_id: result for task_id, result in results.items() if result is not None
+        }
 
-    def _alone(self, task: Task) -> bool:
+    def _apply_together(self, tasks: list[Task]) -> list[tuple[Task, Outcome]]:
+        if not tasks:
+            return []
+        outcomes = self._perform(Verb.APPLY, tasks)
+        applied = list(zip(tasks, outcomes, strict=True))
+        self._journal.write(
+            *(
+                self._end(task) if outcome.error is None else self._fail(task, outcome.error)
+                for task, outcome in applied
+                if outcome.error is None or not outcome.error.lost
+            )
+        )
+        return applied
+
+    def _ended_together(self, task: Task, outcome: Outcome) -> bool | None:
+        """How it ended for one of a batch; None where trying it alone may help."""
+        error = outcome.error
+        if error is None:
+            self._say("done", task)
+            return True
+        if error.temporary or not error.lost:
+            return None
+        # Its thread may still act: what it leaves is looked at when the run is resumed, not beside it.
+        if not self._journal[task.id].unknown:
+            self._journal.write(self._fail(task, error))
+        self._say_failed(task, error)
+        return False
+
+    def forward(self, task: Task) -> bool:
+        """Bring a task that may start to its end. Returns whether what needs it may start."""
         try:
             for attempt in self._retrying(task):
                 with attempt, self._recording(task):
@@ -124,12 +138,16 @@ class Driver:
             self._journal.write(self._end(task, changed=changed))
             self._say("done" if changed else "unchanged", task)
             return
-        self._apply(task, state.attempt + 1, seen.before)
+        if task.step.repeat is Repeat.ONCE and state.to_undo and not state.retry and not _prior(state, seen):
+            # It is known to have failed, and left something: doing it again may do it twice.
+            raise Failure(_question(task, state, seen))
+        self._apply(task, seen.before)
 
-    def _apply(self, task: Task, attempt: int, before: Mapping[str, Any]) -> None:
-        self._journal.write(self._begin(task, attempt, before))
-        kept = self._journal[task.id].before or {}
-        self._one(Verb.APPLY, task, kept)
+    def _apply(self, task: Task, before: Mapping[str, Any]) -> None:
+        state = self._journal[task.id]
+        self._journal.write(self._begin(task, before))
+        # No two programs of one task at once: the operator may have said to retry while one still runs.
+        self._one(Verb.APPLY, task, stop_applies=state.attempt, stop_undos=state.undo_attempt)
         self._journal.write(self._end(task))
         self._say("done", task)
 
@@ -147,13 +165,10 @@ class Driver:
         Afterwards the task is done, or may be attempted again, or ``DecisionNeeded`` was raised.
         """
         state = self._journal[task.id]
-        outcome = self._one(Verb.PROBE, task, state.before or {}, attempt=state.attempt, stop_undos=state.undo_attempt)
-        seen, job = outcome.observation, outcome.job
-        if seen is None or job is None:
-            raise ValueError(f"{task.id}: the executor probed and told nothing")
+        seen, job = self._probe(task, state)
         if job.status in ("running", "ended") and state.status is Status.UNKNOWN:
             # The host has a record: the same attempt attaches to its program, or takes its recorded result.
-            self._one(Verb.APPLY, task, state.before or {}, attempt=state.attempt)
+            self._one(Verb.APPLY, task)
             self._journal.write(self._end(task))
             return self._say("done", task)
         if seen.satisfied:
@@ -163,24 +178,27 @@ class Driver:
             return None
         raise Failure(_question(task, state, seen))
 
+    def _probe(self, task: Task, state: TaskState) -> tuple[Observation, JobState]:
+        try:
+            outcome = self._one(Verb.PROBE, task, stop_undos=state.undo_attempt)
+        except Failure as failure:
+            # Looking failed, which tells nothing of what the step did: that stays as unknown as it was.
+            raise Failure(failure.error.model_copy(update={"lost": True})) from failure
+        if outcome.observation is None or outcome.job is None:
+            raise ValueError(f"{task.id}: the executor probed and told nothing")
+        return outcome.observation, outcome.job
+
     @staticmethod
     def _may_retry(task: Task, state: TaskState, seen: Observation, *, started: bool) -> bool:
-        prior = json.loads(json.dumps(seen.before)) == (state.before or {})
+        prior = _prior(state, seen)
         if task.step.repeat is Repeat.ONCE:
             return prior and (not started or state.status is Status.UNDO_UNKNOWN)
         return prior or seen.partial or started or task.step.undoing is Undo.NOTHING
 
     # Back --------------------------------------------------------------------------------------------------------
 
-    def back(self, batch: Sequence[Task]) -> dict[str, bool]:
-        """Take tasks back. Returns for each whether what it needed may be taken back too."""
-        return {task.id: self._take_back(task) for task in batch}
-
-    def _take_back(self, task: Task) -> bool:
-        state = self._journal[task.id]
-        if not state.to_undo and not state.unknown:
-            return True
-        self._say("started", task)
+    def back(self, task: Task) -> bool:
+        """Take a task back. Returns whether what it needed may be taken back too."""
         try:
             for attempt in self._retrying(task):
                 with attempt, self._recording(task):
@@ -193,13 +211,31 @@ class Driver:
 
     def _undo(self, task: Task) -> None:
         state = self._journal[task.id]
-        if task.step.undoing is Undo.EXACT:
+        if state.to_undo and task.step.undoing is Undo.EXACT:
             number = state.undo_attempt + 1
             begin = Record(record="begin", at=time.time(), task=task.id, direction=BACK, attempt=number)
             self._journal.write(begin)
-            leftovers = {"stop_applies": state.attempt, "stop_undos": state.undo_attempt}
-            self._one(Verb.UNDO, task, state.before or {}, attempt=number, **leftovers)
+            self._one(Verb.UNDO, task, attempt=number, stop_applies=state.attempt, stop_undos=number - 1)
+        elif state.to_undo:
+            self._refuse_uncontained(task)
+            if state.status is not Status.DONE:
+                self._one(Verb.STOP, task, stop_applies=state.attempt)
+        # What changed nothing is walked back over too: going forward again it has to be looked at anew.
         self._journal.write(self._end(task))
+
+    def _refuse_uncontained(self, task: Task) -> None:
+        if task.undone_by is None:
+            return
+        container = task
+        while container.undone_by is not None:
+            container = self._journal.plan.by_id[container.undone_by]
+        if not self._journal[container.id].to_undo:
+            error = PermanentError(
+                f"{task.id}: what it changed can't be taken back: {container.id}, which holds it, was there before",
+                host=task.host,
+                hint="finish the run with `cctl resume`",
+            )
+            raise Failure(error.info())
 
     # What the stories are made of --------------------------------------------------------------------------------
 
@@ -218,34 +254,29 @@ class Driver:
         failure = state.outcome.exception() if state.outcome else None
         error = failure.error if isinstance(failure, Failure) else None
         wait = state.next_action.sleep if state.next_action else 0.0
-        self._tell(self._event("retrying", task, attempt=state.attempt_number, wait=wait, error=error))
+        self._tell(self.event("retrying", task, attempt=state.attempt_number, wait=wait, error=error))
 
     def _pause(self, seconds: float) -> None:
         if self._stopping.wait(seconds):
             raise Failure(Cancelled("stopped before the next attempt").info())
 
     def _observe(self, task: Task) -> Observation:
-        outcome = self._one(Verb.OBSERVE, task, {})
+        outcome = self._one(Verb.OBSERVE, task)
         if outcome.observation is None:
             raise ValueError(f"{task.id}: the executor observed and told nothing")
         return outcome.observation
 
-    def _one(
-        self, verb: Verb, task: Task, before: Mapping[str, Any], *, attempt: int | None = None, **leftovers: int
-    ) -> Outcome:
-        call = self._call(verb, task, before, attempt).model_copy(update=leftovers)
+    def _one(self, verb: Verb, task: Task, **more: int) -> Outcome:
+        call = self._call(verb, task).model_copy(update=more)
         outcome = self._executor.perform([call])[0]
         if outcome.error is not None:
             raise Failure(outcome.error)
         return outcome
 
-    def _perform(
-        self, verb: Verb, batch: Sequence[Task], before: Mapping[str, Mapping[str, Any]] | None = None
-    ) -> list[Outcome]:
-        given = before or {}
-        return self._executor.perform([self._call(verb, task, given.get(task.id, {}), None) for task in batch])
+    def _perform(self, verb: Verb, batch: Sequence[Task]) -> list[Outcome]:
+        return self._executor.perform([self._call(verb, task) for task in batch])
 
-    def _call(self, verb: Verb, task: Task, before: Mapping[str, Any], attempt: int | None) -> Call:
+    def _call(self, verb: Verb, task: Task) -> Call:
         state = self._journal[task.id]
         return Call(
             verb=verb,
@@ -254,11 +285,12 @@ class Driver:
             host=task.host,
             step=task.step,
             timeout=task.timeout,
-            attempt=attempt if attempt is not None else max(state.attempt, 1),
-            before=dict(before),
+            attempt=max(state.attempt, 1),
+            before=state.before or {},
         )
 
-    def _begin(self, task: Task, attempt: int, before: Mapping[str, Any]) -> Record:
+    def _begin(self, task: Task, before: Mapping[str, Any]) -> Record:
+        attempt = self._journal[task.id].attempt + 1
         return Record(record="begin", at=time.time(), task=task.id, attempt=attempt, before=dict(before))
 
     def _end(self, task: Task, *, changed: bool = True, source: str = "run") -> Record:
@@ -269,9 +301,11 @@ class Driver:
         return Record(record="fail", at=time.time(), task=task.id, direction=self._journal.direction, error=error)
 
     def _say(self, event: str, task: Task, *, error: ErrorInfo | None = None) -> None:
-        self._tell(self._event(event, task, error=error, attempt=self._journal[task.id].attempt))
+        self._tell(self.event(event, task, error=error))
 
-    def _event(self, event: str, task: Task, **fields: Any) -> Event:
+    def event(self, event: str, task: Task, **fields: Any) -> Event:
+        """What the run tells of a task."""
+        fields = {"attempt": self._journal[task.id].attempt} | fields
         fields |= {"run": self._journal.run, "direction": self._journal.direction}
         return Event(event=event, task=task.id, host=task.host, title=task.step.title, **fields)  # pyright: ignore[reportArgumentType]
 
@@ -280,9 +314,15 @@ def _satisfied(outcome: Outcome) -> bool:
     return outcome.observation is not None and outcome.observation.satisfied
 
 
+def _prior(state: TaskState, seen: Observation) -> bool:
+    """Whether the host is as it was before the task. What was journaled came through JSON, which has no tuples."""
+    return json.loads(json.dumps(seen.before)) == (state.before or {})
+
+
 def _question(task: Task, state: TaskState, seen: Observation) -> ErrorInfo:
+    ended = "began, and nobody can tell how it ended" if state.unknown else "failed, and left something behind"
     return DecisionNeeded(
-        f"{task.id}: {task.step.title}: began, and nobody can tell how it ended",
+        f"{task.id}: {task.step.title}: {ended}",
         host=task.host,
         seen=f"before it was {json.dumps(state.before, sort_keys=True)}; now: {seen.reason}",
         hint=f"look at the host, then `cctl resume --adopt {task.id}` (it is as it should be), `--retry {task.id}` "

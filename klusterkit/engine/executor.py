@@ -32,6 +32,8 @@ class Verb(StrEnum):
     """Apply, then verify."""
     UNDO = "undo"
     """Undo, then see that the host is as it was before."""
+    STOP = "stop"
+    """Nothing but ending what earlier attempts left running."""
     PROBE = "probe"
     """Observe, and read the host's record of the attempt's long program."""
     DIFFER = "differ"
@@ -89,6 +91,7 @@ class LocalExecutor:
         artifact: the verified local copy of an artifact by its SHA-256.
         mask: takes secrets out of a text: what a program said may quote one, and an outcome is journaled and shown.
         on_crash: told the traceback of what a step raised that isn't ours.
+        grace: seconds past their timeout after which calls count as hung.
     """
 
     def __init__(
@@ -99,12 +102,14 @@ class LocalExecutor:
         artifact: Callable[[str], Path] | None = None,
         mask: Callable[[str], str] = lambda text: text,
         on_crash: Callable[[str], None] = lambda _: None,
+        grace: float = GRACE,
     ) -> None:
         self._hosts = hosts
         sources: dict[str, Any] = {"secret": secret, "artifact": artifact}
         self._sources = {name: source for name, source in sources.items() if source is not None}
         self._mask = mask
         self._on_crash = on_crash
+        self._grace = grace
         self.cancelled = threading.Event()
 
     def perform(self, calls: Sequence[Call]) -> list[Outcome]:
@@ -112,7 +117,7 @@ class LocalExecutor:
         results: list[list[Outcome]] = []
         worker = threading.Thread(target=lambda: results.append(self._guarded(calls)), daemon=True)
         worker.start()
-        longest = sum(call.timeout for call in calls) + GRACE
+        longest = max(call.timeout for call in calls) + self._grace
         worker.join(longest)
         if results:
             return results[0]
@@ -165,6 +170,8 @@ class LocalExecutor:
                     _undo(call, on)
             case Verb.PROBE:
                 return [_probe(call.step, on) for call, on in zip(calls, contexts, strict=True)]
+            case Verb.STOP:
+                pass
         return [Outcome()] * len(calls)
 
     def _context(self, host: Host, call: Call) -> Context:
@@ -227,7 +234,9 @@ def _differ(step: AnyStep, on: Context) -> Outcome:
 
 
 def _probe(step: AnyStep, on: Context) -> Outcome:
-    job = on.host.job_state(on.key)
+    # Whether there is a record is what is asked here. What the program said stays where apply finds it: it can be a
+    # megabyte, and needn't be text.
+    job = JobState(status=on.host.job_state(on.key).status)
     return Outcome(observation=step.observe(on), job=job)
 
 

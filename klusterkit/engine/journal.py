@@ -46,6 +46,9 @@ class Status(StrEnum):
 Settled = frozenset({Status.DONE, Status.SKIPPED})
 """What lets a dependant start."""
 
+NotBegun = frozenset({Status.PENDING, Status.UNDONE})
+"""What lets a task be taken back that this one needs."""
+
 
 class Record(BaseModel):
     """One line of the journal. It holds no secret.
@@ -93,6 +96,8 @@ class TaskState(BaseModel):
     """What its undo puts back; None where it has not begun, or changed nothing."""
     error: ErrorInfo | None = None
     asked: bool = False
+    retry: bool = False
+    """The operator said to do it again, whatever is there."""
     began: float = 0.0
     ended: float = 0.0
 
@@ -103,15 +108,16 @@ class TaskState(BaseModel):
                 # A second attempt observes what the first one left: what undo must put back is what the first one saw.
                 before = self.before if self.before is not None else record.before
                 update: dict[str, Any] = {"status": Status.UNKNOWN, "attempt": record.attempt, "before": before}
-                update |= {"error": None, "asked": False, "began": record.at}
+                update |= {"error": None, "asked": False, "retry": False, "began": record.at}
             case "begin":
                 update = {"status": Status.UNDO_UNKNOWN, "undo_attempt": record.attempt, "began": record.at}
+                update |= {"error": None, "asked": False, "retry": False}
             case "end" if record.direction is Direction.FORWARD:
                 before = self.before if record.changed else None
                 update = {"status": Status.DONE, "before": before, "error": None, "asked": False, "ended": record.at}
             case "end":
                 update = {"status": Status.UNDONE, "before": None, "error": None, "round": self.round + 1}
-                update |= {"asked": False, "ended": record.at}
+                update |= {"asked": False, "retry": False, "ended": record.at}
             case "fail":
                 status = Status.FAILED if record.direction is Direction.FORWARD else Status.STUCK
                 update = {"status": status, "error": record.error, "ended": record.at}
@@ -130,7 +136,7 @@ class TaskState(BaseModel):
             case "skip":
                 return {"status": Status.SKIPPED, "error": None, "asked": False, "ended": record.at}
             case _:
-                return {"status": Status.FAILED, "asked": False}
+                return {"status": Status.FAILED, "asked": False, "retry": True}
 
     @property
     def unknown(self) -> bool:
@@ -225,7 +231,7 @@ class Journal:
         states = self.states.values()
         if self.direction is Direction.FORWARD:
             return all(state.status in Settled for state in states)
-        return not any(state.to_undo or state.unknown for state in states)
+        return all(state.status in NotBegun for state in states)
 
 
 def _known(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -149,6 +149,8 @@ class Plan(BaseModel):
         for budget in task.budgets:
             if self.budgets.get(budget, 0) < 1:
                 raise PlanInvalid(f"task {task.id} uses the budget {budget!r}, which the plan gives nothing")
+        if len(set(task.budgets)) < len(task.budgets):
+            raise PlanInvalid(f"task {task.id} names a budget twice: a task takes one unit of each while it runs")
         if (task.step.undoing is Undo.CONTAINED) != (task.undone_by is not None):
             raise PlanInvalid(f"task {task.id}: 'undone_by' goes with a step whose undo is contained, and only with it")
 
@@ -156,8 +158,11 @@ class Plan(BaseModel):
         for task in self.tasks:
             if task.undone_by is None:
                 continue
-            if task.undone_by not in self.by_id or not nx.has_path(self.graph, task.undone_by, task.id):
+            container = self.by_id.get(task.undone_by)
+            if container is None or container is task or not nx.has_path(self.graph, container.id, task.id):
                 raise PlanInvalid(f"task {task.id} is undone by {task.undone_by}, which doesn't come before it")
+            if container.step.undoing is Undo.NOTHING:
+                raise PlanInvalid(f"task {task.id} is undone by {task.undone_by}, which has no undo")
 
     def spec(self) -> dict[str, Any]:
         """The plan as plain data."""

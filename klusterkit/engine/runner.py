@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from klusterkit.engine.drive import Driver
-from klusterkit.engine.errors import ErrorInfo, PermanentError
+from klusterkit.engine.errors import ErrorInfo, PermanentError, StepHung
 from klusterkit.engine.events import Event, Sink
 from klusterkit.engine.executor import Executor
-from klusterkit.engine.journal import Direction, Journal, Settled, Status, TaskState
+from klusterkit.engine.journal import Direction, Journal, NotBegun, Settled, TaskState
 from klusterkit.engine.plan import Task
 from klusterkit.engine.schedule import Schedule
 
@@ -59,6 +59,7 @@ class Runner:
         self._changed = threading.Condition()
         self._fatal: BaseException | None = None
         self._failures: dict[str, ErrorInfo] = {}
+        self._driver = Driver(journal, executor, self._tell, self._stopping)
 
     def forward(self) -> Report:
         """Go on towards the plan's end from wherever the journal says that the run is."""
@@ -70,11 +71,12 @@ class Runner:
         """Undo what the run has done, the last first. Raises ``PointOfNoReturn`` where that is past."""
         self._refuse_past_return()
         self._journal.turn(Direction.BACK)
-        return self._walk(Direction.BACK, ())
+        settled = [task for task, state in self._journal.states.items() if state.status in NotBegun]
+        return self._walk(Direction.BACK, settled)
 
     def _refuse_past_return(self) -> None:
         for task in self._journal.plan.points_of_no_return():
-            if self._journal[task.id].status not in (Status.PENDING, Status.UNDONE):
+            if self._journal[task.id].to_undo:
                 raise PointOfNoReturn(
                     f"{task.id} ({task.step.title}) can't be undone, and has begun",
                     host=task.host,
@@ -97,39 +99,60 @@ class Runner:
     # The walk ----------------------------------------------------------------------------------------------------
 
     def _walk(self, direction: Direction, settled: Sequence[str]) -> Report:
-        driver = Driver(self._journal, self._executor, self._tell, self._stopping)
-        drive = driver.forward if direction is Direction.FORWARD else driver.back
         schedule = Schedule(self._journal.plan, direction, settled, self._at_once)
         self._tell(Event(event="run", run=self._journal.run, direction=direction))
-        with self._changed:
-            while not self._abandoned:
-                if not self._stopping.is_set():
-                    for batch in schedule.start():
-                        threading.Thread(target=self._work, args=(drive, schedule, batch), daemon=True).start()
-                if not schedule.running:
-                    break
-                self._changed.wait()
-        if self._abandoned:
-            self._journal.seal()
+        try:
+            self._start_all(schedule)
+        finally:
+            if self._abandoned or schedule.running:
+                self._journal.seal()
         report = self._report(direction)
         self._tell(Event(event="finished", run=self._journal.run, direction=direction, outcome=report.outcome))
         if self._fatal is not None:
             raise self._fatal
         return report
 
-    def _work(
-        self, drive: Callable[[Sequence[Task]], dict[str, bool]], schedule: Schedule, batch: Sequence[Task]
-    ) -> None:
-        results: dict[str, bool] = {}
+    def _start_all(self, schedule: Schedule) -> None:
+        with self._changed:
+            while not self._abandoned:
+                if not self._stopping.is_set():
+                    for batch in schedule.start():
+                        self._hand_over(schedule, batch)
+                if not schedule.running:
+                    break
+                self._changed.wait()
+
+    def _hand_over(self, schedule: Schedule, batch: Sequence[Task], *, again: bool = False) -> None:
+        threading.Thread(target=self._work, args=(schedule, batch, again), daemon=True).start()
+
+    def _work(self, schedule: Schedule, batch: Sequence[Task], again: bool) -> None:
+        results: dict[str, bool] = dict.fromkeys((task.id for task in batch), False)
         try:
-            results = drive(batch)
+            for task in () if again else batch:
+                self._tell(self._driver.event("started", task))
+            results = self._drive(batch)
         except BaseException as error:  # noqa: BLE001 - the journal can't be written, say: the run has to stop and tell
-            self._fatal = self._fatal or error
+            if not self._abandoned:
+                self._fatal = self._fatal or error
             self._stopping.set()
         with self._changed:
             for task in batch:
-                schedule.finish(task.id, succeeded=results.get(task.id, False))
+                if task.id in results or self._stopping.is_set():
+                    schedule.finish(task.id, succeeded=results.get(task.id, False), hung=self._hung(task))
+                else:
+                    # Each in a thread of its own: nobody waits for another one's retries.
+                    self._hand_over(schedule, [task], again=True)
             self._changed.notify_all()
+
+    def _hung(self, task: Task) -> bool:
+        return task.id in self._failures and self._failures[task.id].type == StepHung.__name__
+
+    def _drive(self, batch: Sequence[Task]) -> dict[str, bool]:
+        if len(batch) > 1:
+            return self._driver.together(batch)
+        task = batch[0]
+        forward = self._journal.direction is Direction.FORWARD
+        return {task.id: self._driver.forward(task) if forward else self._driver.back(task)}
 
     def _tell(self, event: Event) -> None:
         if event.task is not None and event.error is not None and event.event in ("failed", "stuck", "asked"):

@@ -184,6 +184,8 @@ class Step(BaseModel):
         """The step that this data describes. Raises ``PlanInvalid`` for an unknown kind, naming it."""
         if isinstance(spec, Step):
             return spec
+        if not isinstance(spec, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - it comes from a file
+            raise PlanInvalid(f"a step is a mapping with a kind, not {spec!r}", hint="plan again")
         kind = spec.get("kind")
         known = Step._kinds.get(str(kind))
         if known is None:

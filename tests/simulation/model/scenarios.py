@@ -1,0 +1,341 @@
+"""Runs over the model world with everything that can come between: what hypothesis draws, and how it is lived through."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hypothesis import note
+from hypothesis import strategies as st
+
+from klusterkit.engine.errors import StepHung
+from klusterkit.engine.events import Event
+from klusterkit.engine.executor import JsonExecutor, LocalExecutor
+from klusterkit.engine.journal import Direction, Journal, Record
+from klusterkit.engine.plan import Plan, Retry, Task
+from klusterkit.engine.runner import PointOfNoReturn, Report, Runner
+from klusterkit.engine.step import Repeat, Undo
+from klusterkit.state import StateNotWritable
+from tests.simulation.crash import Dead, Disk, FencedStore, Life
+from tests.simulation.model import steps
+from tests.simulation.model.host import FAULTS, LOOK_FAULTS, ModelHost
+from tests.simulation.model.world import Cell, Outage, World
+
+FORWARD, BACK = Direction.FORWARD, Direction.BACK
+PATIENCE, GRACE = 0.05, 0.05
+"""Seconds that a step may take where some hang. One that is wrongly taken for hung must do no harm either."""
+LONG = 60.0
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One process: which way it goes, when it is killed, and what goes on afterwards."""
+
+    direction: Direction = FORWARD
+    burns_at: int | None = None
+    tear: float = 0.5
+    full_at: int | None = None
+    meanwhile: int = 0
+    reboot: bool = False
+    stops_at: int | None = None
+    """The operator stops it at its n-th event."""
+    now: bool = False
+    """At once."""
+
+
+@dataclass
+class Scenario:
+    """A plan, hosts as they are before, what goes wrong, and the processes that come and go."""
+
+    plan: Plan
+    initial: dict[Cell, str] = field(default_factory=dict)
+    faults: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    outages: dict[str, Outage] = field(default_factory=dict)
+    episodes: tuple[Episode, ...] = ()
+    goal: Direction = FORWARD
+    at_once: int = 256
+
+    def world(self, *, healthy: bool = False) -> World:
+        """The world before the first process."""
+        faults = {} if healthy else {place: list(queue) for place, queue in self.faults.items()}
+        return World(self.plan, self.initial, faults, {} if healthy else self.outages)
+
+
+class Story:
+    """A scenario, lived through."""
+
+    def __init__(self, scenario: Scenario, folder: Path, *, healthy: bool = False) -> None:
+        self.scenario = scenario
+        self.world = scenario.world(healthy=healthy)
+        self.disk = Disk(folder)
+
+    def live(self, episode: Episode) -> Report | None:
+        """One process, from its start to its end. None if it was killed or refused."""
+        life = Life(
+            self.world.guard,
+            burns_at=episode.burns_at,
+            tear=episode.tear,
+            full_at=episode.full_at,
+            trace=self.world.trace,
+        )
+        self.world.trace.append(f"--- {episode}")
+        before = set(threading.enumerate())
+        try:
+            with self.disk.opened(life, self.world.ledger.learn) as store:
+                return self._run(store, life, episode)
+        except (Dead, PointOfNoReturn, StateNotWritable) as error:
+            self.world.trace.append(f"ended by {type(error).__name__}: {error}")
+            return None
+        finally:
+            life.end()
+            self._bury(before)
+            self.world.meanwhile(episode.meanwhile, reboot=episode.reboot)
+
+    def _run(self, store: FencedStore, life: Life, episode: Episode) -> Report | None:
+        self.world.ledger.begin_life(list(store.records))
+        if not store.records and episode.direction is BACK:
+            return None
+        plan = self.scenario.plan
+        journal = Journal(store) if store.records else Journal.open(store, plan, run="r1", who="somebody")
+        if episode.direction is FORWARD:
+            self._decide(journal)
+        hosts = {name: ModelHost(self.world, life, name) for name in plan.hosts}
+        executor = JsonExecutor(LocalExecutor(hosts.__getitem__, grace=GRACE))
+        sink = _Sink(life, self.world, episode)
+        runner = sink.runner = Runner(journal, executor, sink, at_once=self.scenario.at_once)
+        report = runner.forward() if episode.direction is FORWARD else runner.back()
+        self.world.trace.append(f"ended: {report.outcome} { ({task: e.message for task, e in report.errors.items()}) }")
+        return report
+
+    def _decide(self, journal: Journal) -> None:
+        """The operator looks at the hosts and answers what was asked."""
+        for task in journal.plan.tasks:
+            if not journal[task.id].asked:
+                continue
+            if task.step.repeat is not Repeat.ONCE:
+                self.world.complain(f"{task.id} is safe to repeat, and the operator was asked")
+            choice = "adopt" if self.world.holds(task) else "retry"
+            if choice == "retry":
+                self.world.allowed.add(task.id)
+            journal.write(Record(record="decide", at=time.time(), task=task.id, choice=choice))
+
+    @staticmethod
+    def _bury(before: set[threading.Thread]) -> None:
+        while left := [thread for thread in threading.enumerate() if thread not in before]:
+            if left[0].ident is None:
+                continue  # listed, but not started yet
+            left[0].join(30)
+            assert not left[0].is_alive(), f"{left[0]} outlives its process"
+
+    def reach(self, goal: Direction) -> None:
+        """Processes that nobody kills, until one reaches the goal."""
+        for _ in range(60):
+            report = self.live(Episode(goal))
+            if goal is BACK and not self.disk.records():
+                return
+            if goal is BACK and report is None:
+                goal = FORWARD  # past a point of no return
+            elif report is not None and report.outcome in ("done", "undone"):
+                return
+        raise AssertionError("it never comes to its end")
+
+    def check(self) -> None:
+        """Nothing was wrong on the way, and nothing is left running."""
+        assert not self.world.wrong, self.world.wrong
+        assert not [program for program in self.world.programs.values() if program.running]
+
+
+class _Sink:
+    """Watches a run, and stops it where the episode says so."""
+
+    def __init__(self, life: Life, world: World, episode: Episode) -> None:
+        self._life = life
+        self._world = world
+        self._episode = episode
+        self._events = 0
+        self.runner: Runner | None = None
+
+    def __call__(self, event: Event) -> None:
+        self._world.trace.append(f"event {event.event} {event.task or ''}")
+        if event.task is not None and event.event in ("failed", "stuck", "asked"):
+            if event.error is None or event.error.type != StepHung.__name__:
+                self._world.ledger.ceases(event.task)
+            self._life.give_up(event.task)
+        self._events += 1
+        if self._events == self._episode.stops_at and self.runner is not None:
+            threading.Thread(
+                target=self.runner.stop_now if self._episode.now else self.runner.stop, daemon=True
+            ).start()
+
+
+def undisturbed(scenario: Scenario) -> dict[Cell, str]:
+    """The cells after a run in which nothing goes wrong."""
+    with tempfile.TemporaryDirectory() as folder:
+        story = Story(scenario, Path(folder), healthy=True)
+        report = story.live(Episode(FORWARD))
+        assert report is not None
+        assert report.outcome == "done", report.errors
+        story.check()
+        return story.world.cells
+
+
+def prove(scenario: Scenario) -> None:
+    """However it is disturbed, a resumed run ends where an undisturbed one ends, a rolled back one where it began."""
+    wanted = undisturbed(scenario)
+    with tempfile.TemporaryDirectory() as folder:
+        story = Story(scenario, Path(folder))
+        try:
+            for episode in scenario.episodes:
+                story.live(episode)
+            story.reach(scenario.goal)
+            gone_back = scenario.goal is BACK and not _past_return(story)
+            assert story.world.cells == (scenario.initial if gone_back else wanted)
+            story.check()
+        except BaseException:
+            note("\n".join(story.world.trace[-150:]))
+            raise
+
+
+def _past_return(story: Story) -> bool:
+    standing = story.world.ledger.standing
+    points = [task.id for task in story.scenario.plan.points_of_no_return()]
+    return any(standing[task] != "untouched" for task in points)
+
+
+# What hypothesis draws -----------------------------------------------------------------------------------------------
+
+HOSTS = ("h0", "h1")
+BUDGETS = {"one": 1, "two": 2}
+KINDS = ("put", "put", "build", "run", "run-once", "once", "gate", "box", "inside", "run-inside")
+
+
+@st.composite
+def plans(draw: st.DrawFn, *, final: bool = False, largest: int = 7) -> Plan:
+    """Random DAGs of steps of every nature, over two hosts and two budgets."""
+    tasks: list[Task] = []
+    for number in range(draw(st.integers(1, largest))):
+        kinds = KINDS if any(isinstance(task.step, steps.Box) for task in tasks) else KINDS[:-2]
+        tasks.append(_task(draw, number, draw(st.sampled_from(kinds)), tasks))
+    if final and draw(st.booleans()):
+        needs = tuple(task.id for task in tasks)
+        last = Task(id="final", host="h0", step=steps.Final(cell="final", value="final", stages=1), needs=needs)
+        tasks.append(last.model_copy(update={"timeout": LONG, "retry": _RETRY}))
+    return Plan(operation="test", lineage="l", serial=1, tasks=tuple(tasks), budgets=BUDGETS).checked()
+
+
+_RETRY = Retry(attempts=2, wait=0.001, longest=0.001)
+
+
+def _task(draw: st.DrawFn, number: int, kind: str, earlier: Sequence[Task]) -> Task:
+    name = f"t{number}"
+    needs = draw(st.sets(st.sampled_from([task.id for task in earlier]), max_size=3)) if earlier else set()
+    host = draw(st.sampled_from(HOSTS))
+    undone_by = None
+    cell, stages = name, draw(st.integers(0, 2))
+    if kind.endswith("inside"):
+        box = draw(st.sampled_from([task for task in earlier if isinstance(task.step, steps.Box)]))
+        host, undone_by, cell = box.host, box.id, f"{box.id}/{name}"
+        needs |= {box.id}
+    match kind:
+        case "gate":
+            step = steps.Gate(looks=draw(st.integers(0, 2)))
+        case "put":
+            step = steps.Put(cell=cell, value=f"new {name}")
+        case _:
+            made = {
+                "build": steps.Build,
+                "run": steps.Run,
+                "run-once": steps.RunOnce,
+                "once": steps.Once,
+                "box": steps.Box,
+                "inside": steps.Inside,
+                "run-inside": steps.RunInside,
+            }[kind]
+            step = made(cell=cell, value=f"new {name}", stages=stages)
+    return Task(
+        id=name,
+        host=host,
+        step=step,
+        needs=tuple(sorted(needs)),
+        timeout=LONG,
+        retry=_RETRY,
+        budgets=tuple(sorted(draw(st.sets(st.sampled_from(sorted(BUDGETS)))))),
+        cost=draw(st.sampled_from((0.0, 0.05, 1.0))),
+        undone_by=undone_by,
+    )
+
+
+def _initial(draw: st.DrawFn, plan: Plan) -> dict[Cell, str]:
+    """Some cells have an older value, some already the wanted one. Boxes and what is in them are made by the plan."""
+    found: dict[Cell, str] = {}
+    for task in plan.tasks:
+        if task.step.undoing is Undo.EXACT and not isinstance(task.step, steps.Box):
+            value = draw(st.sampled_from((None, None, "old", task.step.value)))  # type: ignore[attr-defined]
+            if value is not None:
+                found[task.host, task.step.cell] = value  # type: ignore[attr-defined]
+    return found
+
+
+def _faults(draw: st.DrawFn, plan: Plan) -> dict[tuple[str, str], list[str]]:
+    found: dict[tuple[str, str], list[str]] = {}
+    for task in draw(st.lists(st.sampled_from([task.id for task in plan.tasks]), max_size=4, unique=True)):
+        change = st.sampled_from((*FAULTS, *(f"after {fault}" for fault in FAULTS[1:])))
+        for what in ("apply", "undo"):
+            found[task, what] = draw(st.lists(change, max_size=3))
+        found[task, "look"] = draw(st.lists(st.sampled_from(LOOK_FAULTS), max_size=4))
+    return found
+
+
+def _hurried(plan: Plan, faults: dict[tuple[str, str], list[str]]) -> Plan:
+    """The plan with little patience for steps that will hang: a batch has that of its most patient."""
+    hanging = {task for (task, _), queue in faults.items() if any("hang" in f or "late" in f for f in queue)}
+    if any(isinstance(plan.by_id[task].step, steps.Put) for task in hanging):
+        hanging |= {task.id for task in plan.tasks if isinstance(task.step, steps.Put)}
+    tasks = [task.model_copy(update={"timeout": PATIENCE}) if task.id in hanging else task for task in plan.tasks]
+    return plan.changed(tasks=tuple(tasks))
+
+
+_DIRECTIONS = st.sampled_from((FORWARD, BACK))
+
+
+def episodes(most: int, moments: int) -> st.SearchStrategy[tuple[Episode, ...]]:
+    """Processes that are killed, stopped, or find the disk full; at first one that goes forward."""
+    killed = st.builds(
+        Episode,
+        direction=_DIRECTIONS,
+        burns_at=st.integers(1, moments),
+        tear=st.floats(0, 1),
+        meanwhile=st.integers(0, 3),
+        reboot=st.booleans(),
+    )
+    full = st.builds(Episode, direction=_DIRECTIONS, full_at=st.integers(1, 12), meanwhile=st.integers(0, 2))
+    stopped = st.builds(Episode, direction=_DIRECTIONS, stops_at=st.integers(1, 12), now=st.booleans())
+    first = st.builds(Episode, burns_at=st.integers(1, moments), meanwhile=st.integers(0, 3), reboot=st.booleans())
+    rest = st.lists(
+        st.one_of(killed, killed, killed, full, stopped, st.builds(Episode, direction=_DIRECTIONS)), max_size=most
+    )
+    return st.tuples(first, rest).map(lambda both: (both[0], *both[1]))
+
+
+@st.composite
+def scenarios(draw: st.DrawFn, *, faulty: bool, final: bool = False) -> Scenario:
+    """A plan and the processes that walk it; with ``faulty`` steps that fail or hang, and hosts that go and come."""
+    plan = draw(plans(final=final))
+    faults = _faults(draw, plan) if faulty else {}
+    outages: dict[str, Outage] = {}
+    if faulty:
+        outage = st.builds(Outage, at=st.integers(1, 60), calls=st.integers(1, 12), reboot=st.booleans())
+        outages = draw(st.dictionaries(st.sampled_from(HOSTS), outage, max_size=2))
+    return Scenario(
+        plan=_hurried(plan, faults),
+        initial=_initial(draw, plan),
+        faults=faults,
+        outages=outages,
+        episodes=draw(episodes(4, 12 * len(plan.tasks))),
+        goal=draw(_DIRECTIONS),
+        at_once=draw(st.sampled_from((1, 2, 256))),
+    )
