@@ -78,9 +78,10 @@ class Lanes:
             lane = self._open_lane()
         except TooManySessions:
             with self._free:
-                if not (self._busy or self._idle):
+                others = len(self._busy) + len(self._idle) + self._opening - 1
+                if not others:
                     raise
-                self._most = len(self._busy) + len(self._idle)
+                self._most = min(self._most, others)
         finally:
             with self._free:
                 self._opening -= 1

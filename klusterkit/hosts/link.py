@@ -87,7 +87,7 @@ class Link:
         retrying = Retrying(
             retry=again,
             stop=stop_after_delay(patience),
-            wait=wait_exponential_jitter(initial=0.1, max=5.0, jitter=0.5),
+            wait=wait_exponential_jitter(multiplier=0.1, max=5.0, jitter=0.5),
             sleep=sleep_using_event(self._closed),
             reraise=True,
         )

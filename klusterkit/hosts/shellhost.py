@@ -99,7 +99,7 @@ class ShellHost:
         if not paths:
             return
         flushed = [*paths, *dict.fromkeys(_folder(each) for each in paths if _folder(each) not in paths)]
-        script = b"kk_mkdir %o %s %s && sync -- %s" % (mode, word(owner), words(paths), words(flushed))
+        script = b"kk_mkdir %05o %s %s && sync -- %s" % (mode, word(owner), words(paths), words(flushed))
         self._change(paths, script, f"the folder {paths[0]}{' …' if len(paths) > 1 else ''} can't be made")
 
     def remove(self, *paths: str, recursive: bool = False) -> None:

@@ -36,7 +36,7 @@ def upload(link: Link, source: Path, sha256: str, path: str, mode: int) -> None:
 def _upload(link: Link, source: Path, sha256: str, path: str, mode: int) -> None:
     found = link.call(b"kk_part %s %s" % (word(path), word(sha256)), timeout=600.0, long=True)
     if found.out.strip() == b"done":
-        _run(link, b"chmod -- %o %s" % (mode, word(path)), path)
+        _run(link, b"chmod -- %05o %s" % (mode, word(path)), path)
         return
     part = f"{path}.part"
     with _opened(source) as file:
@@ -105,7 +105,7 @@ def _finish(link: Link, part: str, sha256: str, path: str, mode: int) -> None:
             hint="it is sent again; if that happens often, look at the host's memory and disk",
         )
     folder = path.rpartition("/")[0] or "/"
-    script = b"chown root:root %(p)s && chmod %(m)o %(p)s && sync %(p)s && mv -fT -- %(p)s %(t)s && sync %(f)s"
+    script = b"chown root:root %(p)s && chmod %(m)05o %(p)s && sync %(p)s && mv -fT -- %(p)s %(t)s && sync %(f)s"
     values = {b"p": word(part), b"m": mode, b"t": word(path), b"f": word(folder)}
     # Repeated after a lost answer, the part is gone and the target is right.
     script = b"if [ -e %(p)s ]; then " + script + b"; else [ -e %(t)s ]; fi"

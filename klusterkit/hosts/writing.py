@@ -52,7 +52,7 @@ def _access(files: Iterable[File]) -> list[bytes]:
         owners[file.owner].append(_new(file.path))
     # The owner first: changing it takes away set-user-ID bits.
     return [_each(b"chown -- " + word(owner), paths) for owner, paths in owners.items()] + [
-        _each(b"chmod -- %o" % mode, paths) for mode, paths in modes.items()
+        _each(b"chmod -- %05o" % mode, paths) for mode, paths in modes.items()
     ]
 
 

@@ -5,7 +5,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from private_host import PrivateHost  # noqa: E402
+from private_host import PrivateHost
 
 
 @pytest.fixture(scope="session")

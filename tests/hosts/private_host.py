@@ -120,7 +120,7 @@ class PrivateHost:
 
     def pids(self, name: str = "") -> list[int]:
         """Processes of the host by their names, all without one."""
-        space = os.readlink(f"/proc/{self.init}/ns/pid")
+        space = Path(f"/proc/{self.init}/ns/pid").readlink()
         return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/comm") if _is(path, space, name)]
 
     @property
@@ -173,10 +173,10 @@ def public_key(path: Path) -> paramiko.PKey:
     return load_private_key(path.read_bytes()).key
 
 
-def _is(path: Path, space: str, name: str) -> bool:
+def _is(path: Path, space: Path, name: str) -> bool:
     try:
         comm = path.read_text().strip()
-        return comm.startswith(name) and os.readlink(path.parent / "ns/pid") == space
+        return comm.startswith(name) and (path.parent / "ns/pid").readlink() == space
     except OSError:
         return False
 

@@ -43,7 +43,7 @@ kk_home() {
     mkdir -p -- "$KK_HOME" && chmod 0700 -- "$KK_HOME" && sync -- "${KK_HOME%/*}"
 }
 
-# kk_mkdir MODE OWNER PATH...: umask 077 makes them private until they have their owner.
+# kk_mkdir MODE OWNER PATH...: (five digits: with fewer, a folder keeps its set-ID bits.) umask 077 makes them private until they have their owner.
 kk_mkdir() {
     kk_mode=$1 kk_owner=$2
     shift 2
