@@ -77,6 +77,7 @@ class StepHost:
     def __post_init__(self) -> None:
         self.real = self._connected()
         self.host = CutHost(self.real)
+        self.pristine = self.listing()
 
     def _connected(self) -> ShellHost:
         lines = self.lab("env").splitlines()
