@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 from kklab.artifacts import mirror
 
-ORIGINS = mirror.ORIGINS
-
 
 def build(minors: Sequence[str] | None, origin: str, official_base: str | None) -> None:
     """Make or download what the mirror lacks for the given minors (all without one)."""

@@ -8,9 +8,10 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import NoReturn, Protocol
 
-from kklab import artifact_commands, host_commands, machine_setup, places
+from kklab import host_commands, places
 from kklab.errors import LabError
 from kklab.hosts.instance import Instance
 
@@ -33,8 +34,8 @@ klusterkit-lab below XDG_CACHE_HOME or ~/.cache. Exit codes: 0 done, 1 error, 2 
 def main() -> int:
     """Run the command that the arguments name and return its exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
-    args = _parser().parse_args()
     try:
+        args = _parser().parse_args()
         _need_root()
         args.run(args)
     except LabError as error:
@@ -47,6 +48,19 @@ def main() -> int:
         sys.stderr.close()
         return 1
     return 0
+
+
+def _artifacts() -> ModuleType:
+    # Imported when needed: the machinery of downloads takes longer than most commands on hosts.
+    from kklab import artifact_commands
+
+    return artifact_commands
+
+
+def _set_up(_: argparse.Namespace) -> None:
+    from kklab import machine_setup
+
+    machine_setup.run()
 
 
 def _need_root() -> None:
@@ -71,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_file_commands(commands)
     _add_artifact_commands(commands)
     setup = commands.add_parser("setup", help="install what this machine lacks and make the base tree")
-    _runs(setup, lambda _: machine_setup.run())
+    _runs(setup, _set_up)
     return parser
 
 
@@ -136,18 +150,18 @@ def _add_artifact_commands(commands: Commands) -> None:
     build.add_argument(
         "--from",
         dest="origin",
-        choices=artifact_commands.ORIGINS,
+        choices=("auto", "source", "official"),
         default="auto",
         help="auto: download where the official sites answer, build from source elsewhere",
     )
     build.add_argument(
         "--official-base", metavar="URL", help="a mirror with a folder for each official site, in their place"
     )
-    _runs(build, lambda args: artifact_commands.build(args.minor, args.origin, args.official_base))
+    _runs(build, lambda args: _artifacts().build(args.minor, args.origin, args.official_base))
     path = artifacts.add_parser("path", help="the mirror's folder")
-    _runs(path, lambda _: artifact_commands.path())
+    _runs(path, lambda _: _artifacts().path())
     listing = artifacts.add_parser("list", help="the mirror's components, and whether they are there")
-    _runs(listing, lambda _: artifact_commands.show())
+    _runs(listing, lambda _: _artifacts().show())
 
 
 def _bytes(text: str) -> int:

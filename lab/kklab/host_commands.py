@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from kklab import locks, places
-from kklab.artifacts import mirror
 from kklab.errors import LabError
 from kklab.hosts import basetree, disk_digest, listing
 from kklab.hosts.host import Host
@@ -42,13 +41,13 @@ def power_off(instance: Instance, names: Sequence[str]) -> None:
 
 def power_on(instance: Instance, names: Sequence[str]) -> None:
     """Switch hosts on."""
-    instance.create()
+    _revive(instance, names)
     _on_each(instance, names, Host.power_on, "on")
 
 
 def reset(instance: Instance, names: Sequence[str]) -> None:
     """Make hosts pristine and switch them on."""
-    instance.create()
+    _revive(instance, names)
     _on_each(instance, names, Host.reset, "pristine")
 
 
@@ -74,6 +73,8 @@ def show(instance: Instance) -> None:
 
 def env(instance: Instance) -> None:
     """Print shell lines that say where everything is."""
+    from kklab.artifacts import mirror  # here, because no other command on hosts needs what it imports
+
     values = {"LAB_INSTANCE": instance.name, "LAB_MIRROR": str(mirror.folder())}
     if instance.names():
         values |= {
@@ -144,6 +145,13 @@ def digest(instance: Instance, name: str, with_listing: bool, without: Sequence[
     if with_listing:
         print(listing.as_text(found), end="")
     print(f"digest sha256:{listing.digest(found)}")
+
+
+def _revive(instance: Instance, names: Sequence[str]) -> None:
+    """Make an instance's bridge again, which is gone when the machine was restarted."""
+    for name in names:
+        instance.record(name)
+    instance.create()
 
 
 def _on_each(instance: Instance, names: Sequence[str], act: Callable[[Host], None], word: str) -> None:

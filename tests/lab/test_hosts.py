@@ -80,7 +80,12 @@ def test_hosts_have_identities_of_their_own(lab: Lab) -> None:
 
 
 def test_a_host_sees_its_own_interfaces_only(lab: Lab) -> None:
-    assert lab.on("m1", "ls /sys/class/net; ip -o link | cut -d: -f2 | cut -d@ -f1").split() == ["eth0", "lo", "lo", "eth0"]
+    assert lab.on("m1", "ls /sys/class/net; ip -o link | cut -d: -f2 | cut -d@ -f1").split() == [
+        "eth0",
+        "lo",
+        "lo",
+        "eth0",
+    ]
 
 
 def test_one_user_may_use_sudo_and_another_must_give_a_password(lab: Lab) -> None:
@@ -106,7 +111,9 @@ def test_etcd_and_containerd_get_folders_that_an_overlay_can_stand_on(lab: Lab) 
     types = lab.on("m1", "stat -f -c %T / /var/lib/containerd /var/lib/etcd /var/lib/kubelet").split()
     assert types[0] == "overlayfs"
     assert "overlayfs" not in types[1:]
-    script = "cd /var/lib/containerd; mkdir a b c d; mount -t overlay o -o lowerdir=a,upperdir=b,workdir=c d && umount d"
+    script = (
+        "cd /var/lib/containerd; mkdir a b c d; mount -t overlay o -o lowerdir=a,upperdir=b,workdir=c d && umount d"
+    )
     lab.on("m1", f"{script}; rmdir c/work a b c d")
 
 
@@ -161,7 +168,10 @@ def test_commands_given_twice_change_nothing(lab: Lab) -> None:
 def test_reset_is_pristine_and_quick_and_keeps_the_address(lab: Lab) -> None:
     lab("reset", "m2")
     env, before = lab.env(), lab("digest", "m2")
-    lab.on("m2", "echo x > /etc/new; rm /etc/os-release /usr/bin/jq; echo x > /var/lib/etcd/x; chmod 700 /opt; mkdir /opt/a")
+    lab.on(
+        "m2",
+        "echo x > /etc/new; rm /etc/os-release /usr/bin/jq; echo x > /var/lib/etcd/x; chmod 700 /opt; mkdir /opt/a",
+    )
     assert lab("digest", "m2") != before
     assert took(lambda: lab("reset", "m2")) < 5
     assert lab("digest", "m2") == before
@@ -177,27 +187,27 @@ def test_using_a_host_doesnt_change_its_digest(lab: Lab) -> None:
     assert lab("digest", "m1") == before
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        "echo x >> /etc/hosts",
-        "touch /etc/empty",
-        "mkdir -p /opt/cni/bin",
-        "rm /usr/bin/socat",
-        "chmod 4755 /usr/bin/jq",
-        "chown 7 /etc/hostname",
-        "setfattr -n user.x -v 1 /etc/hostname 2>/dev/null || setcap cap_net_raw=ep /usr/bin/jq",
-        "ln -sfn /elsewhere /etc/alternatives/editor-of-nobody",
-        "echo x > /var/lib/kubelet/x",
-        "echo x > /var/lib/containerd/x",
-        "chmod 711 /var/lib/etcd",
-        "systemctl disable ssh -q; systemctl mask keepalived -q",
-    ],
+CHANGES = (
+    "echo x >> /etc/hosts",
+    "touch /etc/empty",
+    "mkdir -p /opt/cni/bin",
+    "rm /usr/bin/socat",
+    "chmod 4755 /usr/bin/jq",
+    "chown 7 /etc/hostname",
+    "ln -sfn /elsewhere /etc/alternatives/editor-of-nobody",
+    "echo x > /var/lib/kubelet/x",
+    "echo x > /var/lib/containerd/x",
+    "chmod 711 /var/lib/etcd",
+    "systemctl disable ssh -q",
 )
-def test_a_change_to_a_host_changes_its_digest(lab: Lab, change: str) -> None:
-    before = lab("digest", "m1")
-    lab.on("m1", change)
-    assert lab("digest", "m1") != before
+
+
+def test_each_change_to_a_host_gives_another_digest(lab: Lab) -> None:
+    digests = [lab("digest", "m1")]
+    for change in CHANGES:
+        lab.on("m1", change)
+        digests.append(lab("digest", "m1"))
+    assert len(set(digests)) == len(CHANGES) + 1
 
 
 def test_a_listing_names_what_changed_and_can_leave_paths_out(lab: Lab) -> None:
@@ -309,7 +319,7 @@ def test_down_leaves_nothing_and_ends_nothing_else(instances: Callable[[], Lab])
         bystander.wait()
 
 
-@pytest.mark.parametrize("after", [0.3, 0.45, 0.6, 0.8, 1.0])
+@pytest.mark.parametrize("after", [0.3, 0.5, 0.8])
 def test_up_killed_at_any_moment_goes_on_when_given_again(instances: Callable[[], Lab], after: float) -> None:
     lab = instances()
     child = subprocess.Popen(

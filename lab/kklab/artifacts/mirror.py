@@ -18,8 +18,6 @@ from kklab.errors import LabError
 from kklab.hosts import basetree
 from kklab.progress import say
 
-ORIGINS = ("auto", "source", "official")
-
 
 def folder() -> Path:
     """Where the mirror is. The place depends on all recipes, so an old mirror is never taken for a new one."""
@@ -36,7 +34,7 @@ def build(minors: Sequence[str] | None, origin: str, official_base: str | None) 
     """Make the mirror hold all that the given minors need (all known ones without any).
 
     Args:
-        origin: one of `ORIGINS`.
+        origin: `source`, `official`, or `auto` for what is kept, else what the sites give, else the source.
         official_base: address of a mirror that has a folder for each official site; None for the sites.
     """
     kept = store()
