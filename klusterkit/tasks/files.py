@@ -12,9 +12,6 @@ from klusterkit.engine.errors import PermanentError, VerificationFailed
 from klusterkit.engine.host import Entry, File
 from klusterkit.engine.step import Before, Context, Difference, Observation, Step
 from klusterkit.tasks.prior import Prior, State, describe, keep, put_back
-from klusterkit.tasks.tree import Tree
-
-__all__ = ["Directory", "SecretFile", "TextFile", "Tree", "text_at"]
 
 
 class _Path(Step):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from klusterkit.engine.errors import PermanentError
+from klusterkit.engine.errors import CommandFailed, PermanentError
 from klusterkit.engine.host import Entry
 from klusterkit.engine.step import Context
 
@@ -92,7 +92,7 @@ def put_back(priors: Sequence[Prior]) -> None:
 def _put_back(prior: Prior, entry: Entry) -> None:
     host = prior.on.host
     if prior.absent:
-        host.remove(prior.path)
+        _remove(prior)
     elif prior.state["type"] == "directory" and entry.type in ("absent", "directory"):
         host.mkdir(prior.path, int(prior.state["mode"], 8), prior.state["owner"])
     else:
@@ -105,3 +105,15 @@ def _put_back(prior: Prior, entry: Entry) -> None:
                 hint=f"bring {prior.path} back from a backup, then skip this task",
             )
         host.put_back(place, prior.path)
+
+
+def _remove(prior: Prior) -> None:
+    try:
+        prior.on.host.remove(prior.path)
+    except CommandFailed as error:
+        raise PermanentError(
+            f"{prior.path}, which was made here, can't be removed",
+            host=prior.on.host.name,
+            seen=error.seen,
+            hint="if it is a folder with something in it that this run didn't make, move that away and roll back again",
+        ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import ClassVar, Literal
 
@@ -13,6 +14,8 @@ from klusterkit.tasks.prior import describe
 
 OUTPUT = 1 << 20
 """Bytes of a program's output that a host keeps."""
+
+_OCTAL = re.compile(rb"\\([0-7]{3})")
 
 NOBODYS = "lost+found"
 """What a fresh file system has at its top: an empty folder all the same."""
@@ -81,7 +84,7 @@ class Tree(Step):
             raise PermanentError(
                 f"{self.path} should be a folder, and is a {before['type']}",
                 host=on.host.name,
-                hint=f"see what {self.path} is for, and move it away",
+                hint=f"move it away; to have the data elsewhere, mount that at {self.path}",
             )
         if not (before["empty"] or before["claimed"] or self.adopt):
             raise PermanentError(
@@ -160,7 +163,10 @@ def unmount_below(on: Context, path: str, *, itself: bool) -> None:
 def _mounts(on: Context) -> list[str]:
     """Mount points in the order in which they were mounted (proc(5), mountinfo)."""
     try:
-        lines = on.host.read("/proc/self/mountinfo").decode(errors="surrogateescape").splitlines()
+        lines = on.host.read("/proc/self/mountinfo").splitlines()
     except FileNotFoundError:
         return []
-    return [line.split(" ")[4].encode().decode("unicode_escape") for line in lines if line]
+    places = (line.split(b" ")[4] for line in lines if line)
+    return [
+        _OCTAL.sub(lambda code: bytes([int(code[1], 8)]), place).decode(errors="surrogateescape") for place in places
+    ]

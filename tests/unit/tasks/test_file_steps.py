@@ -99,8 +99,9 @@ def test_a_folder_that_somebody_filled_is_not_removed_with_what_is_in_it(world: 
     before = world.do(step)
     world.tree.write("/etc/demo/mine", "precious")
 
-    with pytest.raises(CommandFailed, match="remove failed on m1"):
+    with pytest.raises(PermanentError, match="/etc/demo, which was made here, can't be removed") as caught:
         step.undo(world.on(), before)
+    assert caught.value.seen == "/etc/demo: Directory not empty"
     assert world.tree.read("/etc/demo/mine") == b"precious"
 
 

@@ -104,8 +104,8 @@ def test_a_data_folder(prior: Prior, on_undo: str, filled: bool, mounted: bool) 
             world.tree.makedirs("/var/lib/demo/member/wal")
             world.tree.write("/var/lib/demo/member/wal/0.wal", b"data")
         if mounted:
-            world.tree.makedirs("/var/lib/demo/pods/a b")
-            world.tree.write("/proc/self/mountinfo", mountinfo("/", r"/var/lib/demo/pods/a\040b"))
+            world.tree.makedirs("/var/lib/demo/pods/a ü")
+            world.tree.write("/proc/self/mountinfo", mountinfo("/", r"/var/lib/demo/pods/a\040ü"))
 
     survive(Tree.model_validate({"path": "/var/lib/demo", "mode": 0o700, "on_undo": on_undo}), prior, work=work)
 
