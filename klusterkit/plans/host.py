@@ -56,8 +56,8 @@ def _network(target: Target, preflight: str) -> str:
     baseline = add("network/baseline", _BASELINE, preflight, cost=0.1)
     modules = add("kernel/modules", _MODULES, baseline, cost=0.05)
     # kube-proxy mounts it, and so it would be made where there is none.
-    add("kernel/folder", directory("/lib/modules"), preflight)
-    return add("kernel/sysctl", _SYSCTL, modules, cost=0.05)
+    folder = add("kernel/folder", directory("/lib/modules"), preflight)
+    return add("kernel/sysctl", _SYSCTL, modules, folder, cost=0.05)
 
 
 def _plugins(target: Target, preflight: str) -> tuple[str, ...]:

@@ -42,6 +42,8 @@ class Pods(Step):
     def undo(self, on: Context, before: Before) -> None:
         """End all pods, then remove the folders that were made."""
         self._end_pods(on)
+        # The kubelet leaves its cgroups; those that something is still in stay, and go with the next boot.
+        on.host.run(["find", "/sys/fs/cgroup", "-depth", "-type", "d", "-path", "*/kubepods*", "-delete"])
         gone = [path for path in FOLDERS if path not in before["folders"]]
         on.host.remove(*gone, recursive=True)
 

@@ -104,6 +104,17 @@ def test_pods_are_ended_after_the_kubelet_and_before_containerd_when_going_back(
 
 @given(requests())
 @settings(max_examples=40, deadline=None)
+def test_folders_are_taken_back_only_when_no_pod_can_fill_them_again(request: CreateRequest) -> None:
+    plan = compile_create(request)
+    for machine in request.machines:
+        before = nx.ancestors(plan.graph, f"{machine.name}/kubelet/start")
+        kinds = ("file.tree", "file.directory")
+        folders = {task.id for task in plan.tasks if task.host == machine.name and task.step.kind in kinds}
+        assert folders <= before
+
+
+@given(requests())
+@settings(max_examples=40, deadline=None)
 def test_nothing_is_changed_on_a_host_before_it_was_looked_at(request: CreateRequest) -> None:
     plan = compile_create(request)
     for task in plan.tasks:
