@@ -168,15 +168,22 @@ class Driver:
         seen, job = self._probe(task, state)
         if job.status in ("running", "ended") and state.status is Status.UNKNOWN:
             # The host has a record: the same attempt attaches to its program, or takes its recorded result.
-            self._one(Verb.APPLY, task)
-            self._journal.write(self._end(task))
-            return self._say("done", task)
+            return self._carry_on(task)
         if seen.satisfied:
             self._journal.write(self._end(task, source="look", changed=state.to_undo))
             return self._say("done", task)
-        if self._may_retry(task, state, seen, started=job.status != "none"):
-            return None
-        raise Failure(_question(task, state, seen))
+        if not self._may_retry(task, state, seen, started=job.status != "none"):
+            raise Failure(_question(task, state, seen))
+        if job.status == "none" and state.status is Status.UNKNOWN:
+            # Its begin is durable and nothing was started under it: the same attempt goes on, so that even a run that
+            # is killed at each record comes nearer to its end with each.
+            return self._carry_on(task)
+        return None
+
+    def _carry_on(self, task: Task) -> None:
+        self._one(Verb.APPLY, task)
+        self._journal.write(self._end(task))
+        self._say("done", task)
 
     def _probe(self, task: Task, state: TaskState) -> tuple[Observation, JobState]:
         try:

@@ -87,7 +87,7 @@ class Operator:
         if crash_after is None:
             return [str(PROGRAMS / "cctl"), *arguments]
         crashing = str(Path(__file__).with_name("crashing_cctl.py"))
-        return [sys.executable, crashing, str(crash_after), *arguments]
+        return [sys.executable, "-P", crashing, str(crash_after), *arguments]
 
     def __call__(
         self, *arguments: str, rc: int | None = 0, crash_after: int | None = None, timeout: float = 600
