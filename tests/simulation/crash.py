@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
@@ -46,8 +47,8 @@ class Life:
         self.changed = threading.Condition(guard)
         self.tear = tear
         self.trace = trace if trace is not None else []
+        self.moments: list[str] = []
         self.over = False
-        self.moments = 0
         self._burns_at = burns_at
         self._full_at = full_at
         self._writes = 0
@@ -58,9 +59,9 @@ class Life:
         with self.guard:
             if self.over:
                 raise Dead(what)
-            self.moments += 1
+            self.moments.append(what)
             self.trace.append(what)
-            if self.moments == self._burns_at:
+            if len(self.moments) == self._burns_at:
                 self.trace.append("KILLED")
                 self.end()
                 raise Dead(what)
@@ -90,6 +91,14 @@ class Life:
                 self.changed.wait()
             if self.over:
                 raise Dead("hung")
+
+
+@contextlib.contextmanager
+def folder() -> Generator[Path]:
+    """A folder for a state file, in memory where there is such a place: thousands of them are written and flushed."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as made:
+        yield Path(made)
 
 
 class Disk:

@@ -1,8 +1,7 @@
-"""Runs over the model world with everything that can come between: what hypothesis draws, and how it is lived through."""
+"""Runs over the model world, with all that can come between: what hypothesis draws, and how it is lived through."""
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from klusterkit.engine.plan import Plan, Retry, Task
 from klusterkit.engine.runner import PointOfNoReturn, Report, Runner
 from klusterkit.engine.step import Repeat, Undo
 from klusterkit.state import StateNotWritable
-from tests.simulation.crash import Dead, Disk, FencedStore, Life
+from tests.simulation.crash import Dead, Disk, FencedStore, Life, folder
 from tests.simulation.model import steps
 from tests.simulation.model.host import FAULTS, LOOK_FAULTS, ModelHost
 from tests.simulation.model.world import Cell, Outage, World
@@ -72,6 +71,8 @@ class Story:
         self.scenario = scenario
         self.world = scenario.world(healthy=healthy)
         self.disk = Disk(folder)
+        self.moments: list[str] = []
+        """Of the last process."""
 
     def live(self, episode: Episode) -> Report | None:
         """One process, from its start to its end. None if it was killed or refused."""
@@ -82,6 +83,7 @@ class Story:
             full_at=episode.full_at,
             trace=self.world.trace,
         )
+        self.moments = life.moments
         self.world.trace.append(f"--- {episode}")
         before = set(threading.enumerate())
         try:
@@ -174,8 +176,8 @@ class _Sink:
 
 def undisturbed(scenario: Scenario) -> dict[Cell, str]:
     """The cells after a run in which nothing goes wrong."""
-    with tempfile.TemporaryDirectory() as folder:
-        story = Story(scenario, Path(folder), healthy=True)
+    with folder() as place:
+        story = Story(scenario, place, healthy=True)
         report = story.live(Episode(FORWARD))
         assert report is not None
         assert report.outcome == "done", report.errors
@@ -186,8 +188,8 @@ def undisturbed(scenario: Scenario) -> dict[Cell, str]:
 def prove(scenario: Scenario) -> None:
     """However it is disturbed, a resumed run ends where an undisturbed one ends, a rolled back one where it began."""
     wanted = undisturbed(scenario)
-    with tempfile.TemporaryDirectory() as folder:
-        story = Story(scenario, Path(folder))
+    with folder() as place:
+        story = Story(scenario, place)
         try:
             for episode in scenario.episodes:
                 story.live(episode)
@@ -206,7 +208,7 @@ def _past_return(story: Story) -> bool:
     return any(standing[task] != "untouched" for task in points)
 
 
-# What hypothesis draws -----------------------------------------------------------------------------------------------
+# What hypothesis draws ----------------------------------------------------------------------------------------------
 
 HOSTS = ("h0", "h1")
 BUDGETS = {"one": 1, "two": 2}

@@ -169,6 +169,7 @@ class Bench:
         self.released = threading.Event()
         self._scripts: dict[tuple[str, str], list[Act | None]] = {}
         self._lock = threading.Lock()
+        self._before = set(threading.enumerate())
 
     def on(self, verb: str, task: str, *acts: Act | None) -> None:
         """What the next calls of this verb of this task do first: raise, call, or nothing."""
@@ -188,6 +189,14 @@ class Bench:
         """As an act: come back when the test is over, and then fail."""
         self.released.wait()
         raise OSError("hung until the end of the test")
+
+    def settle(self) -> None:
+        """Let go what hangs, and wait until nothing of any run is left that could act."""
+        self.released.set()
+        while left := [thread for thread in threading.enumerate() if thread not in self._before]:
+            if left[0].ident is not None:  # else it is listed, but not started yet
+                left[0].join(30)
+                assert not left[0].is_alive(), left[0]
 
     def open(self, plan: Plan) -> Journal:
         """A new run."""

@@ -228,7 +228,7 @@ def test_states_are_in_the_order_of_the_plan() -> None:
     assert list(opened(begin("c"), begin("a")).states) == ["a", "b", "c"]
 
 
-# Any order of records of tasks that have nothing to do with each other ---------------------------------------------------
+# Any order of records of tasks that have nothing to do with each other ----------------------------------------------
 
 records_of_a_task = st.lists(
     st.one_of(

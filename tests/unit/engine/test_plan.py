@@ -74,7 +74,7 @@ def test_needs_are_collected_once_each_in_order() -> None:
     assert needs_of(a, "x", [b, a], "x") == ("a", "x", "b")
 
 
-# What can't be run ---------------------------------------------------------------------------------------------------
+# What can't be run --------------------------------------------------------------------------------------------------
 
 
 def refused(*tasks: Task, **fields: object) -> str:
@@ -117,7 +117,9 @@ def test_a_task_takes_one_unit_of_a_budget() -> None:
 
 
 def test_a_contained_step_says_in_what() -> None:
-    assert refused(task("box"), task("a", "box", step=Inside())).startswith("task a: 'undone_by' goes with a step whose")
+    assert refused(task("box"), task("a", "box", step=Inside())).startswith(
+        "task a: 'undone_by' goes with a step whose"
+    )
 
 
 def test_only_a_contained_step_says_in_what() -> None:

@@ -27,8 +27,35 @@ SAMPLE = plan(
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 awkward = st.sampled_from(
     [
-        *("line\nline\n", "no end\nhere", "\nleads", "trail  \nspaces ", "tabs\t\n\tin", " indented\n more\n", "\n", "\n\n"),
-        *("yes", "null", "~", "1.0", "0o17", "2024-01-01", "=", "#", "- x", ": ", "'", '"', "\\", "&a", "*a", "!tag", "%"),
+        *(
+            "line\nline\n",
+            "no end\nhere",
+            "\nleads",
+            "trail  \nspaces ",
+            "tabs\t\n\tin",
+            " indented\n more\n",
+            "\n",
+            "\n\n",
+        ),
+        *(
+            "yes",
+            "null",
+            "~",
+            "1.0",
+            "0o17",
+            "2024-01-01",
+            "=",
+            "#",
+            "- x",
+            ": ",
+            "'",
+            '"',
+            "\\",
+            "&a",
+            "*a",
+            "!tag",
+            "%",
+        ),
         *("\r\n", "\x85", "\u2028", "\ufeff", "\x00", "\x07", "é", "日本\n語\n", "🐙\n", "a" * 300, "word " * 60),
         *("x\n" * 200, "---\n", "...\n", "--- a\n... b\n", "{{ x }}", "@", "`", "?", "| \n", "> \n"),
     ]
@@ -125,7 +152,7 @@ def test_a_field_of_the_wrong_type_is_named_by_its_place() -> None:
 def test_a_step_that_is_no_mapping_is_refused() -> None:
     data = yaml.safe_load(SAMPLE.to_yaml())
     data["tasks"][0]["step"] = "unit.cell"
-    with pytest.raises(PlanInvalid, match="a step is a mapping with a kind, not 'unit.cell'"):
+    with pytest.raises(PlanInvalid, match=r"a step is a mapping with a kind, not 'unit\.cell'"):
         Plan.parse(data)
 
 

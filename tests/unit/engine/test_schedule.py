@@ -41,7 +41,9 @@ def plans(draw: st.DrawFn) -> Plan:
 class Walk:
     """Starts what a schedule hands out, and checks it."""
 
-    def __init__(self, made: Plan, direction: Direction, settled: frozenset[str] = frozenset(), at_once: int = 256) -> None:
+    def __init__(
+        self, made: Plan, direction: Direction, settled: frozenset[str] = frozenset(), at_once: int = 256
+    ) -> None:
         self.plan, self.settled, self.at_once = made, settled, at_once
         self.forward = direction is FORWARD
         graph = made.graph if self.forward else made.graph.reverse()
@@ -100,9 +102,7 @@ def test_any_order_of_ends_walks_everything_once(made: Plan, way: Direction, dat
     walk.start()
     while walk.running:
         walk.finish(data.draw(st.integers(0, 20)), succeeded=True)
-        if data.draw(st.booleans()):  # several may end before the runner looks again
-            walk.start()
-        elif not walk.running:
+        if data.draw(st.booleans()) or not walk.running:  # several may end before the runner looks again
             walk.start()
     assert walk.started == Counter(made.by_id.keys())
     assert walk.schedule.left == 0
@@ -126,7 +126,9 @@ def test_what_stands_on_a_failure_is_never_started_and_all_else_is(
 
 
 @given(plans(), directions, st.data())
-def test_settled_tasks_are_passed_over_and_still_keep_the_order(made: Plan, way: Direction, data: st.DataObject) -> None:
+def test_settled_tasks_are_passed_over_and_still_keep_the_order(
+    made: Plan, way: Direction, data: st.DataObject
+) -> None:
     settled = frozenset(data.draw(st.sets(st.sampled_from(sorted(made.by_id)))))
     walk = Walk(made, way, settled)
     walk.start()
