@@ -22,7 +22,7 @@ setup:                 ## the environment in .venv, from the lock file
 
 lab: setup             ## the machines' base tree and the Kubernetes components
 	@lab/lab setup
-	@$(foreach minor,$(MINORS),lab/lab artifacts build --minor $(minor) &&) true
+	@lab/lab artifacts build $(addprefix --minor ,$(MINORS))
 
 sweep: setup lab       ## the long proofs: their tables are in docs/proof.md
 	$(PYTHON) -m pytest -m sweep --timeout 7200

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path

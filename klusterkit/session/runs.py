@@ -14,6 +14,8 @@ from klusterkit.engine.executor import LocalExecutor
 from klusterkit.engine.journal import Direction, Journal, Record, Status
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.runner import Report, Runner
+from klusterkit.hosts import Fleet
+from klusterkit.hosts.lease import FENCE
 from klusterkit.session.connect import fleet_for_run, who
 from klusterkit.session.errors import NoRun
 from klusterkit.session.hold import Hold
@@ -88,11 +90,21 @@ def _walk(hold: Hold, journal: Journal, direction: Direction, tell: Sink, runnin
             runner = Runner(journal, executor, tee(log.event, tell))
             running(runner)
             report = runner.forward() if direction is Direction.FORWARD else runner.back()
+            if report.outcome == "undone":
+                _let_go(hold, fleet, journal)
         if report.outcome in ("done", "undone"):
             fold(hold, journal, report)
         return report
     finally:
         log.close()
+
+
+def _let_go(hold: Hold, fleet: Fleet, journal: Journal) -> None:
+    """Hosts that the run would have added are as before, and belong to nobody: another state may have them."""
+    ours = {machine.name for machine in hold.machines}
+    for name in journal.plan.hosts:
+        if name not in ours:
+            fleet[name].remove(FENCE)
 
 
 def fold(hold: Hold, journal: Journal, report: Report) -> None:
