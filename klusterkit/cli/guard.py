@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from klusterkit.cli.exit_codes import ExitCode
-from klusterkit.cli.signals import Interrupted, interruptible
+from klusterkit.cli.signals import Interrupted, interruptible, leave
 
 if TYPE_CHECKING:
     from typer.core import TyperGroup
@@ -30,7 +30,7 @@ def guarded(command: TyperGroup, arguments: Sequence[str]) -> int:
             sys.stdout.flush()
             return int(code or ExitCode.DONE)
     except Interrupted:
-        _leave()
+        leave()
     except BrokenPipeError:  # whoever read our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.ERROR
@@ -40,13 +40,6 @@ def guarded(command: TyperGroup, arguments: Sequence[str]) -> int:
         return ExitCode.ERROR
     except Exception as error:  # noqa: BLE001 - the last place that can turn it into words
         return _say(error, debug=debug)
-
-
-def _leave() -> NoReturn:
-    """Leave at once: a download that runs in a thread must not keep the terminal."""
-    print("interrupted: no host was changed", file=sys.stderr)  # noqa: T201 - the rest of the way out, no imports
-    sys.stderr.flush()
-    os._exit(ExitCode.INTERRUPTED)
 
 
 def _usage(error: Any) -> int:

@@ -92,6 +92,8 @@ class Common:
         from klusterkit.cli.terminal import host_key_question, passphrase_question
         from klusterkit.session.settings import Settings
 
+        if self.passphrase and passphrase_question() is None:
+            raise typer.BadParameter("--passphrase has no terminal to ask on: name a file, KLUSTERKIT_PASSPHRASE_FILE")
         return Settings.from_environment(
             state=self.state and self.state.expanduser(),
             identity=self.identity and self.identity.expanduser(),

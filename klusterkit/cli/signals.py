@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
+
+from klusterkit.cli.exit_codes import ExitCode
 
 _ASKED = (signal.SIGINT, signal.SIGTERM)
 
@@ -15,7 +20,21 @@ class Interrupted(BaseException):
     """The operator wants the command to end, and no run is under way. Not an ``Exception``: nobody may swallow it."""
 
 
+_TIDYING = 1.0
+"""Seconds that a command gets to tidy up: a download, or a question, in another thread must not keep the terminal."""
+
+
+def leave() -> NoReturn:
+    """End the program at once. Whatever it was writing is whole or not there, as after any crash."""
+    sys.stderr.write("\ninterrupted: no host was changed\n")
+    sys.stderr.flush()
+    os._exit(ExitCode.INTERRUPTED)
+
+
 def _raise(_number: int, _frame: FrameType | None) -> None:
+    last_call = threading.Timer(_TIDYING, leave)
+    last_call.daemon = True
+    last_call.start()
     raise Interrupted
 
 

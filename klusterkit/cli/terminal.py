@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from klusterkit.hosts.errors import UnknownHostKey
 
 
 def terminal() -> bool:
@@ -27,13 +31,13 @@ def confirmed(question: str, *, yes: bool | None) -> bool:
     return _asked(question)
 
 
-def host_key_question() -> Callable[[str, str], bool] | None:
+def host_key_question() -> Callable[[UnknownHostKey], bool] | None:
     """Asks whether a host's key is the right one; None without a terminal: then it is refused."""
     return _host_key if terminal() else None
 
 
-def _host_key(host: str, fingerprint: str) -> bool:
-    typer.echo(f"{host} is not known yet. Its key has the fingerprint\n  {fingerprint}", err=True)
+def _host_key(unknown: UnknownHostKey) -> bool:
+    typer.echo(f"{unknown.message}. It has the fingerprint\n  {unknown.key_type} {unknown.fingerprint}", err=True)
     return _asked("Is that the right host?")
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from klusterkit.engine.errors import DecisionNeeded, ErrorInfo
+from klusterkit.engine.errors import ErrorInfo
 from klusterkit.engine.journal import Status, TaskState, counts
-from klusterkit.engine.plan import Plan
+from klusterkit.engine.plan import Plan, Task
 from klusterkit.engine.runner import Report
-from klusterkit.report.faults import Fault, show_fault, together
+from klusterkit.report.faults import Fault, show_fault
 from klusterkit.report.planview import path_of
 from klusterkit.report.screen import columns
 from klusterkit.report.words import duration, listed, several
@@ -30,19 +30,35 @@ _COUNTED = {
 
 
 def show_failures(screen: Console, plan: Plan, errors: Mapping[str, ErrorInfo]) -> None:
-    """Show what failed, where, what was seen and what to do; the same on several hosts once."""
-    for fault in together(fault_of(plan, task, error) for task, error in errors.items()):
+    """Show what failed, where, what was seen and what to do; what many tasks met is told once."""
+    for fault in faults_of(plan, errors):
         show_fault(screen, fault)
         screen.print()
 
 
-def fault_of(plan: Plan, task_id: str, error: ErrorInfo) -> Fault:
-    """A task's error, led by what the task was to do."""
-    task = plan.by_id[task_id]
-    what = error.message
-    if error.type != DecisionNeeded.__name__ and task.step.title not in what:
-        what = f"{task.step.title}: {what}"
-    return Fault(what, (error.host or task.host,), f"task {path_of(task)}", error.seen, error.hint)
+def faults_of(plan: Plan, errors: Mapping[str, ErrorInfo]) -> list[Fault]:
+    """The errors of tasks. One that came to tasks of different kinds is told without what each was to do."""
+    met: dict[tuple[str | None, ...], list[Task]] = {}
+    for task_id, error in errors.items():
+        key = (words_of(task_id, error), error.seen, error.hint, error.type)
+        met.setdefault(key, []).append(plan.by_id[task_id])
+    return [_fault(tasks, errors[tasks[0].id]) for tasks in met.values()]
+
+
+def words_of(task: str, error: ErrorInfo) -> str:
+    """The error's message, without the task's name where that is said beside it."""
+    return error.message.removeprefix(f"{task}: ")
+
+
+def _fault(tasks: Sequence[Task], error: ErrorInfo) -> Fault:
+    what = words_of(tasks[0].id, error)
+    title = tasks[0].step.title
+    if title not in what and all(task.step.title == title for task in tasks):
+        what = f"{title}: {what}"
+    hosts = dict.fromkeys(task.host for task in tasks)
+    paths = list(dict.fromkeys(map(path_of, tasks)))
+    where = f"{'task' if len(paths) == 1 else f'{len(paths)} tasks:'} {listed(paths)}"
+    return Fault(what, tuple(hosts), where, error.seen, error.hint)
 
 
 def show_end(screen: Console, plan: Plan, report: Report, seconds: float, command: str = "cctl") -> None:

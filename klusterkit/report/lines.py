@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from klusterkit.engine.events import Event
+from klusterkit.report.ending import words_of
 from klusterkit.report.progress import Progress
 from klusterkit.report.words import clock, duration, listed
 
@@ -66,7 +67,7 @@ def ended(event: Event, took: float) -> Text | None:
     words, style = ENDINGS[event.event]
     line = Text.assemble((event.task, "place"), " ", (words, style))
     if event.error is not None:
-        line.append(f": {event.error.message}")
+        line.append(f": {words_of(event.task, event.error)}")
     elif event.event != "unchanged":
         line.append(f" in {duration(took)}")
     return line

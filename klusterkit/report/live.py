@@ -8,8 +8,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from klusterkit.engine.errors import ErrorInfo
 from klusterkit.engine.events import Event
 from klusterkit.engine.journal import Direction
+from klusterkit.report.ending import words_of
 from klusterkit.report.lines import ended, waiting
 from klusterkit.report.planview import path_of
 from klusterkit.report.progress import Progress, Running
@@ -24,11 +26,12 @@ _MANY = 5000
 
 
 class LiveView:
-    """The lower lines of the terminal, redrawn; failures scroll away above them at once."""
+    """The lower lines of the terminal, redrawn; a failure scrolls away above them at once, the same one once a host."""
 
     def __init__(self, screen: Console, progress: Progress) -> None:
         self._screen = screen
         self._progress = progress
+        self._told: set[tuple[str | None, str]] = set()
         self.beat = 0.2 if progress.total < _MANY else 2.0
         self._live = Live(console=screen, auto_refresh=False, transient=True)
         self._live.start()
@@ -39,8 +42,15 @@ class LiveView:
         line = ended(event, self._progress.took)
         if event.event == "stopping":
             self._screen.print(waiting(self._progress))
-        elif line is not None and event.error is not None:
+        elif line is not None and event.error is not None and self._is_new(event, event.error):
             self._screen.print(line)
+
+    def _is_new(self, event: Event, error: ErrorInfo) -> bool:
+        """Whether this host has not failed in these words before: a link that is cut fails all that runs there."""
+        words = (event.host, words_of(event.task or "", error))
+        new = words not in self._told
+        self._told.add(words)
+        return new
 
     def tick(self) -> None:
         """Draw again."""

@@ -64,7 +64,7 @@ def show_summary(screen: Console, plan: Plan, seen: Mapping[str, Outcome] | None
         for task in points:
             screen.print(Text(f"  ! {task.id}  {task.step.title}"))
     else:
-        screen.print("Everything in it can be undone: cctl rollback.")
+        screen.print("Everything in it can be undone until it is done: cctl rollback.")
     so = {task.id for task in plan.tasks if _satisfied(seen, task.id)}
     total = f"{several(len(plan.tasks), 'task')} on {several(len(plan.hosts), 'host')}"
     already = f", {len(so)} as they should be already" if seen else ""

@@ -5,6 +5,8 @@ It is planned first, and asked about. What `cctl plan create machine` shows is w
 
 from __future__ import annotations
 
+import typer
+
 from klusterkit.cli.exit_codes import ExitCode
 from klusterkit.cli.machine import MachineOptions
 from klusterkit.cli.options import Common, Output
@@ -28,7 +30,7 @@ def run(machine: MachineOptions, common: Common) -> int:
         say_notices(session, common)
         (show_summary if common.yes else show_plan)(screen, plan)
         if not confirmed("Do it?", yes=common.yes):
-            screen.print("Nothing was done.")
+            typer.echo("Nothing was done.", err=True)
             return ExitCode.DONE
         code = execute(common, session, plan, lambda tell: session.start(plan, tell), Direction.FORWARD)
     if code == ExitCode.DONE:

@@ -29,7 +29,8 @@ def run(common: Common) -> int:
         journal = session.run
         say_notices(session, common)
     if form in (Output.JSON, Output.YAML):
-        write({**status.model_dump(mode="json", exclude_none=True), "ok": status.ok}, form)
+        components = [{**each.model_dump(), "ok": each.ok} for each in status.components]
+        write({**status.model_dump(mode="json", exclude_none=True), "components": components, "ok": status.ok}, form)
         return _exit_code(status)
     screen = output(color=common.color)
     screen.print(f"{status.cluster or 'no cluster yet'}{f', Kubernetes {status.version}' if status.version else ''}")

@@ -14,9 +14,11 @@ from klusterkit.engine.errors import UsageError
 
 ASK = """
 from klusterkit.cli.terminal import confirmed, host_key_question
+from klusterkit.hosts.errors import UnknownHostKey
 import sys
 what = sys.argv[1]
-answer = confirmed("Do it?", yes=None) if what == "confirm" else host_key_question()("m1", "SHA256:abc")
+unknown = UnknownHostKey("m1", "m1 (10.0.0.5)", "ssh-ed25519", "SHA256:abc", "")
+answer = confirmed("Do it?", yes=None) if what == "confirm" else host_key_question()(unknown)
 print("ANSWER", answer)
 """
 
@@ -50,7 +52,7 @@ def test_the_end_of_input_is_no():
 
 def test_an_unknown_host_key_is_asked_about_with_its_fingerprint():
     said = on_a_terminal("key", b"y\n")
-    assert "m1 is not known yet" in said
+    assert "the key of m1 (10.0.0.5) is not known" in said
     assert "SHA256:abc" in said
     assert "ANSWER True" in said
 

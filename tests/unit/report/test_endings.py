@@ -99,6 +99,18 @@ def test_the_same_failure_on_many_hosts_is_told_once():
     assert "(37 hosts)" in text
 
 
+def test_what_many_tasks_of_a_host_met_is_told_once():
+    several = plan(*(task(f"t{number}", Make(what=f"x{number}")) for number in range(9)))
+    gone = {f"m1/t{number}": HostUnreachable("m1 can't be reached", host="m1").info() for number in range(9)}
+    text = ending(run(several, gone), several)
+    assert "error: m1 can't be reached\n  host:  m1\n  where: 9 tasks: t0, t1, t2, t3 and 5 more\n\n" in text
+
+
+def test_a_task_is_not_named_twice_in_its_error():
+    failure = CommandFailed("m1/etcd/unit: status 1", host="m1").info()
+    assert ending(run(SMALL, {"m1/etcd/unit": failure})).startswith("error: make the unit: status 1\n")
+
+
 def test_past_a_point_of_no_return_no_rollback_is_offered():
     burning = plan(task("burn", Burn(what="data")), task("after", Make(what="x"), "m1/burn"))
     text = ending(run(burning, {"m1/after": FAILURE}), burning)

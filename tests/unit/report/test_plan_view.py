@@ -26,7 +26,7 @@ m1: 3 tasks
   +  etcd/start  make etcd
 
 + is made   . only looks, waits or proves
-Everything in it can be undone: cctl rollback.
+Everything in it can be undone until it is done: cctl rollback.
 Plan: create machine --ip m1 --role master: 3 tasks on 1 host, about 20 s.
 """
     )
