@@ -10,12 +10,9 @@ from rich.console import Console
 from rich.text import Text
 
 from klusterkit.engine.journal import Direction, Journal, Status, TaskState
-from klusterkit.report.ending import in_words, next_commands
+from klusterkit.report.ending import in_words, next_commands, show_failures
 from klusterkit.report.screen import columns
 from klusterkit.report.words import moment, several
-
-_OPEN = (Status.UNKNOWN, Status.FAILED, Status.UNDO_UNKNOWN, Status.STUCK)
-"""What an operator wants to see of a run that has not ended: the rest is done or waits."""
 
 _WORDS = {
     Status.UNKNOWN: "began, its end is not known",
@@ -43,16 +40,19 @@ class Component(Protocol):
 
 
 def show_run(screen: Console, journal: Journal, command: str = "cctl", *, wide: bool = False) -> None:
-    """Show the run in progress: how far it is, what is open, which command goes on. ``wide`` shows every task."""
+    """Show the run in progress: how far it is, what is open or failed, which command goes on; ``wide``: every task."""
     way = "going back" if journal.direction is Direction.BACK else "begun"
     screen.print(Text.assemble(("Run in progress: ", "care"), journal.plan.operation))
     screen.print(Text(f"  {way} {moment(journal.began)} by {journal.who}; {in_words(journal.states)}"))
-    table = columns("", "", "")
+    table = columns("", "")
     for task, state in journal.states.items():
-        if wide or state.asked or state.status in _OPEN:
-            table.add_row(f"  {task}", _standing(state), state.error.message if state.error else "")
+        if wide or state.asked or state.unknown:
+            table.add_row(f"  {task}", _standing(state))
     if table.row_count:
         screen.print(table)
+    screen.print()
+    errors = {task: state.error for task, state in journal.states.items() if state.error is not None}
+    show_failures(screen, journal.plan, errors)
     screen.print(next_commands(journal.plan, journal.states, command))
     screen.print()
 
