@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -15,43 +16,64 @@ class Figure:
     Attributes:
         name: what was measured.
         value: the number; ratios are ours divided by theirs.
-        target: at most this.
+        target: at most this; None where there is no promise.
         unit: behind both numbers.
         note: what the number was made of, such as the absolute times.
     """
 
     name: str
     value: float
-    target: float
+    target: float | None = None
     unit: str = ""
     note: str = ""
 
     @property
-    def ok(self) -> bool:
-        """Whether the target is met."""
-        return self.value <= self.target
+    def verdict(self) -> str:
+        """``ok`` or ``short``; nothing where nothing was promised."""
+        if self.target is None:
+            return ""
+        return "ok" if self.value <= self.target else "short"
+
+    @property
+    def numbers(self) -> tuple[str, str]:
+        """The value and the target with their unit, as text."""
+        return self._text(self.value), "" if self.target is None else self._text(self.target)
+
+    def _text(self, number: float) -> str:
+        return f"{number:.3g}{self.unit}" if number < 100 else f"{number:.0f}{self.unit}"
 
     def line(self) -> str:
         """The figure as `make bench` prints it."""
-        verdict = "ok" if self.ok else "short"
-        return f"{self.name:<58} {self.value:>9.3f}{self.unit:<3} {self.target:>9.3f}{self.unit:<3} {verdict:<6} {self.note}"
+        value, target = self.numbers
+        return f"{self.name:<62} {value:>10} {target:>10} {self.verdict:<6} {self.note}".rstrip()
 
 
 def table(figures: Sequence[Figure]) -> str:
     """The figures as Markdown."""
     rows = [
-        f"| {figure.name} | {figure.value:.3f}{figure.unit} | {figure.target:.3f}{figure.unit} | "
-        f"{'ok' if figure.ok else 'short'} | {figure.note} |"
-        for figure in figures
+        f"| {figure.name} | {' | '.join(figure.numbers)} | {figure.verdict} | {figure.note} |" for figure in figures
     ]
-    return "\n".join(["| figure | value | target | | |", "| --- | ---: | ---: | --- | --- |", *rows]) + "\n"
+    return "\n".join(["| figure | value | at most | | made of |", "| --- | ---: | ---: | --- | --- |", *rows]) + "\n"
+
+
+def took(action: Callable[[], object]) -> float:
+    """The wall time of an action, in seconds."""
+    start = perf_counter()
+    action()
+    return perf_counter() - start
 
 
 def seconds(action: Callable[[], object], times: int = 1) -> float:
     """The median wall time of an action."""
-    taken: list[float] = []
-    for _ in range(times):
-        start = perf_counter()
-        action()
-        taken.append(perf_counter() - start)
-    return median(taken)
+    return median(took(action) for _ in range(times))
+
+
+def spread(samples: Sequence[float]) -> str:
+    """Several times in seconds, the median first: ``1.20 s (1.10 to 1.31)``."""
+    return f"{median(samples):.2f} s ({min(samples):.2f} to {max(samples):.2f})"
+
+
+def progress(text: str) -> None:
+    """Say on standard error what is being measured."""
+    sys.stderr.write(f"bench: {text}\n")
+    sys.stderr.flush()
