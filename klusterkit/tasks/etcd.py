@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from klusterkit.engine.step import Context
-from klusterkit.tasks.gates import Gate
+from klusterkit.tasks.gates import Gate, failure
 
 ETCDCTL = "/usr/local/bin/etcdctl"
 PKI = "/etc/etcd/pki"
@@ -35,4 +35,4 @@ class Healthy(Gate):
             ],
             timeout=10.0,
         )
-        return "" if ended.ok else ended.said
+        return failure(ended)

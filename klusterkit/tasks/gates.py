@@ -6,12 +6,18 @@ import time
 from collections.abc import Callable
 from typing import ClassVar
 
-from klusterkit.engine.errors import Cancelled, NotYet
+from klusterkit.engine.errors import Cancelled, NotYet, StepTimeout
+from klusterkit.engine.host import Completed
 from klusterkit.engine.step import Before, Context, Observation, Step, Undo
 from klusterkit.tasks import kubectl
 
 LISTEN = "0A"
 """The state of a listening socket in ``/proc/net/tcp`` (Linux, ``include/net/tcp_states.h``)."""
+
+
+def failure(ended: Completed) -> str:
+    """What a program says of its failure; nothing if it ended well."""
+    return "" if ended.ok else ended.said or f"it ended with status {ended.rc} and said nothing"
 
 
 class Gate(Step):
@@ -28,7 +34,7 @@ class Gate(Step):
 
     def observe(self, on: Context) -> Observation:
         """Look once."""
-        reason = self.missing(on)
+        reason = self._look(on, self.missing)
         return Observation(satisfied=not reason, reason=reason)
 
     def apply(self, on: Context, before: Before) -> None:
@@ -39,7 +45,7 @@ class Gate(Step):
     def wait(self, on: Context, missing: Callable[[Context], str]) -> None:
         """Look until nothing is missing. Raises ``NotYet`` with what still is when the time is up."""
         until = time.monotonic() + on.timeout
-        while reason := missing(on):
+        while reason := self._look(on, missing):
             if time.monotonic() > until:
                 message = f"{self.title}: not after {on.timeout:.0f} s"
                 raise NotYet(message, host=on.host.name, seen=reason, hint=self.hint)
@@ -48,6 +54,13 @@ class Gate(Step):
 
     def verify(self, on: Context) -> None:
         """Nothing to add: it ended by having seen it."""
+
+    @staticmethod
+    def _look(on: Context, missing: Callable[[Context], str]) -> str:
+        try:
+            return missing(on)
+        except StepTimeout as error:  # no answer is an answer
+            return error.message
 
 
 class ApiReady(Gate):
@@ -70,8 +83,8 @@ class ApiReady(Gate):
         sockets = on.host.run(["grep", "-qs", listening, "/proc/net/tcp", "/proc/net/tcp6"])
         if not sockets.ok:
             return f"nothing listens on port {self.port}"
-        ended = kubectl.ask(on, "get", "--raw=/readyz", timeout=5.0)
-        return "" if ended.ok else ended.said
+        ended = kubectl.ask(on, "get", "--raw=/readyz", "--request-timeout=5s", timeout=10.0)
+        return failure(ended)
 
 
 class NodeReady(Gate):
@@ -96,7 +109,7 @@ class NodeReady(Gate):
         where = '{range .status.conditions[?(@.type=="Ready")]}{.status} {.message}{end}'
         ended = kubectl.ask(on, "get", f"node/{self.node}", f"--output=jsonpath={where}")
         if not ended.ok:
-            return ended.said
+            return failure(ended)
         if not self.network or ended.text.startswith("True"):
             return ""
         return ended.text or "the node has no status yet"
@@ -112,4 +125,4 @@ class NodeReady(Gate):
 
     def _unregistered(self, on: Context) -> str:
         ended = kubectl.ask(on, "get", f"node/{self.node}", "--output=name")
-        return "" if ended.ok else ended.said
+        return failure(ended)

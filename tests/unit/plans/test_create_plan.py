@@ -22,6 +22,7 @@ SECRETS = {
     *("ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "etcd-ca.crt", "etcd-ca.key"),
     *("sa.key", "sa.pub"),
 }
+some = settings(max_examples=20, deadline=None)
 FOLDER = Path(__file__).parents[3] / "plans"
 
 
@@ -45,27 +46,27 @@ def test_the_reference_plan_is_what_is_compiled(name: str) -> None:
 
 
 @given(requests())
-@settings(max_examples=40, deadline=None)
+@some
 def test_the_same_request_gives_the_same_plan(request: CreateRequest) -> None:
     again = CreateRequest.model_validate_json(request.model_dump_json())
     assert compile_create(request).digest == compile_create(again).digest
 
 
 @given(requests())
-@settings(max_examples=40, deadline=None)
+@some
 def test_every_plan_can_be_run_and_survives_a_file(request: CreateRequest) -> None:
     plan = compile_create(request).checked()
     assert Plan.from_yaml(plan.to_yaml()) == plan
 
 
 @given(requests())
-@settings(max_examples=40, deadline=None)
+@some
 def test_no_plan_has_a_point_of_no_return(request: CreateRequest) -> None:
     assert compile_create(request).points_of_no_return() == []
 
 
 @given(requests())
-@settings(max_examples=40, deadline=None)
+@some
 def test_a_plan_names_secrets_that_the_state_has_and_holds_none(request: CreateRequest) -> None:
     plan = compile_create(request)
     text = plan.to_yaml()
@@ -75,14 +76,14 @@ def test_a_plan_names_secrets_that_the_state_has_and_holds_none(request: CreateR
 
 
 @given(requests())
-@settings(max_examples=40, deadline=None)
+@some
 def test_keys_of_authorities_go_to_no_host(request: CreateRequest) -> None:
     for task in compile_create(request).tasks:
         assert getattr(task.step, "secret", "") not in ("ca.key", "front-proxy-ca.key", "etcd-ca.key")
 
 
 @given(requests())
-@settings(max_examples=40, deadline=None)
+@some
 def test_whatever_the_api_holds_goes_with_the_data_of_etcd(request: CreateRequest) -> None:
     plan = compile_create(request)
     for task in plan.tasks:
@@ -92,7 +93,7 @@ def test_whatever_the_api_holds_goes_with_the_data_of_etcd(request: CreateReques
 
 
 @given(requests())
-@settings(max_examples=40, deadline=None)
+@some
 def test_pods_are_ended_after_the_kubelet_and_before_containerd_when_going_back(request: CreateRequest) -> None:
     plan = compile_create(request)
     for machine in request.machines:
@@ -103,7 +104,7 @@ def test_pods_are_ended_after_the_kubelet_and_before_containerd_when_going_back(
 
 
 @given(requests())
-@settings(max_examples=40, deadline=None)
+@some
 def test_folders_are_taken_back_only_when_no_pod_can_fill_them_again(request: CreateRequest) -> None:
     plan = compile_create(request)
     for machine in request.machines:
@@ -114,7 +115,7 @@ def test_folders_are_taken_back_only_when_no_pod_can_fill_them_again(request: Cr
 
 
 @given(requests())
-@settings(max_examples=40, deadline=None)
+@some
 def test_nothing_is_changed_on_a_host_before_it_was_looked_at(request: CreateRequest) -> None:
     plan = compile_create(request)
     for task in plan.tasks:
@@ -123,7 +124,7 @@ def test_nothing_is_changed_on_a_host_before_it_was_looked_at(request: CreateReq
 
 
 @given(requests())
-@settings(max_examples=40, deadline=None)
+@some
 def test_every_node_is_proved_unless_it_has_no_network(request: CreateRequest) -> None:
     plan = compile_create(request)
     master = request.master.name
@@ -136,7 +137,7 @@ def test_every_node_is_proved_unless_it_has_no_network(request: CreateRequest) -
 
 
 @given(requests())
-@settings(max_examples=40, deadline=None)
+@some
 def test_what_a_host_cannot_do_is_not_asked_of_it(request: CreateRequest) -> None:
     plan = compile_create(request)
     for machine in request.machines:
@@ -156,7 +157,7 @@ def test_what_a_host_cannot_do_is_not_asked_of_it(request: CreateRequest) -> Non
 
 
 @given(requests())
-@settings(max_examples=40, deadline=None)
+@some
 def test_dns_forwards_only_where_every_host_has_name_servers(request: CreateRequest) -> None:
     plan = compile_create(request)
     manifest = plan.by_id[f"{request.master.name}/dns/configuration"].step.manifest  # type: ignore[attr-defined]
