@@ -58,9 +58,9 @@ class Operator:
 
     folder: Path
     lab: Lab
-    environment: dict[str, str] = field(default_factory=dict[str, str])
+    environment: dict[str, str] = field(default_factory=dict[str, str], repr=False)
     created: Ended | None = None
-    seen_arguments: set[bytes] = field(default_factory=set[bytes])
+    seen_arguments: set[bytes] = field(default_factory=set[bytes], repr=False)
 
     def __post_init__(self) -> None:
         lab = self.lab.env
