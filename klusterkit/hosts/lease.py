@@ -93,6 +93,14 @@ class Lease:
         except (StreamClosed, LaneTimeout) as error:
             raise HostUnreachable(f"the connection to {host} was lost", host=host, seen=str(error)) from None
 
+    def check(self, content: bytes, host: str) -> None:
+        """Refuse as :meth:`take` would, for the content of ``FENCE`` on a host that is only looked at.
+
+        Raises:
+            StaleState, ForeignCluster.
+        """
+        self._refuse(_fence_of(content, host), host)
+
     def _lock(self, lane: Lane, host: str) -> None:
         holder = Holder(who=self._who, since=time.time(), run=self._run, token=self._token)
         script = b"kk_lease " + word(holder.model_dump_json())
@@ -134,9 +142,8 @@ class Lease:
         """Whether another run has made the serial that ours is about to make: ours began from an old copy."""
         return found.serial == self._serial and found.run != self._run
 
-    def _fence(self, lane: Lane, host: str) -> None:
-        found = _read_fence(lane.call(b"kk_read %s 65536" % word(FENCE), timeout=_TIMEOUT), host)
-        if found is not None and found.lineage != self._lineage:
+    def _refuse(self, found: Fence, host: str) -> None:
+        if found.lineage != self._lineage:
             raise ForeignCluster(
                 f"{host} belongs to another cluster",
                 host=host,
@@ -144,13 +151,18 @@ class Lease:
                 f"{_moment(found.when)}",
                 hint=f"use another host; if that cluster is gone for good, remove {FENCE} on this one",
             )
-        if found is not None and (found.serial, self._other_run(found)) > (self._serial, False):
+        if (found.serial, self._other_run(found)) > (self._serial, False):
             raise StaleState(
                 f"this state file is older than what {host} has seen",
                 host=host,
                 seen=f"ours is {self._serial}; seen was {found.serial}, by {found.who}, {_moment(found.when)}",
                 hint="use the newest copy of the state file",
             )
+
+    def _fence(self, lane: Lane, host: str) -> None:
+        found = _read_fence(lane.call(b"kk_read %s 65536" % word(FENCE), timeout=_TIMEOUT), host)
+        if found is not None:
+            self._refuse(found, host)
         if found is None or found.serial < self._serial:
             mine = Fence(lineage=self._lineage, serial=self._serial, who=self._who, when=time.time(), run=self._run)
             file = File(path=FENCE, content=mine.model_dump_json().encode(), mode=0o600)
@@ -175,15 +187,17 @@ def break_lease(caller: Caller) -> Holder | None:
 
 
 def _read_fence(reply: Reply, host: str) -> Fence | None:
-    if reply.rc:
-        return None
+    return None if reply.rc else _fence_of(reply.out, host)
+
+
+def _fence_of(content: bytes, host: str) -> Fence:
     try:
-        return Fence.model_validate_json(reply.out)
+        return Fence.model_validate_json(content)
     except ValidationError:
         raise CommandFailed(
             f"{FENCE} on {host} is damaged",
             host=host,
-            seen=reply.out[:200].decode(errors="replace"),
+            seen=content[:200].decode(errors="replace"),
             hint="see which state last changed the host, then remove the file",
         ) from None
 

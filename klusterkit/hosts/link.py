@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterable
 
-from tenacity import RetryCallState, Retrying, stop_after_delay, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, wait_exponential_jitter
 from tenacity.nap import sleep_using_event
 
 from klusterkit.engine.errors import HostUnreachable, StepTimeout
@@ -81,12 +81,16 @@ class Link:
 
         def again(state: RetryCallState) -> bool:
             error = state.outcome.exception() if state.outcome else None
-            return isinstance(error, HostUnreachable) and (repeat or not isinstance(error, ConnectionLost))
+            if self._closed.is_set() or not isinstance(error, HostUnreachable):
+                return False
+            return repeat or not isinstance(error, ConnectionLost)
 
-        patience = self._patience if self._been_there else 0.0
+        def enough(state: RetryCallState) -> bool:
+            return not self._been_there or (state.seconds_since_start or 0.0) >= self._patience
+
         retrying = Retrying(
             retry=again,
-            stop=stop_after_delay(patience),
+            stop=enough,
             wait=wait_exponential_jitter(multiplier=0.1, max=5.0, jitter=0.5),
             sleep=sleep_using_event(self._closed),
             reraise=True,

@@ -191,6 +191,8 @@ def mapped(host: str, where: str, user: str) -> Generator[None]:
     try:
         yield
     except (paramiko.AuthenticationException, paramiko.PasswordRequiredException) as error:
+        if "saw EOF" in str(error) or "timeout" in str(error).lower():  # cut off before it could say
+            raise _unreachable(host, where, error) from None
         raise LoginRefused(
             f"{where} doesn't let us in",
             host=host,

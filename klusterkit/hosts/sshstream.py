@@ -13,6 +13,10 @@ SEND_TIMEOUT = 60.0
 """Seconds that a host may take nothing of what is sent to it."""
 
 
+_LOST = (OSError, EOFError, paramiko.SSHException)
+"""What paramiko raises when the connection is gone, depending on where it notices."""
+
+
 class SshStream:
     """A shell at the other end of an SSH session.
 
@@ -33,7 +37,7 @@ class SshStream:
                 if not sent:
                     raise StreamClosed("the session was closed")
                 rest = rest[sent:]
-        except OSError as error:
+        except _LOST as error:
             raise StreamClosed(words_of(error)) from None
 
     def receive(self, timeout: float, *, errors_only: bool = False) -> tuple[bytes, bytes]:
@@ -54,5 +58,5 @@ class SshStream:
 
     def close(self) -> None:
         """End it."""
-        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+        with contextlib.suppress(*_LOST):
             self._channel.close()

@@ -35,7 +35,8 @@ def write_script(files: Sequence[File]) -> bytes:
         _each(b"rmdir --", temps),
         _each(b"sync --", folders),
     ]
-    undo = _each(b"kk_clean", folders)
+    # A shell's own words for a full disk are "I/O error" and no more: what is free is said with them.
+    undo = b"kk_room " + words(folders) + b"; " + _each(b"kk_clean", folders)
     return b"kk_write() {\n" + b" || return\n".join(steps) + b"\n}\nkk_write || { " + undo + b"; false; }"
 
 

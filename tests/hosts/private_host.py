@@ -5,6 +5,7 @@ What it started ends with it, and nothing that it writes is seen outside, but fo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -70,7 +71,7 @@ class PrivateHost:
         ensure_packages()
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "home").mkdir(exist_ok=True)
+        (folder / "home").mkdir(mode=0o700, exist_ok=True)
         self.port = _free_port()
         self._more = more
         self._key_types = key_types
@@ -122,6 +123,15 @@ class PrivateHost:
         """Processes of the host by their names, all without one."""
         space = Path(f"/proc/{self.init}/ns/pid").readlink()
         return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/comm") if _is(path, space, name)]
+
+    def command_lines(self, part: str) -> list[str]:
+        """Of the host's processes: those that hold this."""
+        found: list[str] = []
+        for pid in self.pids():
+            with contextlib.suppress(OSError):
+                text = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                found += [text] if part in text else []
+        return found
 
     @property
     def log(self) -> str:

@@ -2,12 +2,14 @@
 
 import os
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from private_host import PrivateHost, public_key
 
 from klusterkit.engine.errors import HostUnreachable
-from klusterkit.hosts import Fleet, HostKeys, Target, scan_host_key
+from klusterkit.hosts import Fleet, HostKeys, Target, load_private_key, scan_host_key
 from klusterkit.hosts.errors import ChangedHostKey, HostKeyRevoked, LoginRefused, RootRefused, UnknownHostKey
 
 
@@ -101,8 +103,6 @@ def test_a_host_is_asked_for_the_type_of_key_that_is_known(tmp_path):
 
 def test_a_wrong_login_key_is_refused_with_words(private_host, tmp_path):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
-    from klusterkit.hosts import load_private_key
-
     with pytest.raises(LoginRefused) as caught:
         connect(private_host, key=load_private_key((tmp_path / "other").read_bytes()))
     assert "authorized_keys" in caught.value.hint
@@ -179,13 +179,11 @@ def test_a_host_key_can_be_seen_without_logging_in(private_host):
 
 
 def test_more_connections_at_once_than_sshd_lets_begin_all_come_through(tmp_path):
-    from concurrent.futures import ThreadPoolExecutor
-
     host = PrivateHost(tmp_path / "host", more="MaxStartups 2:50:4")
     try:
-        with Fleet({str(n): Target(login=host.login()) for n in range(8)}, HostKeys(host.known_hosts)) as fleet:
-            with ThreadPoolExecutor(8) as pool:
-                found = list(pool.map(lambda n: fleet[str(n)].run(["echo", "x"]).text, range(8)))
+        targets = {str(n): Target(login=host.login()) for n in range(8)}
+        with Fleet(targets, HostKeys(host.known_hosts)) as fleet, ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda name: fleet[name].run(["echo", "x"]).text, targets))
         assert found == ["x"] * 8
     finally:
         host.power_off()
@@ -195,8 +193,6 @@ def test_a_host_that_allows_two_sessions_is_worked_with(tmp_path):
     host = PrivateHost(tmp_path / "host", more="MaxSessions 2")
     try:
         with host.fleet() as fleet:
-            import threading
-
             threads = [threading.Thread(target=fleet["h"].run, args=(["sleep", "0.2"],)) for _ in range(5)]
             for thread in threads:
                 thread.start()

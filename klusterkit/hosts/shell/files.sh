@@ -67,6 +67,9 @@ kk_clean() {
     done
 }
 
+# kk_room FOLDER...: says what is free there.
+kk_room() { stat -f -c 'free on the file system of %n: %a blocks of %S bytes' -- "$@"  3>&2 2>/dev/null >&3; }
+
 # kk_mounted PATH...: says what is mounted at or below these, and fails.
 kk_mounted() {
     while read -r kk_device kk_mount kk_rest; do

@@ -7,7 +7,7 @@ kk_lock=/run/lock/klusterkit
 
 # kk_lease HOLDER: status 45 if somebody else has it; then it prints who.
 kk_lease() {
-    mkdir -p -- "${kk_lock%/*}"
+    kk_home && chmod 0700 -- "$KK_HOME" && mkdir -p -- "${kk_lock%/*}" || return
     [ -f "$kk_lock" ] || printf '' >"$kk_lock"
     exec 9<"$kk_lock" || return
     if ! flock -n 9; then

@@ -1,0 +1,129 @@
+"""A lost connection is made again; what may be repeated is; what may not raises, and is never done twice."""
+
+import contextlib
+import threading
+import time
+
+import pytest
+
+from klusterkit.engine.errors import HostUnreachable
+from klusterkit.engine.host import File
+from klusterkit.hosts.errors import ConnectionLost
+
+
+def test_what_may_be_repeated_goes_on_after_a_cut(own_host):
+    with own_host.fleet() as fleet:
+        host = fleet["h"]
+        for turn in range(3):
+            host.write(File(path="/run/file", content=b"%d" % turn))
+            own_host.cut()
+            assert host.read("/run/file") == b"%d" % turn
+            own_host.cut()
+            host.mkdir("/run/folder")
+
+
+def test_a_short_program_in_whose_middle_the_connection_is_cut_is_not_run_again(own_host):
+    with own_host.fleet() as fleet:
+        host = fleet["h"]
+        host.connect()
+        host.run(["true"])
+        threading.Timer(0.5, own_host.cut).start()
+        with pytest.raises(ConnectionLost) as caught:
+            host.run(["sh", "-c", "echo x >>/run/kk-count; sleep 2; echo y >>/run/kk-count"])
+        assert caught.value.lost
+        assert caught.value.temporary
+        time.sleep(2.5)
+        assert host.read("/run/kk-count") == b"x\ny\n", "it went on, once"
+
+
+def test_a_short_program_on_a_connection_that_died_while_idle_is_sent_on_a_new_one(own_host):
+    with own_host.fleet() as fleet:
+        host = fleet["h"]
+        host.run(["true"])
+        own_host.cut()
+        time.sleep(5.2)
+        assert host.run(["echo", "x"]).text == "x"
+
+
+def test_a_host_that_comes_back_in_time_is_waited_for(own_host):
+    with own_host.fleet(patience=30) as fleet:
+        host = fleet["h"]
+        host.connect()
+        own_host.power_off()
+        threading.Timer(2, own_host.start).start()
+        assert host.stat("/etc")[0].type == "directory"
+
+
+def test_a_host_that_does_not_come_back_is_given_up_after_the_patience(own_host):
+    with own_host.fleet(patience=1.5) as fleet:
+        host = fleet["h"]
+        host.connect()
+        own_host.power_off()
+        began = time.monotonic()
+        with pytest.raises(HostUnreachable):
+            host.stat("/etc")
+        assert 1.0 < time.monotonic() - began < 12
+
+
+def test_a_first_connection_that_fails_is_an_error_at_once(own_host):
+    own_host.power_off()
+    with own_host.fleet(patience=60) as fleet:
+        began = time.monotonic()
+        with pytest.raises(HostUnreachable):
+            fleet["h"].stat("/etc")
+        assert time.monotonic() - began < 5
+
+
+def test_closing_ends_those_who_wait_for_a_host(own_host):
+    with own_host.fleet(patience=120) as fleet:
+        host = fleet["h"]
+        host.connect()
+        own_host.power_off()
+        errors = []
+
+        def wait():
+            try:
+                host.stat("/etc")
+            except HostUnreachable as error:
+                errors.append(error)
+
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        time.sleep(1)
+        fleet.close()
+        waiter.join(15)
+        assert len(errors) == 1
+
+
+def test_many_threads_share_one_new_connection_after_a_cut(own_host):
+    with own_host.fleet() as fleet:
+        host = fleet["h"]
+        host.connect()
+        before = own_host.log.count("Accepted publickey")
+        own_host.cut()
+        results = []
+        threads = [threading.Thread(target=lambda: results.append(host.stat("/etc")[0].type)) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert results == ["directory"] * 12
+        assert own_host.log.count("Accepted publickey") <= before + 2
+
+
+def test_a_script_that_arrived_in_part_runs_not_at_all(own_host):
+    """The connection is cut while a large write is on its way: either all of its files are there, or none is."""
+    with own_host.fleet(patience=0.1) as fleet, own_host.fleet() as looking:
+        looking["h"].connect()
+        for pause in (0.0, 0.01, 0.03, 0.1):
+            fleet["h"].connect()
+            files = [File(path=f"/run/part-{pause}-{n}", content=b"x" * 40_000) for n in range(100)]
+            timer = threading.Timer(pause, own_host.cut)
+            timer.start()
+            with contextlib.suppress(HostUnreachable):
+                fleet["h"].write(*files)
+            timer.join()
+            time.sleep(1.5)
+            there = [entry.type for entry in looking["h"].stat(*(file.path for file in files))]
+            assert set(there) in ({"file"}, {"absent"})
+            assert looking["h"].stat("/run/.klusterkit-new")[0].type == "absent"
