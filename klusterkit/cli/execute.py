@@ -54,7 +54,7 @@ def execute(
 
     began = time.monotonic()
     progress = Progress(plan, set(settled), direction)
-    with Watch(lambda: _view(common, progress)) as watch, stopping(session.stop, session.stop_now):
+    with Watch(lambda: _view(common, progress)) as watch, stopping(session.stop, session.stop_now, watch.anything):
         report = walk(watch.tell)
     code = _ENDINGS[report.outcome]
     _show_report(common, plan, report, time.monotonic() - began, code)

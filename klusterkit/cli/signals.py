@@ -26,7 +26,7 @@ _TIDYING = 1.0
 
 def leave() -> NoReturn:
     """End the program at once. Whatever it was writing is whole or not there, as after any crash."""
-    sys.stderr.write("\ninterrupted: no host was changed\n")
+    sys.stderr.write("\ninterrupted: this command has changed no host\n")
     sys.stderr.flush()
     os._exit(ExitCode.INTERRUPTED)
 
@@ -46,11 +46,16 @@ def interruptible() -> Generator[None]:
 
 
 @contextmanager
-def stopping(stop: Callable[[], object], stop_now: Callable[[], object]) -> Generator[None]:
-    """During a run, the first signal lets what runs come to its end, the second waits no longer."""
+def stopping(stop: Callable[[], object], stop_now: Callable[[], object], begun: Callable[[], bool]) -> Generator[None]:
+    """During a run, the first signal lets what runs come to its end, the second waits no longer.
+
+    As long as the run has not begun, since hosts are looked at first, a signal ends the command as elsewhere.
+    """
     asked: list[int] = []
 
-    def handle(number: int, _frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
+        if not begun():
+            _raise(number, frame)
         asked.append(number)
         (stop if len(asked) == 1 else stop_now)()
 

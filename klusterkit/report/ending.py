@@ -32,7 +32,9 @@ _COUNTED = {
 def show_failures(screen: Console, plan: Plan, errors: Mapping[str, ErrorInfo]) -> None:
     """Show what failed, where, what was seen and what to do; what many tasks met is told once."""
     for fault in faults_of(plan, errors):
+        screen.print()
         show_fault(screen, fault)
+    if errors:
         screen.print()
 
 

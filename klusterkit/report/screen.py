@@ -22,6 +22,8 @@ _THEME = Theme(
         "add": "green",
         "take": "red",
         "place": "cyan",
+        "bar.complete": "cyan",
+        "bar.finished": "green",
     }
 )
 """All colours that there are, by what they mean."""

@@ -50,7 +50,6 @@ def show_run(screen: Console, journal: Journal, command: str = "cctl", *, wide: 
             table.add_row(f"  {task}", _standing(state))
     if table.row_count:
         screen.print(table)
-    screen.print()
     errors = {task: state.error for task, state in journal.states.items() if state.error is not None}
     show_failures(screen, journal.plan, errors)
     screen.print(next_commands(journal.plan, journal.states, command))

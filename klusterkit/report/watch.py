@@ -40,13 +40,19 @@ class Watch:
 
     def __init__(self, view: Callable[[], View]) -> None:
         self._open = view
+        self._told = False
         # A SimpleQueue, because a signal handler may interrupt somebody who is putting, and puts as well.
         self._events: SimpleQueue[Event | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._show, name="view", daemon=True)
 
     def tell(self, event: Event) -> None:
         """Take an event; returns at once."""
+        self._told = True
         self._events.put(event)
+
+    def anything(self) -> bool:
+        """Whether anything has happened yet."""
+        return self._told
 
     def __enter__(self) -> Self:
         self._thread.start()

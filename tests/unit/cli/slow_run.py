@@ -52,7 +52,7 @@ class Store:
             file.writelines(json.dumps(record) + "\n" for record in records)
 
 
-def main(journal: Path, seconds: float, output: Output) -> int:
+def main(journal: Path, seconds: float, output: Output, looking: float = 0.0) -> int:
     tasks = (
         Task(id="m1/first", host="m1", step=Slow()),
         Task(id="m1/second", host="m1", step=Slow(), needs=("m1/first",)),
@@ -62,6 +62,7 @@ def main(journal: Path, seconds: float, output: Output) -> int:
     told: list[Any] = []
 
     def walk(tell: Any) -> Any:
+        time.sleep(looking)
         told.append(tell)
         return runner.forward()
 
@@ -71,6 +72,7 @@ def main(journal: Path, seconds: float, output: Output) -> int:
 if __name__ == "__main__":
     # The command is all that is made up here: what guards it is what guards the real ones.
     where, how_long, form = Path(sys.argv[1]), float(sys.argv[2]), Output(sys.argv[3])
+    looking = float((*sys.argv, 0.0)[4])
 
     class Called:
         """Stands where a command line stands."""
@@ -78,6 +80,6 @@ if __name__ == "__main__":
         name = "slow"
 
         def __call__(self, **_: object) -> int:
-            return main(where, how_long, form)
+            return main(where, how_long, form, looking)
 
     sys.exit(guarded(Called(), sys.argv[1:]))  # type: ignore[arg-type]

@@ -59,6 +59,19 @@ def test_the_second_signal_waits_no_longer(tmp_path: Path):
     assert "cctl resume" in out
 
 
+def test_a_signal_before_the_run_has_begun_ends_the_command(tmp_path: Path):
+    command = [sys.executable, str(PROGRAM), str(tmp_path / "journal"), "0", "text", "60"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "journal").exists():
+        time.sleep(0.02)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert err == "\ninterrupted: this command has changed no host\n"
+    assert records(tmp_path / "journal") == [("run", None)]
+
+
 def test_a_run_that_is_not_interrupted_ends_with_0(tmp_path: Path):
     process = begin(tmp_path / "journal", 0.1)
     out, _ = process.communicate(timeout=20)

@@ -75,7 +75,7 @@ def test_a_run_that_is_done_says_so_in_one_line():
 def test_a_failed_run_says_what_failed_and_which_commands_are_next():
     assert (
         ending(run(SMALL, {"m1/etcd/unit": FAILURE}), command="cctl --state x.yaml")
-        == """\
+        == """
 error: make the unit: status 1
   host:       m1
   where:      task etcd/unit
@@ -108,7 +108,7 @@ def test_what_many_tasks_of_a_host_met_is_told_once():
 
 def test_a_task_is_not_named_twice_in_its_error():
     failure = CommandFailed("m1/etcd/unit: status 1", host="m1").info()
-    assert ending(run(SMALL, {"m1/etcd/unit": failure})).startswith("error: make the unit: status 1\n")
+    assert ending(run(SMALL, {"m1/etcd/unit": failure})).startswith("\nerror: make the unit: status 1\n")
 
 
 def test_past_a_point_of_no_return_no_rollback_is_offered():
