@@ -87,6 +87,9 @@ class Install(Step):
         put_back([Prior(on, self.path, before)])
 
 
+_BEGUN = "begun"
+
+
 class Unpack(Step):
     """Put some files of an archive that was uploaded (tar, compressed or not) in place.
 
@@ -123,7 +126,7 @@ class Unpack(Step):
         return Observation(
             satisfied=not reason,
             before={entry.path: describe(entry) for entry in entries},
-            partial=bool(reason) and folder.type == "directory",
+            partial=bool(reason) and (folder.type == "directory" or _BEGUN in wanted),
             reason=reason,
         )
 
@@ -131,6 +134,8 @@ class Unpack(Step):
         """Unpack in KlusterKit's folder, then put each file in place."""
         folder = self._folder(on)
         keep(self._priors(on, before))
+        # Until there is a receipt: a second attempt finds files in place that nobody else has put there.
+        note.write(on, self._receipt, {_BEGUN: ""})
         on.host.remove(folder, recursive=True)
         on.host.mkdir(folder, 0o700)
         self._extract(on, folder)

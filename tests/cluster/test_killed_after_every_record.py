@@ -19,6 +19,7 @@ def test_killed_after_every_record_up_to_a_ready_node(operator: Operator) -> Non
     while ended.rc == -9:
         kills += 1
         assert kills < 1000
+        assert '"record":"ask"' not in operator.state.read_text(), "nothing here needs a person"
         ended = operator("resume", rc=None, crash_after=1)
 
     assert ended.rc == 0, ended.err
