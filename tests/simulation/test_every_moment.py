@@ -15,9 +15,8 @@ from klusterkit.state import StateFile
 from tests.simulation.crash import Dead, Life, folder
 from tests.simulation.model import steps
 from tests.simulation.model.host import ModelHost
-from tests.simulation.model.scenarios import Episode, Scenario, Story, undisturbed
-
-FORWARD, BACK = Direction.FORWARD, Direction.BACK
+from tests.simulation.model.scenarios import ModelStory, Scenario, undisturbed
+from tests.simulation.story import BACK, FORWARD, Episode
 
 
 def task(name: str, step: steps.CellStep | steps.Gate, *needs: str, undone_by: str | None = None) -> Task:
@@ -47,15 +46,15 @@ SCENARIO = Scenario(
 
 
 @pytest.fixture
-def story() -> Iterator[Story]:
+def story() -> Iterator[ModelStory]:
     with folder() as place:
-        yield Story(SCENARIO, place)
+        yield ModelStory(SCENARIO, place)
 
 
 def moments(*episodes: Episode) -> int:
     """How many moments the last of these processes has, if nobody kills it."""
     with folder() as place:
-        story = Story(SCENARIO, place)
+        story = ModelStory(SCENARIO, place)
         for episode in episodes:
             story.live(episode)
         return len(story.moments)
@@ -67,7 +66,7 @@ FORTH_AGAIN = moments(Episode(FORWARD), Episode(BACK), Episode(FORWARD))
 WANTED = undisturbed(SCENARIO)
 
 
-def finish(story: Story, goal: Direction) -> None:
+def finish(story: ModelStory, goal: Direction) -> None:
     story.reach(goal)
     assert story.world.cells == (WANTED if goal is FORWARD else SCENARIO.initial)
     story.check()
@@ -80,21 +79,21 @@ def test_the_plan_has_enough_moments_to_be_worth_it() -> None:
 
 @pytest.mark.parametrize("goal", [FORWARD, BACK])
 @pytest.mark.parametrize("moment", range(1, FORTH + 1))
-def test_killed_at_any_moment_on_the_way_forward(story: Story, moment: int, goal: Direction) -> None:
+def test_killed_at_any_moment_on_the_way_forward(story: ModelStory, moment: int, goal: Direction) -> None:
     assert story.live(Episode(FORWARD, burns_at=moment, meanwhile=moment % 3, reboot=moment % 4 == 0)) is None
     finish(story, goal)
 
 
 @pytest.mark.parametrize("goal", [FORWARD, BACK])
 @pytest.mark.parametrize("moment", range(1, BACKWARD + 1))
-def test_killed_at_any_moment_on_the_way_back(story: Story, moment: int, goal: Direction) -> None:
+def test_killed_at_any_moment_on_the_way_back(story: ModelStory, moment: int, goal: Direction) -> None:
     story.live(Episode(FORWARD))
     assert story.live(Episode(BACK, burns_at=moment, meanwhile=moment % 3, reboot=moment % 4 == 0)) is None
     finish(story, goal)
 
 
 @pytest.mark.parametrize("moment", range(1, FORTH_AGAIN + 1, 7))
-def test_killed_on_the_way_forward_again(story: Story, moment: int) -> None:
+def test_killed_on_the_way_forward_again(story: ModelStory, moment: int) -> None:
     story.live(Episode(FORWARD))
     story.live(Episode(BACK))
     assert story.live(Episode(FORWARD, burns_at=moment)) is None
@@ -102,7 +101,7 @@ def test_killed_on_the_way_forward_again(story: Story, moment: int) -> None:
 
 
 @pytest.mark.parametrize("goal", [FORWARD, BACK])
-def test_killed_at_every_moment_one_after_the_other_it_still_gets_there(story: Story, goal: Direction) -> None:
+def test_killed_at_every_moment_one_after_the_other_it_still_gets_there(story: ModelStory, goal: Direction) -> None:
     """Each process lives one moment longer than the one before: it can always get a little further."""
     story.live(Episode(FORWARD, burns_at=FORTH // 2))
     for moment in range(1, 40):
@@ -112,7 +111,7 @@ def test_killed_at_every_moment_one_after_the_other_it_still_gets_there(story: S
 
 def test_torn_at_every_byte_a_record_is_as_if_it_had_never_been_begun(tmp_path: Path) -> None:
     """Of every kind of record. The run that reads it knows what it knew before, and goes on from there."""
-    story = Story(SCENARIO, tmp_path)
+    story = ModelStory(SCENARIO, tmp_path)
     story.live(Episode(FORWARD, burns_at=FORTH // 2))
     story.live(Episode(BACK, burns_at=BACKWARD // 3))
     whole = story.disk.path.read_bytes()
@@ -138,7 +137,7 @@ def test_a_run_goes_on_from_a_record_torn_at_every_byte(goal: Direction) -> None
         size = _torn_size(one, writing, place)
     for cut in range(size + 1):
         with folder() as place:
-            story = Story(one, place)
+            story = ModelStory(one, place)
             assert story.live(replace(writing, tear=cut / size)) is None
             story.reach(goal)
             assert story.world.cells == (wanted if goal is FORWARD else one.initial)
@@ -147,20 +146,20 @@ def test_a_run_goes_on_from_a_record_torn_at_every_byte(goal: Direction) -> None
 
 def _moment_of(scenario: Scenario, what: str) -> int:
     with folder() as place:
-        story = Story(scenario, place)
+        story = ModelStory(scenario, place)
         story.live(Episode(FORWARD))
         return story.moments.index(what) + 1
 
 
 def _torn_size(scenario: Scenario, writing: Episode, place: Path) -> int:
-    story = Story(scenario, place)
+    story = ModelStory(scenario, place)
     story.live(replace(writing, tear=1.0))
     return len(story.disk.path.read_bytes().splitlines(keepends=True)[-1])
 
 
-def test_a_killed_process_can_do_nothing_more(story: Story) -> None:
+def test_a_killed_process_can_do_nothing_more(story: ModelStory) -> None:
     """The kill of these tests is as good as the real one: no write and no call takes effect afterwards."""
-    life = Life(story.world.guard)
+    life = Life(story.guard)
     with story.disk.opened(life) as store:
         journal = Journal.open(store, SCENARIO.plan, run="r1", who="somebody")
         host = ModelHost(story.world, life, "h0")

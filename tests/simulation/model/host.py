@@ -89,6 +89,8 @@ class ModelHost:
                 self._life.moment(f"program {key} goes on")
                 if program.status == "vanished":
                     raise CommandFailedTemporarily(f"program {key} is gone", host=self.name)
+                if program.running:
+                    self._world.ledger.acts(program.task)
                 self._world.advance(program)
                 self._life.moment(f"program {key} went on")
                 if not program.running:

@@ -4,46 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hypothesis import note
 from hypothesis import strategies as st
 
-from klusterkit.engine.errors import StepHung
-from klusterkit.engine.events import Event
-from klusterkit.engine.executor import JsonExecutor, LocalExecutor
 from klusterkit.engine.journal import Direction, Journal, Record
 from klusterkit.engine.plan import Plan, Retry, Task
-from klusterkit.engine.runner import PointOfNoReturn, Report, Runner
 from klusterkit.engine.step import Repeat, Undo
-from klusterkit.state import StateNotWritable
-from tests.simulation.crash import Dead, Disk, FencedStore, Life, folder
+from tests.simulation.crash import Life, folder
 from tests.simulation.model import steps
 from tests.simulation.model.host import FAULTS, LOOK_FAULTS, ModelHost
 from tests.simulation.model.world import Cell, Outage, World
+from tests.simulation.story import BACK, FORWARD, Episode, Story
 
-FORWARD, BACK = Direction.FORWARD, Direction.BACK
 PATIENCE, GRACE = 0.05, 0.05
 """Seconds that a step may take where some hang. One that is wrongly taken for hung must do no harm either."""
 LONG = 60.0
-
-
-@dataclass(frozen=True)
-class Episode:
-    """One process: which way it goes, when it is killed, and what goes on afterwards."""
-
-    direction: Direction = FORWARD
-    burns_at: int | None = None
-    tear: float = 0.5
-    full_at: int | None = None
-    meanwhile: int = 0
-    reboot: bool = False
-    stops_at: int | None = None
-    """The operator stops it at its n-th event."""
-    now: bool = False
-    """At once."""
 
 
 @dataclass
@@ -58,126 +37,55 @@ class Scenario:
     goal: Direction = FORWARD
     at_once: int = 256
 
-    def world(self, *, healthy: bool = False) -> World:
-        """The world before the first process."""
-        faults = {} if healthy else {place: list(queue) for place, queue in self.faults.items()}
-        return World(self.plan, self.initial, faults, {} if healthy else self.outages)
 
-
-class Story:
+class ModelStory(Story):
     """A scenario, lived through."""
 
+    grace = GRACE
+
     def __init__(self, scenario: Scenario, folder: Path, *, healthy: bool = False) -> None:
+        super().__init__(scenario.plan, folder, threading.RLock(), at_once=scenario.at_once)
         self.scenario = scenario
-        self.world = scenario.world(healthy=healthy)
-        self.disk = Disk(folder)
-        self.moments: list[str] = []
-        """Of the last process."""
-
-    def live(self, episode: Episode) -> Report | None:
-        """One process, from its start to its end. None if it was killed or refused."""
-        life = Life(
-            self.world.guard,
-            burns_at=episode.burns_at,
-            tear=episode.tear,
-            full_at=episode.full_at,
-            trace=self.world.trace,
+        self.world = World(
+            plan=scenario.plan,
+            ledger=self.ledger,
+            complain=self.complain,
+            trace=self.trace,
+            initial=scenario.initial,
+            faults={} if healthy else {place: list(queue) for place, queue in scenario.faults.items()},
+            outages={} if healthy else scenario.outages,
         )
-        self.moments = life.moments
-        self.world.trace.append(f"--- {episode}")
-        before = set(threading.enumerate())
-        try:
-            with self.disk.opened(life, self.world.ledger.learn) as store:
-                return self._run(store, life, episode)
-        except (Dead, PointOfNoReturn, StateNotWritable) as error:
-            self.world.trace.append(f"ended by {type(error).__name__}: {error}")
-            return None
-        finally:
-            life.end()
-            self._bury(before)
-            self.world.meanwhile(episode.meanwhile, reboot=episode.reboot)
 
-    def _run(self, store: FencedStore, life: Life, episode: Episode) -> Report | None:
-        self.world.ledger.begin_life(list(store.records))
-        if not store.records and episode.direction is BACK:
-            return None
-        plan = self.scenario.plan
-        journal = Journal(store) if store.records else Journal.open(store, plan, run="r1", who="somebody")
-        if episode.direction is FORWARD:
-            self._decide(journal)
-        hosts = {name: ModelHost(self.world, life, name) for name in plan.hosts}
-        executor = JsonExecutor(LocalExecutor(hosts.__getitem__, grace=GRACE))
-        sink = _Sink(life, self.world, episode)
-        runner = sink.runner = Runner(journal, executor, sink, at_once=self.scenario.at_once)
-        report = runner.forward() if episode.direction is FORWARD else runner.back()
-        self.world.trace.append(f"ended: {report.outcome} { ({task: e.message for task, e in report.errors.items()}) }")
-        return report
+    def hosts(self, life: Life) -> Callable[[str], ModelHost]:
+        """Those of the model."""
+        return {name: ModelHost(self.world, life, name) for name in self.plan.hosts}.__getitem__
 
-    def _decide(self, journal: Journal) -> None:
+    def decide(self, journal: Journal) -> None:
         """The operator looks at the hosts and answers what was asked."""
         for task in journal.plan.tasks:
             if not journal[task.id].asked:
                 continue
             if task.step.repeat is not Repeat.ONCE:
-                self.world.complain(f"{task.id} is safe to repeat, and the operator was asked")
+                self.complain(f"{task.id} is safe to repeat, and the operator was asked")
             choice = "adopt" if self.world.holds(task) else "retry"
             if choice == "retry":
                 self.world.allowed.add(task.id)
             journal.write(Record(record="decide", at=time.time(), task=task.id, choice=choice))
 
-    @staticmethod
-    def _bury(before: set[threading.Thread]) -> None:
-        while left := [thread for thread in threading.enumerate() if thread not in before]:
-            if left[0].ident is None:
-                continue  # listed, but not started yet
-            left[0].join(30)
-            assert not left[0].is_alive(), f"{left[0]} outlives its process"
-
-    def reach(self, goal: Direction) -> None:
-        """Processes that nobody kills, until one reaches the goal."""
-        for _ in range(60):
-            report = self.live(Episode(goal))
-            if goal is BACK and not self.disk.records():
-                return
-            if goal is BACK and report is None:
-                goal = FORWARD  # past a point of no return
-            elif report is not None and report.outcome in ("done", "undone"):
-                return
-        raise AssertionError("it never comes to its end")
+    def afterwards(self, episode: Episode) -> None:
+        """Programs go on, or hosts lose their power."""
+        self.world.meanwhile(episode.meanwhile, reboot=episode.reboot)
 
     def check(self) -> None:
         """Nothing was wrong on the way, and nothing is left running."""
-        assert not self.world.wrong, self.world.wrong
+        assert not self.wrong, self.wrong
         assert not [program for program in self.world.programs.values() if program.running]
-
-
-class _Sink:
-    """Watches a run, and stops it where the episode says so."""
-
-    def __init__(self, life: Life, world: World, episode: Episode) -> None:
-        self._life = life
-        self._world = world
-        self._episode = episode
-        self._events = 0
-        self.runner: Runner | None = None
-
-    def __call__(self, event: Event) -> None:
-        self._world.trace.append(f"event {event.event} {event.task or ''}")
-        if event.task is not None and event.event in ("failed", "stuck", "asked"):
-            if event.error is None or event.error.type != StepHung.__name__:
-                self._world.ledger.ceases(event.task)
-            self._life.give_up(event.task)
-        self._events += 1
-        if self._events == self._episode.stops_at and self.runner is not None:
-            threading.Thread(
-                target=self.runner.stop_now if self._episode.now else self.runner.stop, daemon=True
-            ).start()
 
 
 def undisturbed(scenario: Scenario) -> dict[Cell, str]:
     """The cells after a run in which nothing goes wrong."""
     with folder() as place:
-        story = Story(scenario, place, healthy=True)
+        story = ModelStory(scenario, place, healthy=True)
         report = story.live(Episode(FORWARD))
         assert report is not None
         assert report.outcome == "done", report.errors
@@ -189,7 +97,7 @@ def prove(scenario: Scenario) -> None:
     """However it is disturbed, a resumed run ends where an undisturbed one ends, a rolled back one where it began."""
     wanted = undisturbed(scenario)
     with folder() as place:
-        story = Story(scenario, place)
+        story = ModelStory(scenario, place)
         try:
             for episode in scenario.episodes:
                 story.live(episode)
@@ -198,12 +106,12 @@ def prove(scenario: Scenario) -> None:
             assert story.world.cells == (scenario.initial if gone_back else wanted)
             story.check()
         except BaseException:
-            note("\n".join(story.world.trace[-150:]))
+            note("\n".join(story.trace[-150:]))
             raise
 
 
-def _past_return(story: Story) -> bool:
-    standing = story.world.ledger.standing
+def _past_return(story: ModelStory) -> bool:
+    standing = story.ledger.standing
     points = [task.id for task in story.scenario.plan.points_of_no_return()]
     return any(standing[task] != "untouched" for task in points)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from klusterkit.engine.plan import Plan, Task
 from klusterkit.engine.step import Repeat, Undo
@@ -48,12 +47,12 @@ class World:
     """
 
     plan: Plan
+    ledger: Ledger
+    complain: Callable[[str], None]
+    trace: list[str]
     initial: dict[Cell, str] = field(default_factory=dict)
     faults: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     outages: dict[str, Outage] = field(default_factory=dict)
-    guard: Any = field(default_factory=threading.RLock)
-    trace: list[str] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.cells = dict(self.initial)
@@ -63,12 +62,6 @@ class World:
         self.calls: dict[str, int] = {}
         self.allowed: set[str] = set()
         """Steps that may act on a half: the operator has said so."""
-        self.ledger = Ledger(self.plan, self.complain)
-
-    def complain(self, what: str) -> None:
-        """Something is not as it must be."""
-        self.wrong.append(what)
-        self.trace.append(f"WRONG: {what}")
 
     # Truth: what is so on the hosts, whatever the journal says -----------------------------------------------------
 
@@ -94,6 +87,7 @@ class World:
     def write(self, task_id: str, undoing: bool, cell: Cell, value: str | None) -> None:
         """A step changes a cell."""
         self.ledger.check_action(task_id, undoing=undoing)
+        self.ledger.acts(task_id)
         self._check_alone(task_id)
         self._write(task_id, undoing, cell, value)
 
@@ -105,7 +99,6 @@ class World:
     def _write(self, task_id: str, undoing: bool, cell: Cell, value: str | None) -> None:
         task = self.plan.by_id[task_id]
         self.trace.append(f"{'undo' if undoing else 'apply'} {task_id}: {cell[0]}:{cell[1]} = {value}")
-        self.ledger.acts(task_id)
         self._check_truth(task, undoing)
         if not undoing:
             self._check_once(task, cell)

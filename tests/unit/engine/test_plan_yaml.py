@@ -27,17 +27,10 @@ SAMPLE = plan(
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 awkward = st.sampled_from(
     [
+        *("line\nline\n", "no end\nhere", "\nleads", "trail  \nspaces ", "tabs\t\n\tin", " indented\n more\n"),
         *(
-            "line\nline\n",
-            "no end\nhere",
-            "\nleads",
-            "trail  \nspaces ",
-            "tabs\t\n\tin",
-            " indented\n more\n",
             "\n",
             "\n\n",
-        ),
-        *(
             "yes",
             "null",
             "~",
@@ -53,9 +46,8 @@ awkward = st.sampled_from(
             "\\",
             "&a",
             "*a",
-            "!tag",
-            "%",
         ),
+        *("!tag", "%"),
         *("\r\n", "\x85", "\u2028", "\ufeff", "\x00", "\x07", "é", "日本\n語\n", "🐙\n", "a" * 300, "word " * 60),
         *("x\n" * 200, "---\n", "...\n", "--- a\n... b\n", "{{ x }}", "@", "`", "?", "| \n", "> \n"),
     ]
