@@ -66,7 +66,7 @@ class Lease:
         lineage: names the cluster; empty to take the lock and leave the record alone.
         serial: that the state will have when the run has ended. A host that has seen a larger one, or the same one of
             another run, refuses.
-        who: user and machine, for those who find the lock taken.
+        who: user, machine and state file, for those who find the lock taken.
         run: whose running jobs are this run's own.
     """
 
@@ -111,13 +111,20 @@ class Lease:
             if reply.rc != _LOCKED:
                 raise _failed(reply, host, "the lock can't be taken")
             found = _holder(reply.out)
-            if found is None or found.token != self._token:
+            if found is None or not self._ours(found):
                 raise _locked_by(found, host)
             # Our own, from a connection that was lost without the host having noticed.
             if not attempt:
                 lane.call(b"kk_lease_break", timeout=_TIMEOUT)
             time.sleep(0.05 * (attempt + 1))
         raise _locked_by(None, host)
+
+    def _ours(self, found: Holder) -> bool:
+        """Whether we, or an earlier command of the same run with the same state file, hold the lock.
+
+        No two commands use one state file at once: its own lock sees to that. So the earlier one has ended.
+        """
+        return found.token == self._token or (bool(self._run) and (found.run, found.who) == (self._run, self._who))
 
     def _refuse_others_work(self, lane: Lane, host: str) -> None:
         if lane.call(b"kk_work_is_over %d" % GRACE, timeout=_TIMEOUT).rc:
@@ -216,7 +223,7 @@ def _locked_by(holder: Holder | None, host: str) -> HostLocked:
         f"another KlusterKit works on {host}",
         host=host,
         seen=seen + (f", run {holder.run}" if holder and holder.run else ""),
-        hint="wait for it; if its connection died without the host noticing, `cctl unlock --host` frees it",
+        hint="wait for it; if its connection died, the host's sshd notices within minutes and frees the lock",
     )
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from klusterkit.cluster import Cluster, Machine
 from klusterkit.engine.errors import UsageError
-from klusterkit.engine.journal import Journal
 from klusterkit.session.errors import RunInProgress
 from klusterkit.session.masking import Mask
 from klusterkit.session.settings import Settings
-from klusterkit.state import KeySource, Snapshot, StateFile, key_source, lock
+from klusterkit.state import KeySource, Lock, Snapshot, StateFile, key_source, lock
+
+if TYPE_CHECKING:
+    from klusterkit.engine.journal import Journal
 
 
 class Hold:
@@ -50,7 +52,10 @@ class Hold:
     @property
     def run(self) -> Journal | None:
         """The run in progress: interrupted, failed, or waiting for an answer."""
-        importlib.import_module("klusterkit.tasks")  # registers the kinds of steps that its plan names
+        from klusterkit import tasks  # registers the kinds of steps that its plan names
+        from klusterkit.engine.journal import Journal  # these two are slow to import: `cctl get` needs neither
+
+        _ = tasks
         return Journal(self.state) if self.state.records else None
 
     def secret(self, name: str) -> bytes:
@@ -96,13 +101,25 @@ def open_hold(settings: Settings, *, write: str | None = None, create: bool = Fa
         return
     with lock(settings.state, write) as held:
         notices = [held.notice] if held.notice else []
-        if create and not settings.state.exists():
-            state = StateFile.create(settings.state, None if settings.plaintext else keys, lock=held)
-            for recipient in settings.recipients:
-                state.add_recipient(recipient)
-        else:
-            state = StateFile.load(settings.state, keys, lock=held)
-        yield Hold(settings, state, notices)
+        if not create or settings.state.exists():
+            yield Hold(settings, StateFile.load(settings.state, keys, lock=held), notices)
+            return
+        with _new_state(settings, keys, held) as state:
+            yield Hold(settings, state, notices)
+
+
+@contextmanager
+def _new_state(settings: Settings, keys: KeySource, held: Lock) -> Generator[StateFile]:
+    """A new state file, which goes again if the command that it was made for is refused."""
+    state = StateFile.create(settings.state, None if settings.plaintext else keys, lock=held)
+    for recipient in settings.recipients:
+        state.add_recipient(recipient)
+    made = state.snapshot.serial
+    try:
+        yield state
+    finally:
+        if state.snapshot.serial == made:
+            state.path.unlink(missing_ok=True)
 
 
 def _keys(settings: Settings) -> KeySource:

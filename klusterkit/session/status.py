@@ -126,9 +126,9 @@ def _inside(host: Host, machine: Machine) -> Iterator[Component]:
 
 
 def _node(host: Host, machine: Machine) -> Iterator[Component]:
-    conditions = '{.status.conditions[?(@.type=="Ready")].status} {.status.nodeInfo.kubeletVersion}'
+    conditions = 'Ready={.status.conditions[?(@.type=="Ready")].status} {.status.nodeInfo.kubeletVersion}'
     seen = _kubectl(host, "get", "node", str(machine.node_name), "-o", f"jsonpath={conditions}")
-    wanted = f"True {machine.version.tag if machine.version else ''}".strip()
+    wanted = f"Ready=True {machine.version.tag if machine.version else ''}".strip()
     hint = f"kubectl describe node {machine.node_name}"
     yield Component(machine=machine.name, name="node", wanted=wanted, seen=seen, hint=hint)
 
