@@ -24,7 +24,7 @@ _TYPES: dict[type, type[paramiko.PKey]] = {
 
 @dataclass(frozen=True)
 class PrivateKey:
-    """A private key without a passphrase.
+    """A private key without a passphrase. Two are equal when their public keys are: the format has random bytes.
 
     Attributes:
         content: in OpenSSH's format. A secret.
@@ -32,7 +32,7 @@ class PrivateKey:
         fingerprint: of the public key, ``SHA256:…``, as ``ssh-keygen -l`` prints it.
     """
 
-    content: bytes = field(repr=False)
+    content: bytes = field(repr=False, compare=False)
     key_type: str
     fingerprint: str
     key: paramiko.PKey = field(repr=False, compare=False)

@@ -30,8 +30,7 @@ _KEY = re.compile(r"[A-Za-z0-9_+=@:,%-][A-Za-z0-9_.+=@:,%-]*(/[A-Za-z0-9_+=@:,%-
 class _Seen:
     status: str
     completed: Completed | None = None
-    seconds: float = 0.0
-    """How long it ran."""
+    timed_out: bool = False
 
 
 class Jobs:
@@ -60,7 +59,7 @@ class Jobs:
                 seen=f"{record}: {seen.status}",
                 hint="the host was switched off or restarted while it ran, or somebody killed it",
             )
-        if seen.completed.rc in _ENDED_BY_TIMEOUT and seen.seconds >= timeout:
+        if seen.timed_out:
             raise StepTimeout(
                 f"{argv[0]} took longer than {timeout:g} s on {self._link.name}, and was ended",
                 host=self._link.name,
@@ -118,8 +117,11 @@ def _seen(reply: Reply) -> _Seen:
     status, *ended = line.decode().split()
     if not ended:
         return _Seen(status)
-    rc, began, end = ended
-    return _Seen(status, Completed(rc=int(rc), out=out, err=reply.err), float(end) - float(began))
+    completed = Completed(rc=int(ended[0]), out=out, err=reply.err)
+    began, end, timeout = map(float, ended[1:])
+    # A program may end with these statuses by itself. Uptimes are known to a hundredth of a second.
+    timed_out = completed.rc in _ENDED_BY_TIMEOUT and end - began >= timeout - 0.03
+    return _Seen(status, completed, timed_out)
 
 
 def _record(key: str) -> str:

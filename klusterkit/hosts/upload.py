@@ -96,7 +96,7 @@ def _pieces(file: BinaryIO, digest: hashlib._Hash, size: int) -> Generator[bytes
 
 
 def _finish(link: Link, part: str, sha256: str, path: str, mode: int) -> None:
-    check = b'kk_sum=$(sha256sum <%s) && [ "${kk_sum%%%% *}" = %s ]' % (word(part), word(sha256))
+    check = b'kk_sum %s && [ "$kk_sum" = %s ]' % (word(part), word(sha256))
     if link.call(check, timeout=600.0, long=True).rc:
         _run(link, b"rm -f -- " + word(part), path)
         raise TemporaryError(

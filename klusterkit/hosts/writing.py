@@ -1,8 +1,7 @@
 """The script that writes files: each whole or not at all, all of them in one round trip and with few processes.
 
 A new file is made in a folder of its own beside its place, private to root; gets its mode and owner; then its content;
-is flushed; and is renamed. Where many files go into one folder, one process renames them all: on a small host,
-starting processes is what takes the time.
+is flushed; and is renamed. As few processes as possible do that: on a small host, starting them is what takes the time.
 """
 
 from __future__ import annotations
@@ -61,7 +60,10 @@ def _renames(paths: Iterable[str]) -> list[bytes]:
     by_folder: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         by_folder[posixpath.dirname(path)].append(_new(path))
-    return [_each(b"mv -f -t " + word(folder) + b" --", news) for folder, news in by_folder.items()]
+    groups = {folder: news for folder, news in by_folder.items() if len(news) > 1}
+    pairs = [path for folder, (new, *more) in by_folder.items() if not more for path in (new, folder)]
+    moves = [_each(b"mv -f -t " + word(folder) + b" --", news) for folder, news in groups.items()]
+    return [*moves, _each(b"kk_rename", pairs)] if pairs else moves
 
 
 def _each(command: bytes, paths: Sequence[str]) -> bytes:

@@ -70,6 +70,32 @@ kk_clean() {
 # kk_room FOLDER...: says what is free there.
 kk_room() { stat -f -c 'free on the file system of %n: %a blocks of %S bytes' -- "$@"  3>&2 2>/dev/null >&3; }
 
+# kk_rename PATH FOLDER PATH FOLDER...: each into its folder, in one process where the host has a perl.
+kk_rename() {
+    if [ $# -gt 4 ] && command -v perl >/dev/null; then
+        perl -e 'while (@ARGV) {
+            my ($from, $to) = splice @ARGV, 0, 2;
+            $to .= substr $from, rindex $from, "/";
+            rename $from, $to or die "$to: $!\n";
+        }' -- "$@"
+        return
+    fi
+    while [ $# -gt 0 ]; do
+        mv -f -t "$2" -- "$1" || return
+        shift 2
+    done
+}
+
+# kk_sum PATH: sets kk_sum to its SHA-256. OpenSSL takes a quarter of the time that coreutils do.
+kk_sum() {
+    if command -v openssl >/dev/null; then
+        kk_sum=$(openssl dgst -sha256 -r <"$1")
+    else
+        kk_sum=$(sha256sum <"$1")
+    fi
+    kk_sum=${kk_sum%% *}
+}
+
 # kk_mounted PATH...: says what is mounted at or below these, and fails.
 kk_mounted() {
     while read -r kk_device kk_mount kk_rest; do
@@ -153,13 +179,12 @@ kk_swap() {
 # kk_part PATH SHA256: "done" if it is there already, or size and checksum of what an earlier upload left.
 kk_part() {
     if [ -f "$1" ] && [ ! -L "$1" ]; then
-        kk_sum=$(sha256sum -- "$1")
-        kk_sum=${kk_sum#\\}
-        [ "${kk_sum%% *}" != "$2" ] || { echo done; return; }
+        kk_sum "$1"
+        [ "$kk_sum" != "$2" ] || { echo done; return; }
     fi
     [ -f "$1.part" ] || { echo 0; return; }
-    kk_sum=$(sha256sum <"$1.part")
-    echo "$(stat -c %s -- "$1.part") ${kk_sum%% *}"
+    kk_sum "$1.part"
+    echo "$(stat -c %s -- "$1.part") $kk_sum"
 }
 
 # kk_sync_there FOLDER...: those that are there.

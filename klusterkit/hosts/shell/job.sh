@@ -25,5 +25,5 @@ else
 fi >>"$record/out" 2>>"$record/err"
 rc=$?
 read -r ended rest </proc/uptime
-echo "$rc $began $ended" >"$record/rc.new" && sync -- "$record/out" "$record/err" "$record/rc.new" &&
+echo "$rc $began $ended $limit" >"$record/rc.new" && sync -- "$record/out" "$record/err" "$record/rc.new" &&
     mv -- "$record/rc.new" "$record/rc" && sync -- "$record"

@@ -1,6 +1,6 @@
 # Functions of a lane's shell for long programs that outlive the connection, and their records:
 #   pid   process, its start time, the boot it belongs to; argv; started (seconds since the epoch); out; err;
-#   rc    status and the uptimes between which it ran. Renamed into place when everything is flushed.
+#   rc    status, the uptimes between which it ran, and its timeout. Renamed into place when everything is flushed.
 # A record appears whole, by a rename that only one of several starters can win, before its program starts.
 
 # kk_process PID: sets kk_born (its start time) and kk_state. Fails if there is none.
@@ -30,7 +30,7 @@ kk_job_start() {
     kk_said=$(setsid -f /bin/sh -c "$kk_job" klusterkit-job "$@" 3>&1 >/dev/null) && echo "$kk_said"
 }
 
-# kk_job_status RECORD: none, running, vanished, or "ended RC BEGAN ENDED" (uptimes).
+# kk_job_status RECORD: none, running, vanished, or "ended RC BEGAN ENDED TIMEOUT" (uptimes and seconds).
 kk_job_status() {
     [ -d "$1" ] || { echo none; return; }
     if [ ! -f "$1/rc" ] && kk_alive "$1/pid"; then
