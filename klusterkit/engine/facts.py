@@ -37,6 +37,7 @@ class Facts(BaseModel):
     kernel_features: tuple[str, ...]
     """Of what was asked for (overlay, br_netfilter, vxlan, nf_tables, ip_vs): what is loaded, built in or loadable."""
     has_modprobe: bool
+    """Whether modules can be loaded: the program is there, and modules for the running kernel."""
     name_servers: tuple[str, ...]
     """Of the resolver that pods would use; loopback addresses are left out, as they mean nothing inside a pod."""
     addresses: tuple[str, ...]

@@ -81,7 +81,7 @@ def _facts(seen: Mapping[str, str], question: Question, paths: Iterable[str], no
         can_lower_oom_score=bool(capabilities >> CAP_SYS_RESOURCE & 1),
         can_write_conntrack_limits=seen["conntrack"] == "1",
         kernel_features=tuple(seen["features"].split()),
-        has_modprobe="modprobe" in seen["programs"].split(),
+        has_modprobe="modprobe" in seen["programs"].split() and seen["modules"] == "1",
         name_servers=_name_servers(seen["resolver"], seen["stub"]),
         addresses=tuple(address for _, address in addresses),
         default_interface=interface,

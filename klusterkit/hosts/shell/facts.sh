@@ -74,5 +74,6 @@ kk_facts() {
     kk_fact programs kk_has
     kk_fact active kk_active
     kk_fact features kk_kernel
+    kk_yes modules -d "$kk_modules"
     kk_fact then kk_now
 }

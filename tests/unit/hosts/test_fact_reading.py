@@ -32,6 +32,7 @@ SEEN = {
     "programs": "tar\nmodprobe\n",
     "active": "active\ninactive\nunknown\n",
     "features": "overlay\n",
+    "modules": "1",
     "then": "1800000000.7",
 }
 QUESTION = Question(
@@ -76,6 +77,12 @@ def test_behind_the_stub_of_systemd_resolved_are_the_real_name_servers():
 def test_without_a_default_route_the_first_interface_counts():
     assert (look(route="").default_interface, look(route="").default_address) == ("eth0", "10.0.0.5")
     assert look(route="", addresses="").default_interface == ""
+
+
+def test_a_modprobe_without_modules_for_the_running_kernel_is_none():
+    assert look().has_modprobe
+    assert not look(modules="0").has_modprobe
+    assert not look(programs="tar\n").has_modprobe
 
 
 def test_a_bounded_set_of_capabilities_cannot_lower_an_oom_score():
