@@ -11,6 +11,7 @@ from klusterkit.engine.host import Completed
 from klusterkit.engine.step import Before, Context, Observation, Step, Undo
 from klusterkit.tasks import kubectl
 
+_SLICE = 10
 LISTEN = "0A"
 """The state of a listening socket in ``/proc/net/tcp`` (Linux, ``include/net/tcp_states.h``)."""
 
@@ -116,13 +117,12 @@ class NodeReady(Gate):
 
     def apply(self, on: Context, before: Before) -> None:
         """Let one kubectl watch the node: asking again and again costs the processors that the node starts with."""
-        self.wait(on, self._unregistered)
         if self.network:
-            seconds = max(1, int(on.timeout) - 5)
-            watch = kubectl.command("wait", "--for=condition=Ready", f"node/{self.node}", f"--timeout={seconds}s")
-            on.host.job(on.key, watch, timeout=on.timeout)
-        super().apply(on, before)
+            self.wait(on, self._not_seen)
+        else:
+            super().apply(on, before)
 
-    def _unregistered(self, on: Context) -> str:
-        ended = kubectl.ask(on, "get", f"node/{self.node}", "--output=name")
-        return failure(ended)
+    def _not_seen(self, on: Context) -> str:
+        # In slices, so that a run that is stopped doesn't have to wait. For a node that isn't there it ends at once.
+        watch = ("wait", "--for=condition=Ready", f"node/{self.node}", f"--timeout={_SLICE}s")
+        return "" if kubectl.ask(on, *watch, timeout=_SLICE + 10.0).ok else self.missing(on)
