@@ -104,8 +104,8 @@ class Link:
             self._drop()
 
     def connect(self) -> None:
-        """Connect now."""
-        self._ready()
+        """Connect now, and see that there is a root shell."""
+        self.call(b"")
 
     def _once(
         self, script: bytes, timeout: float, repeat: bool, long: bool, limit: int, feed: Iterable[bytes] | None

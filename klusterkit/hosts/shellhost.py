@@ -57,7 +57,7 @@ class ShellHost:
         return self._link.name
 
     def connect(self) -> None:
-        """Connect now instead of with the first call."""
+        """Connect now instead of with the first call, and see that there is a root shell."""
         self._link.connect()
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from private_host import PrivateHost
 
 from klusterkit.engine.errors import StepTimeout
 from klusterkit.engine.host import File
@@ -115,12 +116,17 @@ def test_what_a_forgotten_program_prints_later_reaches_no_other_call(ssh):
     assert (ended.out, ended.err) == (b"mine\n", b"")
 
 
-def test_start_up_files_that_print_do_no_harm(own_host):
-    (own_host.folder / "noise").write_text("echo noise\necho noise >&2\n")
-    with (own_host.folder / "config").open("a") as config:
-        config.write(f'SetEnv BASH_ENV="{own_host.folder}/noise" ENV="{own_host.folder}/noise"\n')
-    with own_host.fleet() as fleet:
-        assert fleet["h"].run(["echo", "mine"]).out == b"mine\n"
+def test_start_up_files_that_print_do_no_harm(tmp_path):
+    noise = tmp_path / "noise"
+    noise.write_text("echo noise; echo noise >&2; echo x >>/run/noise-made\n")
+    host = PrivateHost(tmp_path / "host", more=f"SetEnv BASH_ENV={noise}", root_shell="/bin/bash")
+    try:
+        with host.fleet() as fleet:
+            ended = fleet["h"].run(["echo", "mine"])
+            assert (ended.out, ended.err) == (b"mine\n", b"")
+            assert fleet["h"].read("/run/noise-made").startswith(b"x\n")
+    finally:
+        host.power_off()
 
 
 def test_the_end_of_a_program_that_takes_too_long_is_the_end_of_its_group(ssh, private_host):
