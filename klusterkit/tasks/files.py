@@ -32,6 +32,11 @@ class _Path(Step):
         _ = on
         return describe(entry)
 
+    def half_made(self, entry: Entry) -> bool:
+        """Whether it looks like this step's own work, cut in the middle: a file appears whole or not at all."""
+        _ = entry
+        return False
+
     @classmethod
     def make(cls, steps: Sequence[Self], on: Sequence[Context], before: Sequence[Before]) -> None:
         """Make them so, all on one host."""
@@ -76,7 +81,8 @@ class _Path(Step):
 
     def _seen(self, on: Context, entry: Entry) -> Observation:
         reason = "; ".join(self.reasons(on, entry))
-        return Observation(satisfied=not reason, before=self.described(on, entry), reason=reason)
+        partial = bool(reason) and self.half_made(entry)
+        return Observation(satisfied=not reason, before=self.described(on, entry), partial=partial, reason=reason)
 
 
 class Directory(_Path):
@@ -101,6 +107,10 @@ class Directory(_Path):
                 yield "not there"
             case _:
                 yield f"a {entry.type}, not a folder"
+
+    def half_made(self, entry: Entry) -> bool:
+        """A new folder is root's alone until it has its owner and mode."""
+        return entry.type == "directory" and entry.mode == 0o700 and entry.owner == "root:root"
 
     @classmethod
     def make(cls, steps: Sequence[Self], on: Sequence[Context], before: Sequence[Before]) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - Self is this class here

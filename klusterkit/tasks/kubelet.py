@@ -31,7 +31,9 @@ class Pods(Step):
         there = [entry.path for entry in on.host.stat(*FOLDERS) if entry.type == "directory"]
         missing = [path for path in FOLDERS if path not in there]
         reason = f"{', '.join(missing)} not there" if missing else ""
-        return Observation(satisfied=not missing, before={"folders": there}, reason=reason)
+        # Some and not all: what an apply that was cut between two of them leaves.
+        partial = bool(missing) and bool(there)
+        return Observation(satisfied=not missing, before={"folders": there}, partial=partial, reason=reason)
 
     def apply(self, on: Context, before: Before) -> None:
         """Make those that aren't there."""
