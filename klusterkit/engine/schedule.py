@@ -35,10 +35,10 @@ class Schedule:
         self._running: set[str] = set()
         self._ready = _Ready(plan.budgets)
         self._index = {task.id: number for number, task in enumerate(plan.tasks)}
-        graph = plan.graph if direction is Direction.FORWARD else plan.graph.reverse(copy=False)
-        self._next = graph.successors
-        self._waiting_for: dict[str, int] = dict(graph.in_degree())
         self._forward = direction is Direction.FORWARD
+        before = {task.id: list(dict.fromkeys(task.needs)) for task in plan.tasks}
+        self._next, waits = (plan.needed_by, before) if self._forward else (before, plan.needed_by)
+        self._waiting_for = {task_id: len(others) for task_id, others in waits.items()}
         self._settled = frozenset(settled)
         self._left = len(plan.tasks) - len(self._settled)
         self._arrive(task_id for task_id, waits in list(self._waiting_for.items()) if waits == 0)
@@ -55,7 +55,7 @@ class Schedule:
 
     def _released_by(self, task_id: str) -> list[str]:
         released: list[str] = []
-        for after in self._next(task_id):
+        for after in self._next[task_id]:
             self._waiting_for[after] -= 1
             if self._waiting_for[after] == 0:
                 released.append(after)
