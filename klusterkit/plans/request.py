@@ -40,6 +40,8 @@ class Options(BaseModel):
 
     uploads: int = 4
     """In all: they share this machine's processors and link."""
+    uploads_each: int = 2
+    """To each host: what comes first is unpacked while the rest comes (lab: kubelet started after 12 s, not 16)."""
     imports: int = 2
     """Images on each host; unpacking one takes a processor."""
 

@@ -35,13 +35,14 @@ def _import(target: Target, reference: str, preflight: str, containerd: str) -> 
         containerd,
         cost=0.2 + artifact.size / IMPORT_SPEED,
         timeout=600.0,
-        budgets=(_imports(target),),
+        budgets=(_budget(target, "imports", target.request.options.imports),),
     )
 
 
-def _imports(target: Target) -> str:
-    budget = f"imports/{target.machine.name}"
-    target.tasks.draft.budgets.setdefault(budget, target.request.options.imports)
+def _budget(target: Target, what: str, units: int) -> str:
+    """One of the host's own."""
+    budget = f"{what}/{target.machine.name}"
+    target.tasks.draft.budgets.setdefault(budget, units)
     return budget
 
 
@@ -54,7 +55,7 @@ def upload(target: Target, path: str, name: str, *needs: str) -> str:
         *needs,
         cost=0.02 + artifact.size / UPLOAD_SPEED,
         timeout=3600.0,
-        budgets=("uploads",),
+        budgets=("uploads", _budget(target, "uploads", target.request.options.uploads_each)),
     )
 
 

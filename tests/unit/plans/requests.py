@@ -56,5 +56,7 @@ def requests(draw: st.DrawFn, most_workers: int = 2) -> CreateRequest:
         artifacts=artifacts(cluster),
         lineage="6c7d3c0e-0000-4000-8000-000000000000",
         serial=draw(st.integers(0, 10_000)),
-        options=Options(uploads=draw(st.integers(1, 8)), imports=draw(st.integers(1, 4))),
+        options=Options(
+            uploads=draw(st.integers(1, 8)), uploads_each=draw(st.integers(1, 4)), imports=draw(st.integers(1, 4))
+        ),
     )
