@@ -107,7 +107,9 @@ class PrivateHost:
         Path(HOME).mkdir(mode=0o700, parents=True, exist_ok=True)
         script = START.format(folder=self.folder, home=HOME, root_shell=self._root_shell)
         namespaces = ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        self._process = subprocess.Popen(["unshare", *namespaces, "sh", "-c", script], start_new_session=True)
+        # It ends with us, however we end; with the thread that starts it, to be exact, so that has to be a lasting one.
+        command = ["setpriv", "--pdeathsig", "KILL", "unshare", *namespaces, "sh", "-c", script]
+        self._process = subprocess.Popen(command, start_new_session=True)
         _until(self._answers, "sshd doesn't start")
 
     def power_off(self) -> None:

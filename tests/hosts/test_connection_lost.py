@@ -50,8 +50,14 @@ def test_a_host_that_comes_back_in_time_is_waited_for(own_host):
         host = fleet["h"]
         host.connect()
         own_host.power_off()
-        threading.Timer(2, own_host.start).start()
-        assert host.stat("/etc")[0].type == "directory"
+        found = []
+        waiter = threading.Thread(target=lambda: found.append(host.stat("/etc")[0].type))
+        waiter.start()
+        time.sleep(2)
+        assert not found
+        own_host.start()
+        waiter.join()
+        assert found == ["directory"]
 
 
 def test_a_host_that_does_not_come_back_is_given_up_after_the_patience(own_host):
