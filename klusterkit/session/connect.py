@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import socket
 from collections.abc import Generator, Iterable, Sequence
@@ -9,9 +10,11 @@ from contextlib import contextmanager
 
 from klusterkit.cluster import Machine
 from klusterkit.engine.errors import UsageError
+from klusterkit.engine.host import Host
 from klusterkit.engine.journal import Journal
 from klusterkit.engine.plan import Plan
 from klusterkit.hosts import Fleet, HostKeys, Lease, Login, PrivateKey, Question, Target, load_private_key
+from klusterkit.hosts.lease import FENCE
 from klusterkit.session.hold import Hold
 from klusterkit.tasks import preflight
 
@@ -44,13 +47,8 @@ def _keys(hold: Hold) -> HostKeys:
 
 @contextmanager
 def fleet_for_run(hold: Hold, journal: Journal) -> Generator[Fleet]:
-    """The hosts of a run, each locked for it, and refused if it has seen a later state than this one.
-
-    What hosts remember is the serial that the state will have when the run has ended: a copy of the state from before
-    the run proposes the same one with another run, and is refused.
-    """
-    lease = Lease(hold.snapshot.lineage, hold.snapshot.serial + 1, who(), journal.run)
-    with _fleet(hold, _machines_of(hold, journal.plan), _keys(hold), lease) as fleet:
+    """The hosts of a run, each locked for it, and refused if it has seen a later state than this one."""
+    with _fleet(hold, _machines_of(hold, journal.plan), _keys(hold), _lease(hold, journal.run)) as fleet:
         yield fleet
 
 
@@ -70,7 +68,7 @@ def fleet_for_machines(hold: Hold, machines: Sequence[Machine]) -> Generator[Fle
 
 @contextmanager
 def fleet_for_meeting(hold: Hold, machines: Sequence[Machine]) -> Generator[Fleet]:
-    """Machines that may be new: keys that the operator accepts are pinned in the state at the end."""
+    """Machines that may be new: keys that the operator accepts are pinned in the state at the end, if all went well."""
     keys = _keys(hold)
     with _fleet(hold, machines, keys) as fleet:
         yield fleet
@@ -80,6 +78,24 @@ def fleet_for_meeting(hold: Hold, machines: Sequence[Machine]) -> Generator[Flee
     if new := [line for line in dict.fromkeys(met) if line not in known]:
         snapshot = hold.snapshot
         hold.state.fold(snapshot.model_copy(update={"host_keys": [*snapshot.host_keys, *new]}))
+
+
+def refuse_passed(hold: Hold, host: Host) -> None:
+    """Look whether a host has seen a later state of this cluster than ours, or belongs to another cluster.
+
+    A run finds that as well, but only when it has begun.
+
+    Raises:
+        StaleState, ForeignCluster.
+    """
+    with contextlib.suppress(FileNotFoundError):  # no run has changed it yet
+        _lease(hold).check(host.read(FENCE), host.name)
+
+
+def _lease(hold: Hold, run: str = "") -> Lease:
+    # What hosts remember is the serial that the state will have when the run has ended: a copy of the state from before
+    # the run proposes the same one with another run, and is refused.
+    return Lease(hold.snapshot.lineage, hold.snapshot.serial + 1, f"{who()}, {hold.state.path}", run)
 
 
 def _machines_of(hold: Hold, plan: Plan) -> list[Machine]:

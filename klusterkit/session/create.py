@@ -11,9 +11,10 @@ from klusterkit.cluster import Architecture, Cluster, Machine, Taint, artifacts_
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.facts import Facts
 from klusterkit.engine.plan import Plan
+from klusterkit.hosts import Fleet
 from klusterkit.plans.create import compile_create, extra_artifacts
 from klusterkit.plans.request import ArtifactFile, CreateRequest, refusals
-from klusterkit.session.connect import fleet_for_meeting
+from klusterkit.session.connect import fleet_for_meeting, refuse_passed
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
 from klusterkit.session.supplies import supply
@@ -51,19 +52,22 @@ def plan_create(hold: Hold, wanted: Wanted) -> Plan:
     hold.refuse_run_in_progress()
     cluster = hold.the_cluster()
     machines = _machines(hold, cluster, wanted)
-    facts = _facts(hold, machines)
-    request = CreateRequest(
-        cluster=cluster,
-        machines=machines,
-        existing=tuple(hold.machines),
-        facts=facts,
-        artifacts=_artifacts(hold, cluster, machines, facts.values()),
-        lineage=hold.snapshot.lineage,
-        serial=hold.snapshot.serial,
-        operation=wanted.operation,
-    ).checked()
-    _refuse(hold, request)
-    return compile_create(request)
+    # All of it before the keys of the machines are pinned: where anything is refused, the state stays as it was.
+    with fleet_for_meeting(hold, machines) as fleet:
+        facts = _facts(hold, fleet, machines)
+        request = CreateRequest(
+            cluster=cluster,
+            machines=machines,
+            existing=tuple(hold.machines),
+            facts=facts,
+            artifacts=_artifacts(hold, cluster, machines, facts.values()),
+            lineage=hold.snapshot.lineage,
+            serial=hold.snapshot.serial,
+            operation=wanted.operation,
+        ).checked()
+        _refuse(hold, request)
+        plan = compile_create(request)
+    return plan.changed(serial=hold.snapshot.serial)
 
 
 def _machines(hold: Hold, cluster: Cluster, wanted: Wanted) -> tuple[Machine, ...]:
@@ -104,13 +108,14 @@ def _taint(text: str) -> Taint:
     return Taint.of(key=key, value=value, effect=effect)
 
 
-def _facts(hold: Hold, machines: Sequence[Machine]) -> dict[str, Facts]:
+def _facts(hold: Hold, fleet: Fleet, machines: Sequence[Machine]) -> dict[str, Facts]:
     names = [machine.name for machine in machines]
-    with fleet_for_meeting(hold, machines) as fleet, ThreadPoolExecutor(AT_ONCE) as pool:
 
-        def facts(name: str) -> Facts:
-            return fleet[name].facts()
+    def facts(name: str) -> Facts:
+        refuse_passed(hold, fleet[name])
+        return fleet[name].facts()
 
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         return dict(zip(names, pool.map(facts, names), strict=True))
 
 

@@ -30,5 +30,11 @@ class RunInProgress(PermanentError):
     exit_code: ClassVar[int] = 6
 
 
+class RunCutShort(PermanentError):
+    """A run has begun, and its journal can't be written any more: a full disk, say. All that it was told is kept."""
+
+    exit_code: ClassVar[int] = 6
+
+
 class NoRun(UsageError):
     """There is no run to go on with or to take back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, MutableMapping
@@ -12,6 +13,7 @@ import structlog
 
 from klusterkit.engine.events import Event, Sink
 from klusterkit.session.masking import Mask
+from klusterkit.state.disk import writing
 
 
 def log_folder(state: Path) -> Path:
@@ -20,13 +22,18 @@ def log_folder(state: Path) -> Path:
 
 
 class RunLog:
-    """The log of one run. Whatever it writes is masked first. Closed with :meth:`close`."""
+    """The log of one run. Whatever it writes is masked first. Closed with :meth:`close`.
+
+    Raises:
+        StateNotWritable: it can't be opened.
+    """
 
     def __init__(self, state: Path, run: str, mask: Mask, *, debug: bool = False) -> None:
         folder = log_folder(state)
-        folder.mkdir(mode=0o700, exist_ok=True)
         self.path = folder / f"{run}.jsonl"
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        with writing(self.path):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._file = os.fdopen(descriptor, "w", buffering=1)
         self._echo: TextIO | None = sys.stderr if debug else None
         self._log = structlog.wrap_logger(
@@ -51,10 +58,10 @@ class RunLog:
         self._log.debug(event, **fields)
 
     def close(self) -> None:
-        """Flush and close the file."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        """Flush and close the file. A disk that is full has been told of by the journal, which is what counts."""
+        with contextlib.suppress(OSError), self._file:
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
 
 class _Both:
@@ -80,10 +87,11 @@ def _masking(mask: Mask) -> Callable[[Any, str, Any], Any]:
 
 
 def tee(*sinks: Sink) -> Sink:
-    """Tell each of them."""
+    """Tell each of them, also when one before fails: a log on a full disk, a view without its terminal."""
 
     def tell(event: Event) -> None:
         for sink in sinks:
-            sink(event)
+            with contextlib.suppress(Exception):
+                sink(event)
 
     return tell

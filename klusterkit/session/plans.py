@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 from klusterkit import tasks
-from klusterkit.engine.errors import UsageError
+from klusterkit.engine.errors import PlanInvalid, UsageError
 from klusterkit.engine.plan import Plan
+
+AGAIN = "make a new one with `cctl plan … --out FILE`"
 
 _ = tasks  # importing it registers the kinds of steps that a plan may name
 
@@ -33,4 +35,7 @@ def load_plan(path: Path) -> Plan:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text"
         raise UsageError(f"the plan {path} can't be read: {why}", hint="make one: `cctl plan … --out FILE`") from None
-    return Plan.from_yaml(text)
+    try:
+        return Plan.from_yaml(text)
+    except PlanInvalid as error:
+        raise PlanInvalid(f"{path}: {error.message}", hint=error.hint or AGAIN) from None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal, cast
 
 from klusterkit.bundle import ArtifactStore
@@ -17,10 +18,11 @@ from klusterkit.engine.runner import Report, Runner
 from klusterkit.hosts import Fleet
 from klusterkit.hosts.lease import FENCE
 from klusterkit.session.connect import fleet_for_run, who
-from klusterkit.session.errors import NoRun
+from klusterkit.session.errors import NoRun, RunCutShort
 from klusterkit.session.hold import Hold
 from klusterkit.session.log import RunLog, tee
 from klusterkit.session.staleness import refuse_stale
+from klusterkit.state import StateError
 
 Choice = Literal["adopt", "retry", "skip"]
 
@@ -76,6 +78,26 @@ def _decide(journal: Journal, decisions: Mapping[str, Choice]) -> None:
 
 
 def _walk(hold: Hold, journal: Journal, direction: Direction, tell: Sink, running: Callable[[Runner], None]) -> Report:
+    with _told_as_resumable(hold):
+        return _walked(hold, journal, direction, tell, running)
+
+
+@contextmanager
+def _told_as_resumable(hold: Hold) -> Generator[None]:
+    """What began is in the journal, whether its disk is full now or not."""
+    try:
+        yield
+    except StateError as error:
+        operation = hold.state.records[0]["plan"]["operation"]
+        raise RunCutShort(
+            f"'{operation}' had to stop: {error.message}",
+            hint=f"{error.hint}; `cctl resume` goes on from there, `cctl rollback` takes it back",
+        ) from error
+
+
+def _walked(
+    hold: Hold, journal: Journal, direction: Direction, tell: Sink, running: Callable[[Runner], None]
+) -> Report:
     log = RunLog(hold.state.path, journal.run, hold.mask, debug=hold.settings.debug)
     try:
         with fleet_for_run(hold, journal) as fleet:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from klusterkit.engine.executor import Call, LocalExecutor, Outcome, Verb
 from klusterkit.engine.plan import Plan
-from klusterkit.session.connect import fleet_for_looking
+from klusterkit.session.connect import fleet_for_looking, refuse_passed
 from klusterkit.session.errors import PlanStale
 from klusterkit.session.hold import Hold
 
@@ -39,7 +39,10 @@ def _digest(outcome: Outcome) -> str:
 
 
 def refuse_stale(hold: Hold, plan: Plan) -> None:
-    """Raise ``PlanStale`` if the state, the facts of a host, or what the steps saw is no longer what it was."""
+    """Raise ``PlanStale`` if the state, the facts of a host, or what the steps saw is no longer what it was.
+
+    Raises ``StaleState`` where it is the other way round: a host has seen a later state.
+    """
     snapshot = hold.snapshot
     if plan.lineage != snapshot.lineage:
         raise PlanStale(
@@ -60,6 +63,7 @@ def refuse_stale(hold: Hold, plan: Plan) -> None:
 def _refuse_moved_facts(hold: Hold, plan: Plan) -> None:
     with fleet_for_looking(hold, plan) as fleet:
         for host, planned in plan.facts.items():
+            refuse_passed(hold, fleet(host))
             now = json.loads(json.dumps(fleet(host).facts().stable()))
             moved = sorted(name for name in planned if now.get(name) != planned[name])
             if moved:
