@@ -108,7 +108,7 @@ class Cluster(Model):
                 raise InvalidCluster(
                     f"the {name} {network} holds the host's address: other hosts could not reach it any more",
                     where=where,
-                    hint=f"choose a {name} that no host's address is in: `cctl create cluster` in a new state file (--state)",
+                    hint=f"choose a {name} that no host's address is in: `cctl create cluster --state NEW-FILE`",
                 )
 
     def check_node_count(self, count: int) -> None:

@@ -206,7 +206,7 @@ def _networks(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:
                 yield Refusal(
                     what=f"the {name} {network} {held}",
                     seen=f"the host has {there}",
-                    hint=f"choose a {name} that nothing in the site uses: `cctl create cluster` in a new state file (--state)",
+                    hint=f"choose a {name} that nothing in the site uses: `cctl create cluster --state NEW-FILE`",
                 )
 
 
