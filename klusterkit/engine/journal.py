@@ -165,8 +165,8 @@ class Store(Protocol):
 class Journal:
     """The records of one run, and what they say. Safe to use from many threads."""
 
-    def __init__(self, store: Store) -> None:
-        """Replay what the store holds. Its first record has to be a ``run``."""
+    def __init__(self, store: Store, plan: Plan | None = None) -> None:
+        """Replay what the store holds. Its first record has to be a ``run``; ``plan`` is that record's, if at hand."""
         self._store = store
         self._lock = threading.Lock()
         self._sealed = False
@@ -176,7 +176,7 @@ class Journal:
         self.run = records[0].run
         self.who = records[0].who or ""
         self.began = records[0].at
-        self.plan = Plan.parse(records[0].plan)
+        self.plan = plan or Plan.parse(records[0].plan)
         self.direction = Direction.FORWARD
         self._states: dict[str, TaskState] = {}
         for record in records[1:]:
@@ -187,9 +187,9 @@ class Journal:
         """Begin a run: the plan is on disk before anything acts. The store must hold no other run."""
         if store.records:
             raise ValueError("another run is in progress")
-        record = Record(record="run", at=time.time(), run=run, plan={**plan.spec(), "digest": plan.digest}, who=who)
-        store.append(record.data())
-        return cls(_Opened(store, record))
+        spec = {**plan.checked().spec(), "digest": plan.digest}
+        store.append(Record(record="run", at=time.time(), run=run, plan=spec, who=who).data())
+        return cls(store, plan)  # reading it back takes as long as compiling it
 
     def __getitem__(self, task: str) -> TaskState:
         return self._states.get(task, _PENDING)
@@ -237,14 +237,6 @@ class Journal:
 def _known(data: Mapping[str, Any]) -> dict[str, Any]:
     """Without what the store adds to a record of ours (its number, its place in the hash chain)."""
     return {name: value for name, value in data.items() if name in Record.model_fields}
-
-
-class _Opened:
-    """The store of a run that was opened a moment ago, without reading the plan back from it."""
-
-    def __init__(self, store: Store, first: Record) -> None:
-        self.records: Sequence[Mapping[str, Any]] = [first.data()]
-        self.append = store.append
 
 
 _PENDING = TaskState()
