@@ -61,7 +61,8 @@ def kubelet_files(target: Target, prepared: Prepared) -> Kubelet:
 def start_kubelet(target: Target, prepared: Prepared, ready: Kubelet, images: Needs, *needs: Needs) -> str:
     """Start it, when every image is there that it starts pods from: it may have nowhere to pull one from."""
     add = target.tasks.add
-    pods = add("kubelet/pods", _PODS, prepared.containerd, prepared.network, ready.kubernetes)
+    # What pods are connected by stays until they are ended: an address that a live pod has would be given again.
+    pods = add("kubelet/pods", _PODS, prepared.containerd, prepared.network, prepared.plugins, ready.kubernetes)
     return add(
         "kubelet/start",
         service("kubelet.service", ready.configuration),

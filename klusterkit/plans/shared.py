@@ -13,8 +13,8 @@ from klusterkit.tasks.files import Directory, TextFile
 from klusterkit.tasks.systemd import Service, Unit
 from klusterkit.tasks.tree import Tree
 
-UPLOAD_SPEED = 150e6
-"""Bytes a second over one connection between two processors (lab, November 2026)."""
+UPLOAD_SPEED = 60e6
+"""Bytes a second of one upload while another comes and a third is unpacked, on two processors (lab)."""
 IMPORT_SPEED = 130e6
 """Bytes a second that containerd unpacks, with one processor to itself (lab)."""
 
