@@ -75,24 +75,22 @@ class Jobs:
     def stop(self, key: str, patience: float = 10.0) -> None:
         """End it and all that it started: politely first, after ``patience`` seconds not."""
         record = _record(key)
-        for signal, seconds in (("TERM", patience), ("KILL", patience)):
-            deadline, pause = time.monotonic() + seconds, FIRST_POLL
-            script = b"kk_job_signal %s %s" % (word(record), signal.encode())
-            while self._link.call(script).rc == 0:
-                if time.monotonic() > deadline:
-                    break
-                time.sleep(pause)
-                pause = min(LAST_POLL, pause * 1.3)
-                script = b"kk_job_signal %s 0" % word(record)
-            else:
-                return self._await_record(record)
+        if any(self._stopped(record, signal, patience) for signal in (b"TERM", b"KILL")):
+            return
         raise CommandFailed(f"{key} can't be ended", host=self._link.name, hint="it doesn't react to SIGKILL")
 
-    def _await_record(self, record: str) -> None:
-        """Until the watcher has written down how it ended."""
-        deadline = time.monotonic() + 10.0
-        while self._look(record).status == "running" and time.monotonic() < deadline:
-            time.sleep(FIRST_POLL)
+    def _stopped(self, record: str, signal: bytes, patience: float) -> bool:
+        """Whether this signal, given once, ended it in time. Its watcher may be about to start it only now."""
+        deadline, pause, given = time.monotonic() + patience, FIRST_POLL, False
+        while time.monotonic() < deadline:
+            script = b"kk_job_signal %s %s" % (word(record), b"0" if given else signal)
+            alive = self._link.call(script).rc == 0
+            if not alive and self._look(record).status != "running":
+                return True
+            given = given or alive
+            time.sleep(pause)
+            pause = min(LAST_POLL, pause * 1.3)
+        return False
 
     def _start(self, record: str, argv: Sequence[str], stdin: bytes, timeout: float) -> None:
         """Start it. Repeating that is safe: the second start finds the record of the first."""

@@ -88,10 +88,24 @@ def test_stopping_ends_all_that_the_program_started_even_in_other_sessions(own_h
         waiter.start()
         until(lambda: len(own_host.command_lines("sleep 7654")) >= 1)
         fleet["h"].job_stop("r/t/1")
-        assert own_host.command_lines("7654") == []
+        assert [line for line in own_host.command_lines("7654") if "klusterkit-job" not in line] == []
         assert fleet["h"].job_state("r/t/1").status == "ended"
         waiter.join(10)
         assert not waiter.is_alive()
+
+
+def test_stopping_ends_a_program_that_is_only_just_being_started(own_host):
+    with own_host.fleet() as fleet, own_host.fleet() as other:
+        for turn in range(8):
+            key = f"r/t/{turn}"
+            waiter = threading.Thread(target=lambda key=key: other["h"].job(key, ["sleep", "7654"]))
+            waiter.start()
+            until(lambda key=key: fleet["h"].job_state(key).status == "running")
+            fleet["h"].job_stop(key)
+            assert [line for line in own_host.command_lines("7654") if "klusterkit-job" not in line] == []
+            assert fleet["h"].job_state(key).completed.rc == 143
+            waiter.join(10)
+            assert not waiter.is_alive()
 
 
 def test_the_timeout_counts_from_the_start_and_needs_nobody_who_waits(own_host):
