@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.operator import Lab, Operator
 from tests.cluster.sampler import Sampler
+from tests.support.lab import Lab
+from tests.support.operator import Operator
 
 
 @pytest.fixture(scope="session")

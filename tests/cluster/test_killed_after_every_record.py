@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.cluster.operator import Operator, nodes_ready
+from tests.support.operator import Operator, nodes_ready
 
 pytestmark = [pytest.mark.cluster, pytest.mark.sweep]
 

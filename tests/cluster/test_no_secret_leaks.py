@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from klusterkit.state import IdentityFile, StateFile
-from tests.cluster.operator import Operator
+from tests.support.operator import Operator
 
 pytestmark = pytest.mark.cluster
 

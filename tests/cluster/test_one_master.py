@@ -7,7 +7,7 @@ import json
 import pytest
 import yaml
 
-from tests.cluster.operator import Operator, nodes_ready
+from tests.support.operator import Operator, nodes_ready
 
 pytestmark = pytest.mark.cluster
 

@@ -9,38 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-LAB = str(ROOT / "lab" / "lab")
+from tests.support.lab import Lab
+
 PROGRAMS = Path(sys.executable).parent
-
-
-@dataclass
-class Lab:
-    """An instance of the lab with hosts of its own."""
-
-    instance: str
-
-    def __call__(self, *arguments: str, check: bool = True) -> str:
-        """Run a command of the lab; returns what it printed."""
-        command = [LAB, "--instance", self.instance, *arguments]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert not check or ended.returncode == 0, f"{command}: {ended.stderr}"
-        return ended.stdout
-
-    @property
-    def env(self) -> dict[str, str]:
-        """What ``lab env`` says."""
-        lines = self("env").splitlines()
-        return dict(line.removeprefix("export ").split("=", 1) for line in lines)
-
-    def address(self, host: str) -> str:
-        """The address of a host."""
-        return self.env[f"LAB_HOST_{host}"]
-
-    def digest(self, host: str) -> set[str]:
-        """Every path of a host as a line, without KlusterKit's own folder."""
-        listing = self("digest", host, "--listing", "--without", "/var/lib/klusterkit")
-        return {line for line in listing.splitlines() if not line.startswith("digest ")}
 
 
 @dataclass
@@ -73,7 +44,7 @@ class Operator:
             "NO_COLOR": "1",
         }
         ssh = self.folder / ".ssh"
-        ssh.mkdir(mode=0o700, exist_ok=True)
+        ssh.mkdir(mode=0o700, parents=True, exist_ok=True)
         (ssh / "known_hosts").write_text(Path(lab["LAB_KNOWN_HOSTS"]).read_text())
         self.key = lab["LAB_SSH_KEY"]
 
