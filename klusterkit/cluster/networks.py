@@ -19,6 +19,11 @@ NODE_BITS_LIMIT = 16
 SERVICE_BITS = (4, 20)
 """Fewest and most bits for hosts in a service network: the DNS address is its tenth, and kube-apiserver takes no
 network of more than 2 to the 20th addresses."""
+KEPT_RANGES: tuple[Network, ...] = tuple(
+    ip_network(text)
+    for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/127", "fe80::/10", "ff00::/8")
+)
+"""Unspecified, loopback, link-local, multicast and reserved addresses (RFC 6890, RFC 4291): no pod can have one."""
 
 
 def parse_address(text: str, where: str = "address") -> Address:
@@ -180,11 +185,10 @@ def check_apart(pods: Network, services: Network) -> None:
 
 
 def _check_range(network: Network, where: str) -> None:
-    first = network.network_address
-    special = network.is_loopback or network.is_multicast or network.is_link_local or first.is_unspecified
-    if special or (network.version == 4 and first.is_reserved):
+    # A network that only contains such a range is as bad as one that lies in it: 169.254.0.0/15 is not link-local.
+    if any(kept.version == network.version and kept.overlaps(network) for kept in KEPT_RANGES):
         raise InvalidCluster(
-            f"{network} is in a range that is kept for another use",
+            f"{network} has addresses that are kept for another use",
             where=where,
             hint="choose a private network, such as 10.2.0.0/16, 172.20.0.0/16, or fd00:2::/56",
         )

@@ -123,6 +123,7 @@ def test_a_network_of_a_special_range_is_never_taken(network: Network) -> None:
         ("127.0.0.0/16", "another use"),
         ("224.0.0.0/16", "another use"),
         ("169.254.0.0/16", "another use"),
+        ("169.254.0.0/15", "another use"),
         ("240.0.0.0/16", "another use"),
         ("0.0.0.0/16", "another use"),
         ("fe80::/56", "another use"),
