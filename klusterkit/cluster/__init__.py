@@ -3,6 +3,7 @@
 from klusterkit.cluster.artifacts import Architecture, Artifact, ArtifactKind, artifacts_for
 from klusterkit.cluster.cluster import CLUSTER_NAME, Cluster
 from klusterkit.cluster.cni import CNI
+from klusterkit.cluster.credential import Credential
 from klusterkit.cluster.endpoint import Endpoint
 from klusterkit.cluster.errors import InvalidCluster
 from klusterkit.cluster.machine import Machine, Role, Taint, machine_name
@@ -29,6 +30,7 @@ __all__ = [
     "Artifact",
     "ArtifactKind",
     "Cluster",
+    "Credential",
     "Endpoint",
     "InvalidCluster",
     "Machine",

@@ -12,6 +12,8 @@ from typing import Any, cast
 from klusterkit.cluster.errors import InvalidCluster
 
 API_VERSION = "cluster.x-k8s.io/v1beta2"
+OWN_API_VERSION = "klusterkit.io/v1alpha1"
+"""Of kinds that Cluster API has not."""
 CLUSTER_LABEL = "cluster.x-k8s.io/cluster-name"
 CONTROL_PLANE_LABEL = "cluster.x-k8s.io/control-plane"
 RESERVED_LABELS = "cluster.x-k8s.io/"

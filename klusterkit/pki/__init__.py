@@ -10,6 +10,7 @@ from klusterkit.pki.errors import InvalidAuthority, InvalidLeaf, PKIError
 from klusterkit.pki.kubeconfig import kubeconfig
 from klusterkit.pki.layout import AuthorityName, Place, certificate_place
 from klusterkit.pki.leaf import Leaf, Usage
+from klusterkit.pki.life import Life, life
 from klusterkit.pki.service_account import create_service_account_key
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "InvalidLeaf",
     "Issued",
     "Leaf",
+    "Life",
     "PKIError",
     "Place",
     "Usage",
@@ -26,4 +28,5 @@ __all__ = [
     "check",
     "create_service_account_key",
     "kubeconfig",
+    "life",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -12,36 +12,55 @@ from klusterkit.report.screen import columns
 
 _NONE = "-"
 
-
-def clusters(found: Iterable[Cluster], *, wide: bool = False) -> Table:
-    """Clusters, one row each."""
-    more = ("CNI", "DNS DOMAIN") if wide else ()
-    table = columns("NAME", "VERSION", "ENDPOINT", "POD NETWORK", "SERVICE NETWORK", *more)
-    for cluster in found:
-        endpoint = str(cluster.endpoint or _NONE)
-        networks = (str(cluster.pod_network), str(cluster.service_network))
-        rest = (cluster.cni.kind, cluster.dns_domain) if wide else ()
-        table.add_row(cluster.name, cluster.kubernetes_version.tag, endpoint, *networks, *rest)
-    return table
+Object = Mapping[str, Any]
 
 
-def machines(found: Iterable[Machine], *, wide: bool = False) -> Table:
-    """Machines, one row each."""
-    more = ("SSH", "LABELS", "TAINTS") if wide else ()
-    table = columns("NAME", "ADDRESS", "ROLES", "NODE", "VERSION", *more)
-    for machine in found:
-        ssh = f"{machine.user}@{machine.address}:{machine.port}"
-        labels = ",".join(f"{key}={value}" for key, value in machine.labels.items()) or _NONE
-        rest = (ssh, labels, ",".join(map(str, machine.taints)) or _NONE) if wide else ()
-        version = machine.version.tag if machine.version else _NONE
-        roles = ",".join(machine.roles)
-        table.add_row(machine.name, str(machine.address), roles, machine.node_name or _NONE, version, *rest)
-    return table
+def table(kind: str, objects: Sequence[Object], *, wide: bool = False, prefix: str = "") -> Table:
+    """Objects of one kind, one row each.
+
+    Args:
+        kind: ``cluster``, ``machine`` or ``credential``.
+        objects: in the shape of Cluster API.
+        wide: with all columns.
+        prefix: before each name, to tell kinds from each other where there are several.
+    """
+    headings, more, row = _KINDS[kind]
+    found = columns("NAME", *headings, *(more if wide else ()))
+    for each in objects:
+        name, *cells = row(each)
+        found.add_row(f"{prefix}{name}", *cells[: len(found.columns) - 1])
+    return found
 
 
-def credentials(found: Iterable[Mapping[str, Any]]) -> Table:
-    """Credentials: whom to log in as, and with which key; never the key."""
-    table = columns("NAME", "USER", "KEY")
-    for credential in found:
-        table.add_row(credential["name"], credential["user"], credential.get("fingerprint", _NONE))
-    return table
+def _cluster(data: Object) -> list[str]:
+    cluster = Cluster.from_object(data)
+    networks = (str(cluster.pod_network), str(cluster.service_network))
+    endpoint = str(cluster.endpoint or _NONE)
+    return [cluster.name, cluster.kubernetes_version.tag, endpoint, *networks, cluster.cni.kind, cluster.dns_domain]
+
+
+def _machine(data: Object) -> list[str]:
+    machine = Machine.from_object(data)
+    labels = ",".join(f"{key}={value}" for key, value in machine.labels.items()) or _NONE
+    return [
+        machine.name,
+        str(machine.address),
+        ",".join(machine.roles),
+        machine.node_name or _NONE,
+        machine.version.tag if machine.version else _NONE,
+        f"{machine.user}@{machine.address}:{machine.port}",
+        labels,
+        ",".join(map(str, machine.taints)) or _NONE,
+    ]
+
+
+def _credential(data: Object) -> list[str]:
+    return [data["metadata"]["name"], data["spec"]["user"], data.get("status", {}).get("fingerprint", _NONE)]
+
+
+_KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], Callable[[Object], list[str]]]] = {
+    "cluster": (("VERSION", "ENDPOINT", "POD NETWORK", "SERVICE NETWORK"), ("CNI", "DNS DOMAIN"), _cluster),
+    "machine": (("ADDRESS", "ROLES", "NODE", "VERSION"), ("SSH", "LABELS", "TAINTS"), _machine),
+    "credential": (("USER", "KEY"), (), _credential),
+}
+"""Columns after the name, those that only ``-o wide`` has, and what fills them all."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # what a command doesn't need isn't imported: `cctl get` has 
     from klusterkit.engine.journal import Journal
     from klusterkit.engine.plan import Plan
     from klusterkit.engine.runner import Report, Runner
+    from klusterkit.session.access import Given
     from klusterkit.session.runs import Choice
     from klusterkit.session.status import StatusReport
     from klusterkit.state import Snapshot
@@ -66,6 +67,12 @@ class Session:
     def history(self) -> Sequence[Mapping[str, Any]]:
         """Finished runs in brief, oldest first; see :func:`klusterkit.session.runs.brief_of`."""
         return self.snapshot.runs
+
+    def objects(self, kind: str, names: Sequence[str] = (), addresses: Collection[str] = ()) -> list[dict[str, Any]]:
+        """The objects of a kind; see :func:`klusterkit.session.catalogue.objects_of`."""
+        from klusterkit.session.catalogue import objects_of
+
+        return objects_of(self._hold, kind, names, addresses)
 
     def create_credential(self, user: str, private_key: Path, passphrase: Callable[[], str] | None = None) -> None:
         """Keep the login for all machines."""
@@ -135,11 +142,17 @@ class Session:
         if self._runner:
             self._runner.stop_now()
 
-    def kubeconfig(self) -> str:
-        """A new administrator's kubeconfig. It is a secret."""
-        from klusterkit.session.access import admin_kubeconfig
+    def kubeconfig(self, **wanted: Any) -> str:
+        """A new administrator's kubeconfig (the fields of ``session.access.WantedAccess``). It is a secret."""
+        from klusterkit.session.access import WantedAccess, admin_kubeconfig
 
-        return admin_kubeconfig(self._hold)
+        return admin_kubeconfig(self._hold, WantedAccess(**wanted))
+
+    def give_access(self, **wanted: Any) -> Given:
+        """Write the cluster into a kubeconfig (the fields of :class:`klusterkit.session.access.WantedAccess`)."""
+        from klusterkit.session.access import WantedAccess, give_access
+
+        return give_access(self._hold, WantedAccess(**wanted))
 
     def status(self) -> StatusReport:
         """How far the run in progress is, and what each machine is like."""

@@ -1,79 +1,70 @@
-"""Show the cluster, its machines, or the credential.
+"""Show clusters, machines, credentials: what the state file has.
 
-It is what the state file has: no host is asked. No secret is shown.
+WHAT is cluster, machine, credential (or clusters, cl, machines, ma, credentials, cred), several with commas, or all.
+No host is asked, and no secret is shown. What `-o yaml` writes can be edited and given back to `cctl apply -f`.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from klusterkit.cli.kinds import Asked, asked
 from klusterkit.cli.options import Common, Output
 
 if TYPE_CHECKING:
-    from klusterkit.session import Session
+    from rich.console import Console
 
-
-class What(StrEnum):
-    """What there is to get."""
-
-    CLUSTER = "cluster"
-    MACHINE = "machine"
-    CREDENTIAL = "credential"
+Objects = list[dict[str, Any]]
 
 
 def run(
-    what: Annotated[What, typer.Argument(metavar="WHAT", help="cluster, machine or credential")], common: Common
+    words: Annotated[list[str], typer.Argument(metavar="WHAT [NAME…]", help="A kind, or WHAT/NAME")],
+    common: Common,
+    ip: Annotated[
+        list[str] | None, typer.Option("--ip", metavar="ADDRESS", help="Only machines with this address")
+    ] = None,
 ) -> None:
     """Read, show."""
     from klusterkit.cli.notices import say_notices
+    from klusterkit.report.screen import aside, output
     from klusterkit.session import Session
 
     form = common.show_as(Output.WIDE, Output.JSON, Output.YAML, Output.NAME)
+    wanted = asked(words)
     with Session.open(common.settings()) as session:
         say_notices(session, common)
-        objects = _objects(session, what)
-        if form is Output.NAME:
-            typer.echo("".join(f"{what}/{_name(each)}\n" for each in objects), nl=False)
-        elif form in (Output.JSON, Output.YAML):
-            from klusterkit.cli.structured import write
+        found = [(each, session.objects(each.kind, each.names, addresses=ip or ())) for each in wanted]
+    if form is Output.NAME:
+        typer.echo(
+            "".join(f"{each.kind}/{one['metadata']['name']}\n" for each, those in found for one in those), nl=False
+        )
+    elif form in (Output.JSON, Output.YAML):
+        from klusterkit.cli.structured import write
 
-            write(objects if what is What.MACHINE else objects[0] if objects else None, form)
-        else:
-            _show(session, what, common)
-
-
-def _objects(session: Session, what: What) -> list[dict[str, Any]]:
-    """As the state file has them. A credential names its secret; the secret itself is elsewhere in the file."""
-    snapshot = session.snapshot
-    match what:
-        case What.CLUSTER:
-            return [snapshot.cluster] if snapshot.cluster else []
-        case What.MACHINE:
-            return snapshot.machines
-        case What.CREDENTIAL:
-            return snapshot.credentials
-
-
-def _name(data: dict[str, Any]) -> str:
-    return str(data["metadata"]["name"] if "metadata" in data else data["name"])
-
-
-def _show(session: Session, what: What, common: Common) -> None:
-    from klusterkit.report.objects import clusters, credentials, machines
-    from klusterkit.report.screen import aside, output
-
-    wide = common.output is Output.WIDE
-    match what:
-        case What.CLUSTER:
-            table = clusters([session.cluster] if session.cluster else [], wide=wide)
-        case What.MACHINE:
-            table = machines(session.machines, wide=wide)
-        case What.CREDENTIAL:
-            table = credentials(session.snapshot.credentials)
-    if table.row_count:
-        output(color=common.color).print(table)
+        write(_data(found), form)
     else:
-        aside(color=common.color).print(f"no {what} yet")
+        _show(found, output(color=common.color), aside(color=common.color), wide=form is Output.WIDE)
+
+
+def _data(found: Sequence[tuple[Asked, Objects]]) -> dict[str, Any]:
+    """As kubectl has it: the object, where one is asked for; else a list."""
+    objects = [one for _, those in found for one in those]
+    if len(objects) == len(found) == 1 and found[0][0].one:
+        return objects[0]
+    return {"apiVersion": "v1", "kind": "List", "items": objects}
+
+
+def _show(found: Sequence[tuple[Asked, Objects]], screen: Console, aside: Console, *, wide: bool) -> None:
+    from klusterkit.report.objects import table
+
+    several = len(found) > 1
+    there = [(each.kind, objects) for each, objects in found if objects]
+    for number, (kind, objects) in enumerate(there):
+        if number:
+            screen.print()
+        screen.print(table(kind, objects, wide=wide, prefix=f"{kind}/" if several else ""))
+    if not there:
+        aside.print(f"no {' or '.join(each.kind for each, _ in found)} yet")

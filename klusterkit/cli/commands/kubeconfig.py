@@ -1,44 +1,61 @@
-"""Write a kubeconfig for the cluster's administrator.
+"""Give kubectl access to the cluster, as its administrator.
 
-Its certificate is new each time, and good for a year. It is a secret: a file is made readable for you alone.
+Without --out and --merge, a new kubeconfig goes to standard output. In a file, the certificate that is there is kept as
+long as it is good: Kubernetes can't revoke one. A kubeconfig is a secret: files are made readable for you alone.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from klusterkit.cli.options import Common
 
+if TYPE_CHECKING:
+    from klusterkit.session.access import Given
+
+
+def _option(name: str, text: str, **more: Any) -> Any:
+    return typer.Option(name, help=text, **more)
+
 
 def run(
     common: Common,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write it there, mode 0600 [standard output]")
+    out: Annotated[Path | None, _option("--out", "A file of the cluster's own", metavar="FILE")] = None,
+    merge: Annotated[
+        bool, _option("--merge", "Into what kubectl reads ($KUBECONFIG or ~/.kube/config), or into --out FILE")
+    ] = False,
+    use: Annotated[bool, _option("--use", "With --merge: make it kubectl's current context")] = False,
+    rotate: Annotated[bool, _option("--rotate", "A new certificate, even if the one there is good")] = False,
+    name: Annotated[
+        str | None, _option("--context", "Name of context, cluster and user there [CLUSTER-admin]", metavar="NAME")
     ] = None,
+    days: Annotated[int, _option("--days", "A new certificate's life", metavar="N", min=1, show_default=True)] = 365,
 ) -> None:
-    """Issue it."""
+    """Issue, write."""
     from klusterkit.cli.notices import say_notices
     from klusterkit.session import Session
 
+    if use and not merge:
+        raise typer.BadParameter("--use goes with --merge")
     with Session.open(common.settings()) as session:
         say_notices(session, common)
-        text = session.kubeconfig()
-    if out is None:
-        typer.echo(text, nl=False)
-    else:
-        _write(out.expanduser(), text)
-        typer.echo(f"kubectl --kubeconfig {out} get nodes", err=True)
+        if out is None and not merge:
+            if rotate:
+                raise typer.BadParameter("--rotate goes with --out or --merge: standard output always gets a new one")
+            typer.echo(session.kubeconfig(context=name, days=days), nl=False)
+            return
+        wanted: dict[str, Any] = {"merge": merge, "use": use, "rotate": rotate, "context": name, "days": days}
+        given = session.give_access(out=out and out.expanduser(), **wanted)
+    _say(given, common, used=use or not merge, named=out)
 
 
-def _write(path: Path, text: str) -> None:
-    """Replace the file as a whole: it is never there half, nor readable for others for a moment."""
-    partial = path.with_name(f"{path.name}.part")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    partial.replace(path)
+def _say(given: Given, common: Common, *, used: bool, named: Path | None) -> None:
+    from klusterkit.report.access import show_given
+    from klusterkit.report.screen import aside
+
+    where = f" --kubeconfig {named}" if named else ""
+    which = "" if used else f" --context {given.context}"
+    show_given(aside(color=common.color), given, f"kubectl{where}{which} get nodes")

@@ -91,6 +91,8 @@ def test_every_command_has_help(path: tuple[str, ...], capsys: pytest.CaptureFix
         ["create", "machine", "--ip", "10.0.0.1", "--role", "king"],
         ["get", "pods"],
         ["resume", "--adopt", "t", "--skip", "t"],
+        ["kubeconfig", "--use"],
+        ["kubeconfig", "--merge", "--days", "0"],
         ["version", "-o", "name"],
         ["version", "-o", "x"],
     ],

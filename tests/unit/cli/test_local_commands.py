@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from klusterkit.cli.cctl import cctl
-from klusterkit.cli.commands.get import What
 from klusterkit.cli.guard import guarded
+from klusterkit.cli.kinds import KINDS
 from klusterkit.cli.options import Output
 
 
@@ -98,15 +98,15 @@ def test_options_of_the_cluster_are_kept(operator: Operator):
 def test_get_shows_tables_data_and_names(begun: Operator):
     assert begun.cctl("get", "cluster").stdout.splitlines()[1].split()[:2] == ["cctl-cluster", "v1.37.2"]
     assert begun.cctl("get", "cluster", "-o", "name").stdout == "cluster/cctl-cluster\n"
-    assert yaml.safe_load(begun.cctl("get", "credential", "-o", "yaml").stdout)["user"] == "root"
-    assert json.loads(begun.cctl("get", "machine", "-o", "json").stdout) == []
+    assert yaml.safe_load(begun.cctl("get", "credential", "-o", "yaml").stdout)["spec"]["user"] == "root"
+    assert json.loads(begun.cctl("get", "machine", "-o", "json").stdout)["items"] == []
     nothing = begun.cctl("get", "machine")
     assert (nothing.stdout, nothing.stderr) == ("", "no machine yet\n")
 
 
 def test_get_never_shows_a_secret(begun: Operator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", str(begun.home))
-    for what, form in product(What, Output):
+    for what, form in product([*KINDS, "all"], Output):
         state = ["--state", str(begun.home / "cctl-state.yaml")]
         assert guarded(cctl(), ["get", what, "-o", form, *state]) == 0
     said = "".join(capsys.readouterr())

@@ -1,0 +1,28 @@
+"""How machines are logged in to. Cluster API has no such object: this is a kind of our own."""
+
+from __future__ import annotations
+
+from klusterkit.cluster.model import Model
+from klusterkit.cluster.objects import OWN_API_VERSION, Object
+
+
+class Credential(Model):
+    """A login for machines. Its private key is a secret of the state file, and named here."""
+
+    name: str
+    user: str
+    """Whom to log in as."""
+    key: str
+    """Name of the secret."""
+    fingerprint: str | None = None
+    """Of the public key, as ``ssh-keygen -l`` prints it."""
+
+    def to_object(self) -> Object:
+        """As an object."""
+        return {
+            "apiVersion": OWN_API_VERSION,
+            "kind": "Credential",
+            "metadata": {"name": self.name},
+            "spec": {"user": self.user, "secretRef": {"name": self.key}},
+            **({"status": {"fingerprint": self.fingerprint}} if self.fingerprint else {}),
+        }
