@@ -87,7 +87,8 @@ class Plan(BaseModel):
     seen: dict[str, str] = {}
     """For each task that was looked at: a digest of what its step observed. Filled when a plan is saved."""
     outcome: dict[str, Any] = {}
-    """What the state will say when the plan is done: objects to add or replace. No meaning for the engine."""
+    """What the state will say when the plan is done: objects to add or replace, and what is ``removed``. No meaning for
+    the engine."""
 
     @cached_property
     def by_id(self) -> dict[str, Task]:

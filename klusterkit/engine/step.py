@@ -77,6 +77,8 @@ class Context:
     run: str
     """Names the run: what it keeps on hosts carries this name."""
     task: str
+    keeper: str = ""
+    """``RUN/TASK`` of an earlier run, where its work is taken back: from the copies that were kept in its name."""
     attempt: int = 1
     undoing: bool = False
     timeout: float = 120.0
@@ -90,15 +92,23 @@ class Context:
     @property
     def key(self) -> str:
         """Names this attempt's long program on the host: a step starts one in ``apply`` and one in ``undo`` at most."""
-        return f"{self.run}/{self.task.replace('/', '.')}/{'undo-' if self.undoing else ''}{self.attempt}"
+        return f"{_names(self.run, self.task)}/{'undo-' if self.undoing else ''}{self.attempt}"
 
     def as_attempt(self, number: int, *, undoing: bool) -> Context:
         """The same place, at another attempt."""
         return replace(self, attempt=number, undoing=undoing)
 
+    def in_the_place_of(self, run: str, task: str) -> Context:
+        """The same place, for taking back what an earlier run's task did. Programs are still this task's own."""
+        return replace(self, keeper=_names(run, task))
+
     def kept(self, path: str) -> str:
         """Where this task keeps what stood at ``path`` before it acted."""
-        return f"{HOME}/kept/{self.run}/{self.task.replace('/', '.')}/{path.strip('/').replace('/', '%')}"
+        return f"{HOME}/kept/{self.keeper or _names(self.run, self.task)}/{path.strip('/').replace('/', '%')}"
+
+
+def _names(run: str, task: str) -> str:
+    return f"{run}/{task.replace('/', '.')}"
 
 
 def _no_secret(name: str) -> bytes:
@@ -139,6 +149,20 @@ class Step(BaseModel):
     def title(self) -> str:
         """What the step does, as the plan says it to a reader: ``write /etc/hosts``."""
         return self.kind
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """Files that it fills with what is in no artifact: written anew, they might hold something else."""
+        return ()
+
+    @property
+    def subject(self) -> str:
+        """What it changes on its host, such as a path or a unit. Steps that change the same thing say the same.
+
+        What the first of them saw there is how the host was. Empty for what isn't the host's own: an object in a
+        cluster, which the host is only a way to.
+        """
+        return ", ".join(self.writes)
 
     def observe(self, on: Context) -> Observation:
         """What is there now. Never changes anything. Works on a host that lacks everything earlier steps bring."""

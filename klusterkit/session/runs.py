@@ -16,13 +16,13 @@ from klusterkit.engine.journal import Direction, Journal, Record, Status
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.runner import Report, Runner
 from klusterkit.hosts import Fleet
-from klusterkit.hosts.lease import FENCE
+from klusterkit.session import ending
 from klusterkit.session.connect import fleet_for_run, who
 from klusterkit.session.errors import NoRun, RunCutShort
 from klusterkit.session.hold import Hold
 from klusterkit.session.log import RunLog, tee
 from klusterkit.session.staleness import refuse_stale
-from klusterkit.state import StateError
+from klusterkit.state import Snapshot, StateError
 
 Choice = Literal["adopt", "retry", "skip"]
 
@@ -112,8 +112,7 @@ def _walked(
             runner = Runner(journal, executor, tee(log.event, tell))
             running(runner)
             report = runner.forward() if direction is Direction.FORWARD else runner.back()
-            if report.outcome == "undone":
-                _let_go(hold, fleet, journal)
+            _end_on_hosts(hold, fleet, journal, report.outcome)
         if report.outcome in ("done", "undone"):
             fold(hold, journal, report)
         return report
@@ -121,23 +120,36 @@ def _walked(
         log.close()
 
 
-def _let_go(hold: Hold, fleet: Fleet, journal: Journal) -> None:
-    """Hosts that the run would have added are as before, and belong to nobody: another state may have them."""
-    ours = {machine.name for machine in hold.machines}
-    for name in journal.plan.hosts:
-        if name not in ours:
-            fleet[name].remove(FENCE)
+def _end_on_hosts(hold: Hold, fleet: Fleet, journal: Journal, outcome: str) -> None:
+    match outcome:
+        case "done":
+            ending.record(fleet, journal)
+            ending.clear(fleet, journal)
+        case "undone":
+            ours = {machine.name for machine in hold.machines}
+            ending.let_go(fleet, journal, [name for name in journal.plan.hosts if name not in ours])
+        case _:
+            pass
 
 
 def fold(hold: Hold, journal: Journal, report: Report) -> None:
     """End the run: its outcome becomes the state, and the journal is empty. Killed before, it is done at the resume."""
     snapshot = hold.snapshot
-    changes: dict[str, Any] = {}
     if report.outcome == "done":
-        changes = {field: _merged(getattr(snapshot, field), value) for field, value in journal.plan.outcome.items()}
-    brief = brief_of(journal, report.outcome)
-    runs = [*snapshot.runs, brief][-KEPT_RUNS:]
-    hold.state.fold(snapshot.model_copy(update={**changes, "runs": runs}))
+        snapshot = _with_outcome(hold, snapshot, journal.plan.outcome)
+    runs = [*snapshot.runs, brief_of(journal, report.outcome)][-KEPT_RUNS:]
+    hold.state.fold(snapshot.model_copy(update={"runs": runs}))
+
+
+def _with_outcome(hold: Hold, snapshot: Snapshot, outcome: Mapping[str, Any]) -> Snapshot:
+    """What the plan says of the state afterwards: fields with what is new in them, and ``removed``, what has left."""
+    removed = outcome.get("removed", {})
+    for name in removed.get("secrets", ()):
+        snapshot = hold.state.without_secret(snapshot, name)
+    new = {field: _merged(getattr(snapshot, field), value) for field, value in outcome.items() if field != "removed"}
+    machines = new.get("machines", snapshot.machines)
+    left = [data for data in machines if data["metadata"]["name"] not in removed.get("machines", ())]
+    return snapshot.model_copy(update={**new, "machines": left})
 
 
 def _merged(old: Any, new: Any) -> Any:

@@ -15,6 +15,7 @@ from klusterkit.tasks import (
     network,
     preflight,
     probe,
+    revert,
     systemd,
     tree,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "network",
     "preflight",
     "probe",
+    "revert",
     "systemd",
     "tree",
 ]

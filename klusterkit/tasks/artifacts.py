@@ -36,6 +36,11 @@ class Upload(Step):
         """What it does."""
         return f"upload {self.name} ({self.size / 1e6:.1f} MB)"
 
+    @property
+    def subject(self) -> str:
+        """Where it is."""
+        return place(self.sha256)
+
     def observe(self, on: Context) -> Observation:
         """Whether it is there, whole."""
         there = on.host.stat(place(self.sha256))[0].sha256 == self.sha256
@@ -71,6 +76,11 @@ class Install(Step):
     def title(self) -> str:
         """What it does."""
         return f"install {self.name} as {self.path}"
+
+    @property
+    def subject(self) -> str:
+        """The file."""
+        return self.path
 
     def observe(self, on: Context) -> Observation:
         """Whether it is there."""
@@ -111,6 +121,11 @@ class Unpack(Step):
     def title(self) -> str:
         """What it does."""
         return f"unpack {', '.join(self.members.values())} from {self.name}"
+
+    @property
+    def subject(self) -> str:
+        """The files."""
+        return ", ".join(self.members.values())
 
     @property
     def _receipt(self) -> str:

@@ -23,6 +23,11 @@ class _Issued(Step):
     """Such as ``etcd-ca``: there are secrets ``etcd-ca.crt`` and ``etcd-ca.key``."""
     leaf: pki.Leaf
 
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """The files."""
+        return tuple(self.wanted())
+
     def wanted(self) -> dict[str, int]:
         """The files, with their modes."""
         raise NotImplementedError

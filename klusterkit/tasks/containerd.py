@@ -34,6 +34,11 @@ class ImportImage(Step):
         return f"import the image {self.reference}"
 
     @property
+    def subject(self) -> str:
+        """The image."""
+        return f"image {self.reference}"
+
+    @property
     def _labels(self) -> tuple[str, str]:
         # The store knows an image by its manifest. That it came from this very archive has to be written down.
         return (_PINNED, f"klusterkit.io/archive={self.sha256}")

@@ -23,6 +23,11 @@ class _Path(Step):
     mode: int
     owner: str = "root:root"
 
+    @property
+    def subject(self) -> str:
+        """The path."""
+        return self.path
+
     def reasons(self, on: Context, entry: Entry) -> Iterator[str]:
         """What is wrong with what stands there."""
         raise NotImplementedError
@@ -129,6 +134,11 @@ class Directory(_Path):
 
 class _WrittenFile(_Path):
     """A file whose whole content is known."""
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """The file."""
+        return (self.path,)
 
     def content_for(self, on: Context) -> bytes:
         """What should be in it."""

@@ -26,6 +26,11 @@ class _Configured(Step):
         """The file."""
         return f"{self.folder}/{self.name}.conf"
 
+    @property
+    def subject(self) -> str:
+        """The file, and what it makes so."""
+        return self.path
+
     def text(self) -> str:
         """What the file says."""
         raise NotImplementedError

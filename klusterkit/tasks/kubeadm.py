@@ -30,6 +30,11 @@ class Phase(Step):
         """The phase as kubeadm calls it."""
         return f"kubeadm init phase {self.path}"
 
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """The files."""
+        return self.makes
+
     def observe(self, on: Context) -> Observation:
         """Whether the files are there and say what they should."""
         entries = on.host.stat(*self.makes)

@@ -26,6 +26,11 @@ class Pods(Step):
         """What it does on the way there; taking it back says more."""
         return "make the folders of pods"
 
+    @property
+    def subject(self) -> str:
+        """Pods, and where they leave things."""
+        return "pods"
+
     def observe(self, on: Context) -> Observation:
         """Which of the folders are there."""
         there = [entry.path for entry in on.host.stat(*FOLDERS) if entry.type == "directory"]

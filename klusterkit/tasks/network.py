@@ -53,6 +53,11 @@ class Baseline(Step):
         """What it does."""
         return "remember the network as it is"
 
+    @property
+    def subject(self) -> str:
+        """The network."""
+        return "network"
+
     def observe(self, on: Context) -> Observation:
         """Whether it is remembered."""
         remembered = bool(note.read(on, _NOTE))

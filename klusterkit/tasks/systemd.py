@@ -41,6 +41,11 @@ class Unit(Step):
         return f"write the unit {self.path}"
 
     @property
+    def writes(self) -> tuple[str, ...]:
+        """The file."""
+        return (self.path,)
+
+    @property
     def folder(self) -> str:
         """The folder that holds the file."""
         return f"{UNITS}/{self.name}.d" if self.drop_in else UNITS
@@ -114,6 +119,11 @@ class Service(Step):
         negative = {"enable": "disable", "start": "stop"}
         words = [verb if yes else negative[verb] for verb, yes in wanted.items() if yes is not None]
         return f"{' and '.join(words) or 'look at'} {self.unit}"
+
+    @property
+    def subject(self) -> str:
+        """The unit, and not its file."""
+        return self.unit
 
     def observe(self, on: Context) -> Observation:
         """What systemd says of it."""

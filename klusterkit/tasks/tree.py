@@ -50,6 +50,11 @@ class Tree(Step):
         return f"make the data folder {self.path}"
 
     @property
+    def subject(self) -> str:
+        """The folder."""
+        return self.path
+
+    @property
     def _claim(self) -> str:
         return f"trees/{self.path.strip('/').replace('/', '%')}"
 

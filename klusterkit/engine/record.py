@@ -1,0 +1,131 @@
+"""What runs have done to one host, so that it can be taken back long after they ended.
+
+A run's journal is folded away when it ends, and with it what each step saw before it acted. That is kept on the host
+itself, beside the copies that undo puts back. What the first step saw that changed a thing is how the host was; what
+later steps saw of the same thing is of no interest any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from klusterkit.engine.errors import PermanentError, PlanInvalid
+from klusterkit.engine.host import HOME
+from klusterkit.engine.journal import Journal
+from klusterkit.engine.plan import Task
+from klusterkit.engine.step import AnyStep, Undo
+
+PLACE = f"{HOME}/record.json"
+
+
+class Done(BaseModel):
+    """One task that changed the host. It holds no secret: a step names them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: str
+    run: str
+    """As its kept copies carry it: the run's name and the round."""
+    step: AnyStep
+    before: dict[str, Any]
+    """What undo puts back."""
+    needs: tuple[str, ...] = ()
+    """Tasks of the same run that have to be undone after this one."""
+    timeout: float = 120.0
+    cost: float = 0.05
+
+    def data(self) -> dict[str, Any]:
+        """As plain data, fields at their default left out."""
+        return {**self.model_dump(mode="json", exclude_defaults=True, exclude={"step"}), "step": self.step.spec()}
+
+
+class HostRecord(BaseModel):
+    """All that has to be undone to make a host what it was, in the order in which it was planned."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    done: tuple[Done, ...] = ()
+
+    def after(self, done: Collection[Done]) -> Self:
+        """The record once these were done too. Of each subject, the first counts. Repeating it changes nothing."""
+        known = {each.step.subject for each in self.done}
+        return type(self)(done=(*self.done, *(each for each in done if each.step.subject not in known)))
+
+    def runs(self) -> list[list[Done]]:
+        """What each run did, oldest first."""
+        found: dict[str, list[Done]] = {}
+        for each in self.done:
+            found.setdefault(each.run.partition(".")[0], []).append(each)
+        return list(found.values())
+
+    def data(self) -> dict[str, Any]:
+        """The record as plain data."""
+        return {"version": self.version, "done": [each.data() for each in self.done]}
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any], host: str) -> Self:
+        """The record that this data describes. Raises ``PermanentError`` when it isn't one, or is a later version's."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            seen = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+        except PlanInvalid as error:
+            seen = error.message
+        raise PermanentError(
+            f"what was done to {host} can't be read",
+            host=host,
+            seen=seen,
+            hint=f"use the version of KlusterKit that was used last; {PLACE} on the host is the record",
+        )
+
+
+def done_by_host(journal: Journal) -> dict[str, list[Done]]:
+    """What a run has changed on each of its hosts and undo can put back.
+
+    KlusterKit's own folder is left out: it goes as a whole, when the host does.
+    """
+    recorded: dict[str, dict[str, Task]] = {}
+    for task in journal.plan.tasks:
+        if _lasts(journal, task):
+            recorded.setdefault(task.host, {})[task.id] = task
+    return {host: _done(journal, tasks) for host, tasks in recorded.items()}
+
+
+def _lasts(journal: Journal, task: Task) -> bool:
+    subject = task.step.subject
+    own = subject.startswith(f"{HOME}/")
+    return journal[task.id].to_undo and task.step.undoing is Undo.EXACT and bool(subject) and not own
+
+
+def _done(journal: Journal, tasks: Mapping[str, Task]) -> list[Done]:
+    nearest: dict[str, frozenset[str]] = {}
+    return [
+        Done(
+            task=task.id,
+            run=f"{journal.run}.{journal[task.id].round}",
+            step=task.step,
+            before=journal[task.id].before or {},
+            needs=tuple(sorted(_nearest(journal, task, tasks, nearest))),
+            timeout=task.timeout,
+            cost=task.cost,
+        )
+        for task in tasks.values()
+    ]
+
+
+def _nearest(
+    journal: Journal, task: Task, recorded: Collection[str], known: dict[str, frozenset[str]]
+) -> frozenset[str]:
+    """Of the tasks before this one, the nearest that are recorded: through gates, and through other hosts."""
+    if task.id not in known:
+        through = [need for need in task.needs if need not in recorded]
+        direct = frozenset(task.needs).difference(through)
+        known[task.id] = direct.union(
+            *(_nearest(journal, journal.plan.by_id[need], recorded, known) for need in through)
+        )
+    return known[task.id]

@@ -1,0 +1,105 @@
+"""What the end of a run leaves on its hosts: a record of what was done there, or nothing where a machine has left.
+
+All of it can be done twice: a command that is killed before the run is folded does it again at the resume.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from klusterkit.engine.errors import KlusterKitError, PermanentError
+from klusterkit.engine.host import HOME, File, Host
+from klusterkit.engine.journal import Journal
+from klusterkit.engine.record import PLACE, HostRecord, done_by_host
+from klusterkit.hosts.lease import FENCE
+from klusterkit.session.errors import RunCutShort
+
+AT_ONCE = 32
+
+Hosts = Callable[[str], Host]
+"""A host by its name, such as a fleet."""
+
+SET_ASIDE = "set-aside"
+"""Data of etcd, in KlusterKit's folder: never removed by KlusterKit."""
+
+
+def record(hosts: Hosts, journal: Journal) -> None:
+    """Keep on each host that stays what the run changed there, for the day when it leaves.
+
+    Raises:
+        RunCutShort: a host doesn't take it now.
+    """
+    leaving = set(_removed(journal).get("machines", ()))
+    done = {host: tasks for host, tasks in done_by_host(journal).items() if host not in leaving}
+
+    def keep(name: str) -> None:
+        host = hosts(name)
+        before = read_record(host)
+        after = before.after(done[name])
+        if after != before:
+            content = json.dumps(after.data(), separators=(",", ":")).encode()
+            host.write(File(path=PLACE, content=content, mode=0o600))
+
+    _each(journal, done, keep, "what was done can't be recorded on it")
+
+
+def read_record(host: Host) -> HostRecord:
+    """What has been done on a host. Raises ``PermanentError`` when it can't be read, or is none."""
+    try:
+        content = host.read(PLACE)
+    except FileNotFoundError:
+        return HostRecord()
+    try:
+        return HostRecord.parse(json.loads(content), host.name)
+    except ValueError:
+        raise PermanentError(
+            f"{PLACE} on {host.name} is damaged",
+            host=host.name,
+            seen=content[:80].decode(errors="replace"),
+            hint="bring it back from a backup of the host",
+        ) from None
+
+
+def let_go(hosts: Hosts, journal: Journal, names: Iterable[str]) -> None:
+    """Hosts that are as before and belong to nobody: another state may have them."""
+    _each(journal, names, lambda name: hosts(name).remove(FENCE), "it can't be let go")
+
+
+def clear(hosts: Hosts, journal: Journal) -> None:
+    """Empty KlusterKit's folder on hosts that have left; what the plan says to keep stays, and data set aside."""
+    removed = _removed(journal)
+    leaving = [name for name in journal.plan.hosts if name in removed.get("machines", ())]
+    kept = {f"{HOME}/{name}" for name in (SET_ASIDE, *removed.get("keep", ()))}
+
+    def empty(name: str) -> None:
+        host = hosts(name)
+        found = host.run(["find", HOME, "-mindepth", "1", "-maxdepth", "1", "-print0"]).out.decode().split("\0")
+        gone = [path for path in found if path and path not in kept]
+        host.remove(*gone, recursive=True)
+        if not kept.intersection(found):
+            host.remove(HOME)
+
+    _each(journal, leaving, empty, "KlusterKit's folder on it can't be emptied")
+
+
+def _removed(journal: Journal) -> dict[str, Any]:
+    return journal.plan.outcome.get("removed", {})
+
+
+def _each(journal: Journal, names: Iterable[str], act: Callable[[str], None], failing: str) -> None:
+    def told(name: str) -> None:
+        try:
+            act(name)
+        except KlusterKitError as error:
+            raise RunCutShort(
+                f"'{journal.plan.operation}' can't end on {name}: {failing}",
+                host=name,
+                seen=f"{error.message}{f': {error.seen}' if error.seen else ''}",
+                hint=f"{error.hint or 'see what is wrong with the host'}; then `cctl resume` ends the run",
+            ) from error
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(told, names))

@@ -1,0 +1,144 @@
+"""What is left on hosts when a run has ended: a record where the machine stays, nothing of ours where it has left."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klusterkit.engine.errors import HostUnreachable, PermanentError
+from klusterkit.engine.host import HOME
+from klusterkit.engine.journal import Journal, Record
+from klusterkit.engine.plan import Plan, Task
+from klusterkit.engine.record import PLACE
+from klusterkit.hosts.lease import FENCE
+from klusterkit.hosts.simulated import SimulatedHost
+from klusterkit.session.ending import clear, let_go, read_record, record
+from klusterkit.session.errors import RunCutShort
+from klusterkit.tasks.files import Directory, TextFile
+from tests.unit.engine.bench import MemoryStore
+from tests.unit.tasks.step_world import new_host
+
+TASKS = (
+    Task(id="m1/folder", host="m1", step=Directory(path="/etc/demo")),
+    Task(id="m1/file", host="m1", step=TextFile(path="/etc/demo/a", content="a\n"), needs=("m1/folder",)),
+    Task(id="m2/folder", host="m2", step=Directory(path="/etc/demo")),
+)
+
+
+def journal(**outcome: Any) -> Journal:
+    """Of a run in which every task found nothing there, and has ended."""
+    plan = Plan(operation="grow", lineage="l", serial=1, tasks=TASKS, outcome=outcome)
+    made = Journal.open(MemoryStore(), plan, run="r1", who="somebody")
+    for task in TASKS:
+        at = {"at": time.time(), "task": task.id}
+        made.write(Record(record="begin", attempt=1, before={"type": "absent"}, **at), Record(record="end", **at))
+    return made
+
+
+def hosts() -> dict[str, SimulatedHost]:
+    made = {name: new_host() for name in ("m1", "m2")}
+    for host in made.values():
+        host.machine.tree.makedirs(HOME, 0o700)
+        host.machine.tree.write(FENCE, "{}")
+    return made
+
+
+def paths(host: SimulatedHost, below: str = HOME) -> set[str]:
+    return {entry.path for entry in host.machine.tree.walk() if entry.path.startswith(f"{below}/")}
+
+
+def test_each_host_keeps_what_was_done_to_it() -> None:
+    there = hosts()
+    record(there.__getitem__, journal())
+    assert [done.task for done in read_record(there["m1"]).done] == ["m1/folder", "m1/file"]
+    assert [done.task for done in read_record(there["m2"]).done] == ["m2/folder"]
+    assert there["m1"].stat(PLACE)[0].mode == 0o600
+
+
+def test_recording_twice_writes_once() -> None:
+    there = hosts()
+    record(there.__getitem__, journal())
+    written = there["m1"].machine.tree.read(PLACE)
+    changes = there["m1"].faults.mutations
+    record(there.__getitem__, journal())
+    assert there["m1"].machine.tree.read(PLACE) == written
+    assert there["m1"].faults.mutations == changes
+
+
+def test_a_host_that_doesnt_take_it_leaves_the_run_resumable() -> None:
+    there = hosts()
+    there["m2"].faults.fail("write", HostUnreachable("gone", host="m2"))
+    with pytest.raises(RunCutShort, match="'grow' can't end on m2") as caught:
+        record(there.__getitem__, journal())
+    assert caught.value.exit_code == 6
+    assert "cctl resume" in str(caught.value.hint)
+    record(there.__getitem__, journal())
+    assert read_record(there["m2"]).done
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff"])
+def test_a_damaged_record_is_said_to_be(content: bytes) -> None:
+    host = hosts()["m1"]
+    host.machine.tree.write(PLACE, content.decode("latin-1"))
+    with pytest.raises(PermanentError, match=r"record\.json on m1 is damaged|can't be read"):
+        read_record(host)
+
+
+def test_what_has_left_keeps_nothing_of_ours_but_data_that_was_set_aside() -> None:
+    there = hosts()
+    tree = there["m1"].machine.tree
+    for name in ("artifacts/1", "kept/r0.0/t/x", "set-aside/r1.0/var%lib%etcd.1", "jobs/r1.0/t/1"):
+        tree.makedirs(f"{HOME}/{name}")
+    leaving = journal(removed={"machines": ["m1"]})
+    record(there.__getitem__, leaving)
+    clear(there.__getitem__, leaving)
+    assert paths(there["m1"]) == {
+        f"{HOME}/set-aside",
+        f"{HOME}/set-aside/r1.0",
+        f"{HOME}/set-aside/r1.0/var%lib%etcd.1",
+    }
+    assert {FENCE, PLACE} <= paths(there["m2"]), "who stays is not touched"
+
+
+def test_where_nothing_was_set_aside_the_folder_goes_too() -> None:
+    there = hosts()
+    clear(there.__getitem__, journal(removed={"machines": ["m1"]}))
+    assert there["m1"].machine.tree.find(HOME) is None
+
+
+def test_what_was_uploaded_stays_where_the_plan_keeps_it() -> None:
+    there = hosts()
+    there["m1"].machine.tree.makedirs(f"{HOME}/artifacts/1")
+    clear(there.__getitem__, journal(removed={"machines": ["m1"], "keep": ["artifacts"]}))
+    assert paths(there["m1"]) == {f"{HOME}/artifacts", f"{HOME}/artifacts/1"}
+
+
+def test_a_machine_that_is_gone_is_not_asked_for() -> None:
+    there = hosts()
+    clear(there.__getitem__, journal(removed={"machines": ["m9"]}))
+    assert FENCE in paths(there["m1"])
+
+
+@given(st.integers(0, 6), st.sampled_from(["before", "middle", "after"]))
+def test_clearing_that_was_cut_is_done_again(change: int, moment: Any) -> None:
+    there = hosts()
+    leaving = journal(removed={"machines": ["m1"]})
+    there["m1"].faults.crash(moment, change + 1, HostUnreachable("gone", host="m1"))
+    try:
+        clear(there.__getitem__, leaving)
+    except RunCutShort:
+        clear(there.__getitem__, leaving)
+    assert there["m1"].machine.tree.find(HOME) is None
+
+
+def test_hosts_that_are_let_go_are_free_for_another_state() -> None:
+    there = hosts()
+    let_go(there.__getitem__, journal(), ["m2"])
+    assert FENCE in paths(there["m1"])
+    assert FENCE not in paths(there["m2"])
+    assert json.loads(there["m1"].machine.tree.read(FENCE)) == {}
