@@ -1,5 +1,5 @@
 # The ways in. Each sets up what it needs, can be interrupted, and goes on from there when it is started again.
-.PHONY: demo test check setup lab sweep bench lock
+.PHONY: demo test check setup lab dist sweep bench lock
 .DEFAULT_GOAL := demo
 
 PYTHON := .venv/bin/python
@@ -23,6 +23,9 @@ setup:                 ## the environment in .venv, from the lock file
 lab: setup             ## the machines' base tree and the Kubernetes components
 	@lab/lab setup
 	@lab/lab artifacts build $(addprefix --minor ,$(MINORS))
+
+dist: setup            ## cctl, etcdadm and nodeadm as one file, for hosts without Python
+	@scripts/dist
 
 sweep: setup lab       ## the long proofs: their tables are in docs/proof.md
 	$(PYTHON) -m pytest -m sweep --timeout 7200
