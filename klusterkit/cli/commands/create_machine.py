@@ -5,34 +5,17 @@ It is planned first, and asked about. What `cctl plan create machine` shows is w
 
 from __future__ import annotations
 
-import typer
-
-from klusterkit.cli.exit_codes import ExitCode
 from klusterkit.cli.machine import MachineOptions
-from klusterkit.cli.options import Common, Output
+from klusterkit.cli.options import Common
+from klusterkit.cli.planned import do
 
 
 def run(machine: MachineOptions, common: Common) -> int:
     """Plan, ask, apply."""
-    from klusterkit.cli.execute import execute
-    from klusterkit.cli.notices import called, say_notices
-    from klusterkit.cli.terminal import confirmed
-    from klusterkit.engine.journal import Direction
-    from klusterkit.report.planview import show_plan, show_summary
-    from klusterkit.report.screen import aside
-    from klusterkit.session import Session
-
-    common.show_as(Output.JSON)
-    screen = aside(color=common.color)
-    with Session.open(machine.settings(common), write="create machine") as session:
-        say_notices(session, common)
-        plan = session.plan_create_machine(**machine.wanted())
-        say_notices(session, common)
-        (show_summary if common.yes else show_plan)(screen, plan)
-        if not confirmed("Do it?", yes=common.yes):
-            typer.echo("Nothing was done.", err=True)
-            return ExitCode.DONE
-        code = execute(common, session, plan, lambda tell: session.start(plan, tell), Direction.FORWARD)
-    if code == ExitCode.DONE:
-        screen.print(f"next: {called(common)} kubeconfig --out admin.conf; kubectl --kubeconfig admin.conf get nodes")
-    return code
+    return do(
+        common,
+        machine.settings(common),
+        "create machine",
+        lambda session: session.plan_create_machine(**machine.wanted()),
+        "{cctl} kubeconfig --out admin.conf; kubectl --kubeconfig admin.conf get nodes",
+    )

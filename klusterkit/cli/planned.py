@@ -1,0 +1,120 @@
+"""What all operations have in common: shown as plans, saved as plans, asked about and done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from klusterkit.cli.exit_codes import ExitCode
+from klusterkit.cli.options import Common, Output
+
+if TYPE_CHECKING:
+    from klusterkit.engine.executor import Outcome
+    from klusterkit.engine.plan import Plan
+    from klusterkit.session import Session
+    from klusterkit.session.settings import Settings
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """What becomes of a plan that is not done now."""
+
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Save the plan for cctl apply")] = None
+    diff: Annotated[bool, typer.Option("--diff", help="Show what would change on each host, file by file")] = False
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit with 2 where something would change")
+    ] = False
+
+
+def show(
+    common: Common, settings: Settings, words: str, compiled: Callable[[Session], Plan], options: PlanOptions
+) -> int:
+    """Plan, look, show, save. Returns the exit status.
+
+    Args:
+        common: says how to show it.
+        settings: as the session takes them.
+        words: the operation, for the lock on the state file.
+        compiled: makes the plan.
+        options: what becomes of it.
+    """
+    from klusterkit.cli.notices import say_notices
+    from klusterkit.session import Session
+
+    common.show_as(Output.WIDE, Output.JSON, Output.YAML, Output.NAME)
+    with Session.open(settings, write=f"plan {words}") as session:
+        say_notices(session, common)
+        plan = compiled(session)
+        seen = session.look(plan) if options.diff or options.out or options.detailed_exitcode else None
+        if options.out:
+            plan = session.save_plan(plan, options.out.expanduser(), seen or {})
+        say_notices(session, common)
+    _show(common, plan, seen, diff=options.diff)
+    if options.out:
+        typer.echo(f"saved: `cctl apply {options.out}` does exactly this", err=True)
+    return ExitCode.CHANGES if options.detailed_exitcode and _changes(plan, seen or {}) else ExitCode.DONE
+
+
+def do(common: Common, settings: Settings, words: str, compiled: Callable[[Session], Plan], next_step: str = "") -> int:
+    """Plan, ask, apply. Returns the exit status.
+
+    Args:
+        common: says how to show it.
+        settings: as the session takes them.
+        words: the operation, for the lock on the state file.
+        compiled: makes the plan.
+        next_step: what can be done when all has gone well, with ``{cctl}`` for the command.
+    """
+    from klusterkit.cli.execute import execute
+    from klusterkit.cli.notices import called, say_notices
+    from klusterkit.cli.terminal import confirmed
+    from klusterkit.engine.journal import Direction
+    from klusterkit.report.planview import show_plan, show_summary
+    from klusterkit.report.screen import aside
+    from klusterkit.session import Session
+
+    common.show_as(Output.JSON)
+    screen = aside(color=common.color)
+    with Session.open(settings, write=words) as session:
+        say_notices(session, common)
+        plan = compiled(session)
+        say_notices(session, common)
+        (show_summary if common.yes else show_plan)(screen, plan)
+        if not confirmed("Do it?", yes=common.yes):
+            typer.echo("Nothing was done.", err=True)
+            return ExitCode.DONE
+        code = execute(common, session, plan, lambda tell: session.start(plan, tell), Direction.FORWARD)
+    if code == ExitCode.DONE and next_step:
+        screen.print(f"next: {next_step.format(cctl=called(common))}")
+    return code
+
+
+def _show(common: Common, plan: Plan, seen: Mapping[str, Outcome] | None, *, diff: bool) -> None:
+    from klusterkit.report.diffview import show_differences
+    from klusterkit.report.planview import show_plan, show_summary
+    from klusterkit.report.screen import output
+
+    screen = output(color=common.color)
+    match common.output:
+        case Output.JSON:
+            typer.echo(json.dumps({**plan.spec(), "digest": plan.digest}, indent=2, ensure_ascii=False))
+        case Output.YAML:
+            typer.echo(plan.to_yaml(), nl=False)
+        case Output.NAME:
+            typer.echo("\n".join(plan.order))
+        case _ if diff and seen is not None:
+            show_differences(screen, plan, seen)
+            show_summary(screen, plan, seen)
+        case _:
+            show_plan(screen, plan, seen, wide=common.output is Output.WIDE)
+
+
+def _changes(plan: Plan, seen: Mapping[str, Outcome]) -> bool:
+    from klusterkit.report.planview import symbol
+
+    return any(symbol(task, seen.get(task.id)) not in "=." for task in plan.tasks)
