@@ -25,7 +25,7 @@ lab: setup             ## the machines' base tree and the Kubernetes components
 	@lab/lab artifacts build $(addprefix --minor ,$(MINORS))
 
 sweep: setup lab       ## the long proofs: their tables are in docs/proof.md
-	$(PYTHON) -m pytest -m sweep --timeout 7200
+	$(PYTHON) -m pytest -m sweep --timeout 7200 --proof docs/proof.md
 
 bench: setup lab       ## speed, as ratios against others on the same hosts in one run
 	$(PYTHON) -m bench
