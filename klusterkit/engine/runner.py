@@ -100,6 +100,11 @@ class Runner:
         self._stop_asked = True
         self._news.put("stop now")
 
+    @property
+    def abandoned(self) -> bool:
+        """Whether steps were left behind that may still be at work."""
+        return self._abandoned
+
     # The walk ----------------------------------------------------------------------------------------------------
 
     def _walk(self, direction: Direction, settled: Sequence[str]) -> Report:

@@ -95,6 +95,8 @@ def _walk(
         runner = Runner(journal, _executor(hold, fleet, log), tee(log.event, tell))
         running(runner)
         report = runner.forward() if direction is Direction.FORWARD else runner.back()
+        if runner.abandoned:
+            fleet.abandon()
         if report.outcome == towards:
             _part(hold, fleet, journal, towards)
             fold(hold, journal, report)

@@ -69,6 +69,18 @@ class SmallSite:
         assert ended.returncode == rc, ended.stdout + ended.stderr
         return Ended(ended.returncode, ended.stdout, " ".join(ended.stderr.split()))
 
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start cctl and don't wait."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.home,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def save(self, *steps: Step, timeout: float = 60.0, name: str = "plan.yaml") -> str:
         """A saved plan of these steps on the host, one after the other, which makes a master of it."""
         tasks = [
