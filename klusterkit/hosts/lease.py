@@ -81,6 +81,20 @@ class Lease:
         except (StreamClosed, LaneTimeout) as error:
             raise HostUnreachable(f"the connection to {host} was lost", host=host, seen=str(error)) from None
 
+    def foresee(self, caller: Caller, host: str) -> None:
+        """Raise what :meth:`take` would, and take nothing: for whoever hasn't begun yet, and may still refuse.
+
+        Raises:
+            HostLocked, StaleState, ForeignCluster.
+        """
+        held = caller.call(b"kk_held", timeout=_TIMEOUT)
+        if not held.rc:
+            raise _locked_by(_holder(held.out), host)
+        self._refuse_others_work(caller, host)
+        fence = caller.call(b"kk_read %s 65536" % word(FENCE), timeout=_TIMEOUT)
+        if not fence.rc:
+            self.check(fence.out, host)
+
     def check(self, content: bytes, host: str) -> None:
         """Refuse as :meth:`take` would, for the content of ``FENCE`` on a host that is only looked at.
 
@@ -114,15 +128,15 @@ class Lease:
         """
         return found.token == self._token or (bool(self._run) and (found.run, found.who) == (self._run, self._who))
 
-    def _refuse_others_work(self, lane: Lane, host: str) -> None:
-        if lane.call(b"kk_work_is_over %d" % GRACE, timeout=_TIMEOUT).rc:
+    def _refuse_others_work(self, caller: Caller, host: str) -> None:
+        if caller.call(b"kk_work_is_over %d" % GRACE, timeout=_TIMEOUT).rc:
             raise HostLocked(
                 f"a command that an earlier run started on {host} is still at work",
                 host=host,
                 seen="/run/lock/klusterkit.work is held",
                 hint="wait for it; `fuser -v /run/lock/klusterkit.work` on the host shows what it is",
             )
-        running = [line.split() for line in lane.call(b"kk_jobs", timeout=_TIMEOUT).out.decode().splitlines()]
+        running = [line.split() for line in caller.call(b"kk_jobs", timeout=_TIMEOUT).out.decode().splitlines()]
         for key, started in running:
             # The engine names the rounds of a run RUN.0, RUN.1 and so on.
             if key.split("/")[0].split(".")[0] != self._run:

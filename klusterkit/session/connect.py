@@ -15,7 +15,7 @@ from klusterkit.engine.errors import HostLocked, KlusterKitError, UsageError
 from klusterkit.engine.host import Host
 from klusterkit.engine.journal import Journal
 from klusterkit.engine.plan import Plan
-from klusterkit.hosts import Fleet, HostKeys, Lease, Login, PrivateKey, Question, Target, load_private_key
+from klusterkit.hosts import Fleet, HostKeys, Lease, Login, PrivateKey, Question, ShellHost, Target, load_private_key
 from klusterkit.hosts.errors import ForeignCluster, StaleState
 from klusterkit.hosts.fence import FENCE, Ending
 from klusterkit.session.hold import Hold
@@ -125,6 +125,16 @@ def refuse_passed(hold: Hold, host: Host) -> None:
     """
     with contextlib.suppress(FileNotFoundError):  # no run has changed it yet
         _lease(hold).check(host.read(FENCE), host.name)
+
+
+def refuse_before_run(hold: Hold, host: ShellHost) -> None:
+    """Look whether a run would be refused this host: nothing has begun yet, and nothing need be taken back.
+
+    Raises:
+        HostLocked: somebody else works there, or what somebody started.
+        StaleState, ForeignCluster.
+    """
+    host.foresee(_lease(hold))
 
 
 def _lease(hold: Hold, run: str = "", towards: Ending = "done") -> Lease:

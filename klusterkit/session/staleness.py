@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from klusterkit.engine.executor import Call, LocalExecutor, Outcome, Verb
 from klusterkit.engine.plan import Plan
-from klusterkit.session.connect import fleet_for_looking, refuse_passed
+from klusterkit.hosts import ShellHost
+from klusterkit.session.connect import each_host, fleet_for_looking, refuse_before_run
 from klusterkit.session.errors import PlanStale
 from klusterkit.session.hold import Hold
 
@@ -41,7 +43,8 @@ def _digest(outcome: Outcome) -> str:
 def refuse_stale(hold: Hold, plan: Plan) -> None:
     """Raise ``PlanStale`` if the state, the facts of a host, or what the steps saw is no longer what it was.
 
-    Raises ``StaleState`` where it is the other way round: a host has seen a later state.
+    Raises ``StaleState`` where it is the other way round, and a host has seen a later state, and ``HostLocked`` where
+    somebody else works on a host.
     """
     snapshot = hold.snapshot
     if plan.lineage != snapshot.lineage:
@@ -55,20 +58,19 @@ def refuse_stale(hold: Hold, plan: Plan) -> None:
             f"{snapshot.serial}",
             hint=AGAIN,
         )
-    _refuse_moved_facts(hold, plan)
+    with fleet_for_looking(hold, plan) as fleet:
+        each_host(plan.hosts, lambda name: _refuse_host(hold, fleet[name], plan.facts.get(name, {})))
     if plan.seen:
         _refuse_moved_hosts(hold, plan)
 
 
-def _refuse_moved_facts(hold: Hold, plan: Plan) -> None:
-    with fleet_for_looking(hold, plan) as fleet:
-        for host, planned in plan.facts.items():
-            refuse_passed(hold, fleet(host))
-            now = json.loads(json.dumps(fleet(host).facts().stable()))
-            moved = sorted(name for name in planned if now.get(name) != planned[name])
-            if moved:
-                seen = "; ".join(f"{name} was {planned[name]!r}, is {now.get(name)!r}" for name in moved)
-                raise PlanStale(f"{host} is no longer what the plan was made for", host=host, seen=seen, hint=AGAIN)
+def _refuse_host(hold: Hold, host: ShellHost, planned: Mapping[str, Any]) -> None:
+    refuse_before_run(hold, host)
+    now: dict[str, Any] = json.loads(json.dumps(host.facts().stable())) if planned else {}
+    moved = sorted(name for name in planned if now.get(name) != planned[name])
+    if moved:
+        seen = "; ".join(f"{name} was {planned[name]!r}, is {now.get(name)!r}" for name in moved)
+        raise PlanStale(f"{host.name} is no longer what the plan was made for", host=host.name, seen=seen, hint=AGAIN)
 
 
 def _refuse_moved_hosts(hold: Hold, plan: Plan) -> None:
