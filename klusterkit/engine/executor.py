@@ -170,7 +170,8 @@ class LocalExecutor:
             case Verb.OBSERVE:
                 return [Outcome(observation=seen) for seen in kind.observe_many(steps, contexts)]
             case Verb.DIFFER:
-                return [_differ(call.step, on) for call, on in zip(calls, contexts, strict=True)]
+                seen = kind.observe_many(steps, contexts)
+                return [_differ(step, on, each) for step, on, each in zip(steps, contexts, seen, strict=True)]
             case Verb.APPLY:
                 kind.apply_many(steps, contexts, [call.before for call in calls])
             case Verb.UNDO:
@@ -236,8 +237,7 @@ def _shown(before: Mapping[str, Any]) -> str:
     return text if len(text) <= 300 else f"{text[:300]}…"
 
 
-def _differ(step: AnyStep, on: Context) -> Outcome:
-    seen = step.observe(on)
+def _differ(step: AnyStep, on: Context, seen: Observation) -> Outcome:
     return Outcome(observation=seen, differences=() if seen.satisfied else tuple(step.differences(on, seen)))
 
 
