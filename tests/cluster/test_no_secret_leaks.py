@@ -20,9 +20,12 @@ PLACES = ("/etc/kubernetes/", "/etc/etcd/pki/", "/var/lib/kubelet/pki/", "/etc/s
 """Where private keys belong on a host."""
 
 
+KEYS = [f"{kind}PRIVATE KEY-----" for kind in ("", "EC ", "RSA ", "OPENSSH ")]
+ENCODED = [base64.b64encode(f"-----BEGIN {key}".encode()).decode().rstrip("=")[:-1] for key in KEYS]
 FIND_KEYS = (
-    "grep -rlI --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr -e 'PRIVATE KEY-----' "
-    "-e LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0t -e LS0tLS1CRUdJTiBFQyBQUklWQVRFIEtFWS0tLS0t / 2>/dev/null || true"
+    "grep -rlI --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr "
+    + " ".join(f"-e '{text}'" for text in ("PRIVATE KEY-----", *ENCODED))
+    + " / 2>/dev/null || true"
 )
 """Keys as they are, and as kubeconfigs hold them: in base64."""
 
