@@ -122,6 +122,8 @@ class Driver:
             error = failure.error
             if error.type == DecisionNeeded.__name__:
                 self._journal.write(Record(record="ask", at=time.time(), task=task.id, error=error))
+            elif error.type == Cancelled.__name__ and task.step.undoing is Undo.NOTHING:
+                self._journal.write(Record(record="leave", at=time.time(), task=task.id))
             elif not (error.lost and self._journal[task.id].unknown):
                 self._journal.write(self._fail(task, error))
             raise

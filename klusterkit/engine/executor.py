@@ -81,6 +81,10 @@ class Executor(Protocol):
         """Carry them out and wait. Never raises for what a step raises: that is an outcome."""
         ...
 
+    def cancel(self) -> None:
+        """Let steps that only wait for something end now, with ``Cancelled``. What acts comes to its end."""
+        ...
+
 
 class LocalExecutor:
     """Runs steps in this process.
@@ -110,7 +114,7 @@ class LocalExecutor:
         self._mask = mask
         self._on_crash = on_crash
         self._grace = grace
-        self.cancelled = threading.Event()
+        self._cancelled = threading.Event()
 
     def perform(self, calls: Sequence[Call]) -> list[Outcome]:
         """Carry out the calls in a thread of their own, so that one that hangs can be left behind."""
@@ -128,6 +132,10 @@ class LocalExecutor:
             hint="see what the host is doing; `cctl resume` looks at it again and goes on",
         )
         return [Outcome(error=hung.info())] * len(calls)
+
+    def cancel(self) -> None:
+        """Let steps that only wait end now."""
+        self._cancelled.set()
 
     def _guarded(self, calls: Sequence[Call]) -> list[Outcome]:
         try:
@@ -162,7 +170,8 @@ class LocalExecutor:
             case Verb.OBSERVE:
                 return [Outcome(observation=seen) for seen in kind.observe_many(steps, contexts)]
             case Verb.DIFFER:
-                return [_differ(call.step, on) for call, on in zip(calls, contexts, strict=True)]
+                seen = kind.observe_many(steps, contexts)
+                return [_differ(step, on, each) for step, on, each in zip(steps, contexts, seen, strict=True)]
             case Verb.APPLY:
                 kind.apply_many(steps, contexts, [call.before for call in calls])
             case Verb.UNDO:
@@ -182,7 +191,7 @@ class LocalExecutor:
             task=call.task,
             attempt=call.attempt,
             undoing=undoing,
-            cancelled=self.cancelled,
+            cancelled=self._cancelled,
             timeout=call.timeout,
             **self._sources,
         )
@@ -228,8 +237,7 @@ def _shown(before: Mapping[str, Any]) -> str:
     return text if len(text) <= 300 else f"{text[:300]}…"
 
 
-def _differ(step: AnyStep, on: Context) -> Outcome:
-    seen = step.observe(on)
+def _differ(step: AnyStep, on: Context, seen: Observation) -> Outcome:
     return Outcome(observation=seen, differences=() if seen.satisfied else tuple(step.differences(on, seen)))
 
 
@@ -250,3 +258,7 @@ class JsonExecutor:
         """Carry out the calls as a worker at the other end of a wire would get them."""
         sent = [Call.model_validate_json(call.wire()) for call in calls]
         return [Outcome.model_validate_json(outcome.model_dump_json()) for outcome in self._inner.perform(sent)]
+
+    def cancel(self) -> None:
+        """Likewise, at the other end."""
+        self._inner.cancel()

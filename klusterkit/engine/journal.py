@@ -54,12 +54,13 @@ class Record(BaseModel):
     """One line of the journal. It holds no secret.
 
     ``run`` opens the journal and carries the plan; ``begin``, ``end`` and ``fail`` speak of one task in one direction;
-    ``ask`` says that only the operator can tell, ``decide`` is the answer; ``turn`` changes the run's direction.
+    ``leave`` says that one which changes nothing was stopped, and has not begun, so to say; ``ask`` that only the
+    operator can tell, ``decide`` is the answer; ``turn`` changes the run's direction.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    record: Literal["run", "begin", "end", "fail", "ask", "decide", "turn"]
+    record: Literal["run", "begin", "end", "fail", "leave", "ask", "decide", "turn"]
     at: float
     """Seconds since the epoch, by the control machine's clock."""
     run: str | None = None
@@ -121,6 +122,8 @@ class TaskState(BaseModel):
             case "fail":
                 status = Status.FAILED if record.direction is Direction.FORWARD else Status.STUCK
                 update = {"status": status, "error": record.error, "ended": record.at}
+            case "leave":
+                update = {"status": Status.PENDING, "before": None, "error": None, "ended": record.at}
             case "ask":
                 update = {"asked": True, "error": record.error}
             case "decide":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Sequence
+from queue import Empty, SimpleQueue
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -18,6 +19,8 @@ from klusterkit.engine.plan import Task
 from klusterkit.engine.schedule import Schedule
 
 Result = Literal["done", "undone", "stopped", "failed", "asked"]
+
+Wish = Literal["stop", "stop now"]
 
 
 class Report(BaseModel):
@@ -55,8 +58,12 @@ class Runner:
         self._sink = tell
         self._at_once = at_once
         self._stopping = threading.Event()
+        self._stop_asked = False
         self._abandoned = False
-        self._changed = threading.Condition()
+        # What the walk waits for: None when a batch has come to its end. A SimpleQueue, because signal handlers put
+        # their wish there, and may interrupt whoever holds a lock.
+        self._news: SimpleQueue[Wish | None] = SimpleQueue()
+        self._lock = threading.Lock()
         self._fatal: BaseException | None = None
         self._failures: dict[str, ErrorInfo] = {}
         self._driver = Driver(journal, executor, self._tell, self._stopping)
@@ -84,22 +91,25 @@ class Runner:
                 )
 
     def stop(self) -> None:
-        """Let what runs come to its end and start nothing more."""
-        if not self._stopping.is_set():
-            self._stopping.set()
-            self._tell(Event(event="stopping", run=self._journal.run, direction=self._journal.direction))
+        """Let what acts come to its end, what only waits end now, and start nothing. Safe in signal handlers."""
+        self._stop_asked = True
+        self._news.put("stop")
 
     def stop_now(self) -> None:
-        """Wait for nothing any more: what runs stays unknown, and is settled when the run is resumed."""
-        self.stop()
-        with self._changed:
-            self._abandoned = True
-            self._changed.notify_all()
+        """Wait for nothing any more: what runs stays unknown, and is settled at the resume. Safe in signal handlers."""
+        self._stop_asked = True
+        self._news.put("stop now")
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether steps were left behind that may still be at work."""
+        return self._abandoned
 
     # The walk ----------------------------------------------------------------------------------------------------
 
     def _walk(self, direction: Direction, settled: Sequence[str]) -> Report:
         schedule = Schedule(self._journal.plan, direction, settled, self._at_once)
+        self._hear()
         self._tell(Event(event="run", run=self._journal.run, direction=direction))
         try:
             self._start_all(schedule)
@@ -113,14 +123,30 @@ class Runner:
         return report
 
     def _start_all(self, schedule: Schedule) -> None:
-        with self._changed:
-            while not self._abandoned:
+        while not self._abandoned:
+            with self._lock:
                 if not self._stopping.is_set():
                     for batch in schedule.start():
                         self._hand_over(schedule, batch)
                 if not schedule.running:
-                    break
-                self._changed.wait()
+                    return
+            self._hear(self._news.get())
+
+    def _hear(self, wish: Wish | None = None) -> None:
+        """Take in what has come meanwhile; the ends of batches are in the schedule already."""
+        while True:
+            if wish and not self._stopping.is_set():
+                self._begin_to_stop()
+            self._abandoned = self._abandoned or wish == "stop now"
+            try:
+                wish = self._news.get_nowait()
+            except Empty:
+                return
+
+    def _begin_to_stop(self) -> None:
+        self._stopping.set()
+        self._executor.cancel()
+        self._tell(Event(event="stopping", run=self._journal.run, direction=self._journal.direction))
 
     def _hand_over(self, schedule: Schedule, batch: Sequence[Task], *, again: bool = False) -> None:
         threading.Thread(target=self._work, args=(schedule, batch, again), daemon=True).start()
@@ -135,14 +161,15 @@ class Runner:
             if not self._abandoned:
                 self._fatal = self._fatal or error
             self._stopping.set()
-        with self._changed:
+            self._executor.cancel()
+        with self._lock:
             for task in batch:
-                if task.id in results or self._stopping.is_set():
+                if task.id in results or self._stop_asked or self._stopping.is_set():
                     schedule.finish(task.id, succeeded=results.get(task.id, False), hung=self._hung(task))
                 else:
                     # Each in a thread of its own: nobody waits for another one's retries.
                     self._hand_over(schedule, [task], again=True)
-            self._changed.notify_all()
+        self._news.put(None)
 
     def _hung(self, task: Task) -> bool:
         return task.id in self._failures and self._failures[task.id].type == StepHung.__name__
@@ -167,7 +194,7 @@ class Runner:
             outcome = "done" if direction is Direction.FORWARD else "undone"
         elif any(state.asked for state in states.values()):
             outcome = "asked"
-        elif self._failures or not self._stopping.is_set():
+        elif self._failures or not self._stop_asked:
             outcome = "failed"
         else:
             outcome = "stopped"

@@ -88,6 +88,7 @@ class Context:
     artifact: Callable[[str], Path] = field(default=lambda sha256: _no_artifact(sha256), repr=False)
     """The control machine's verified copy of an artifact, by SHA-256."""
     cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
+    """Set when the run is to stop: a step that only waits raises ``Cancelled`` then."""
 
     @property
     def key(self) -> str:

@@ -83,14 +83,25 @@ class Fleet:
             return break_lease(link)
 
     def close(self) -> None:
-        """Disconnect from all, one after the other."""
+        """Disconnect from all."""
+        for thread in self._closing():
+            thread.join()
         with self._lock:
-            hosts, self._hosts = list(self._hosts.values()), {}
             jumps, self._jumps = list(self._jumps.values()), {}
-        for host in hosts:
-            host.close()
         for jump in jumps:
             jump.close()
+
+    def abandon(self) -> None:
+        """Let go of all without waiting: one that is being connected to takes its time. What waits for a link ends."""
+        self._closing()
+
+    def _closing(self) -> list[threading.Thread]:
+        with self._lock:
+            hosts, self._hosts = list(self._hosts.values()), {}
+        threads = [threading.Thread(target=host.close, daemon=True) for host in hosts]
+        for thread in threads:
+            thread.start()
+        return threads
 
     def __enter__(self) -> Fleet:
         """Nothing is connected yet."""

@@ -19,17 +19,15 @@ import secrets
 import time
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from klusterkit.engine.errors import CommandFailed, HostLocked, HostUnreachable
-from klusterkit.engine.host import HOME, File
-from klusterkit.hosts.errors import ForeignCluster, StaleState
+from klusterkit.hosts.fence import FENCE, Ending, Fence, moment, read_fence
 from klusterkit.hosts.lane import Lane, LaneTimeout, Reply
 from klusterkit.hosts.quoting import word
 from klusterkit.hosts.stream import StreamClosed
 from klusterkit.hosts.writing import write_script
 
-FENCE = f"{HOME}/fence.json"
 GRACE = 10
 """Seconds that are given to short programs of a run that was killed, to end."""
 _LOCKED = 45
@@ -47,18 +45,6 @@ class Holder(BaseModel):
     token: str = ""
 
 
-class Fence(BaseModel):
-    """What a host remembers of the state that last changed it."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    lineage: str
-    serial: int
-    who: str
-    when: float
-    run: str = ""
-
-
 class Lease:
     """One run's right to change its hosts. Serves many hosts.
 
@@ -68,13 +54,15 @@ class Lease:
             another run, refuses.
         who: user, machine and state file, for those who find the lock taken.
         run: whose running jobs are this run's own.
+        towards: where the run goes: a host that knows it to have ended otherwise refuses.
     """
 
-    def __init__(self, lineage: str, serial: int, who: str, run: str = "") -> None:
+    def __init__(self, lineage: str, serial: int, who: str, run: str = "", *, towards: Ending = "done") -> None:
         self._lineage = lineage
         self._serial = serial
         self._who = who
         self._run = run
+        self._towards: Ending = towards
         self._token = secrets.token_hex(8)
 
     def take(self, lane: Lane, host: str) -> None:
@@ -93,13 +81,27 @@ class Lease:
         except (StreamClosed, LaneTimeout) as error:
             raise HostUnreachable(f"the connection to {host} was lost", host=host, seen=str(error)) from None
 
+    def foresee(self, caller: Caller, host: str) -> None:
+        """Raise what :meth:`take` would, and take nothing: for whoever hasn't begun yet, and may still refuse.
+
+        Raises:
+            HostLocked, StaleState, ForeignCluster.
+        """
+        held = caller.call(b"kk_held", timeout=_TIMEOUT)
+        if not held.rc:
+            raise _locked_by(_holder(held.out), host)
+        self._refuse_others_work(caller, host)
+        fence = caller.call(b"kk_read %s 65536" % word(FENCE), timeout=_TIMEOUT)
+        if not fence.rc:
+            self.check(fence.out, host)
+
     def check(self, content: bytes, host: str) -> None:
         """Refuse as :meth:`take` would, for the content of ``FENCE`` on a host that is only looked at.
 
         Raises:
             StaleState, ForeignCluster.
         """
-        self._refuse(_fence_of(content, host), host)
+        read_fence(content, host).refuse(self._ours(), self._towards, host)
 
     def _lock(self, lane: Lane, host: str) -> None:
         holder = Holder(who=self._who, since=time.time(), run=self._run, token=self._token)
@@ -111,7 +113,7 @@ class Lease:
             if reply.rc != _LOCKED:
                 raise _failed(reply, host, "the lock can't be taken")
             found = _holder(reply.out)
-            if found is None or not self._ours(found):
+            if found is None or not self._our_own(found):
                 raise _locked_by(found, host)
             # Our own, from a connection that was lost without the host having noticed.
             if not attempt:
@@ -119,61 +121,41 @@ class Lease:
             time.sleep(0.05 * (attempt + 1))
         raise _locked_by(None, host)
 
-    def _ours(self, found: Holder) -> bool:
+    def _our_own(self, found: Holder) -> bool:
         """Whether we, or an earlier command of the same run with the same state file, hold the lock.
 
         No two commands use one state file at once: its own lock sees to that. So the earlier one has ended.
         """
         return found.token == self._token or (bool(self._run) and (found.run, found.who) == (self._run, self._who))
 
-    def _refuse_others_work(self, lane: Lane, host: str) -> None:
-        if lane.call(b"kk_work_is_over %d" % GRACE, timeout=_TIMEOUT).rc:
+    def _refuse_others_work(self, caller: Caller, host: str) -> None:
+        if caller.call(b"kk_work_is_over %d" % GRACE, timeout=_TIMEOUT).rc:
             raise HostLocked(
                 f"a command that an earlier run started on {host} is still at work",
                 host=host,
                 seen="/run/lock/klusterkit.work is held",
                 hint="wait for it; `fuser -v /run/lock/klusterkit.work` on the host shows what it is",
             )
-        running = [line.split() for line in lane.call(b"kk_jobs", timeout=_TIMEOUT).out.decode().splitlines()]
+        running = [line.split() for line in caller.call(b"kk_jobs", timeout=_TIMEOUT).out.decode().splitlines()]
         for key, started in running:
             # The engine names the rounds of a run RUN.0, RUN.1 and so on.
             if key.split("/")[0].split(".")[0] != self._run:
                 raise HostLocked(
                     f"a program of another run is still at work on {host}",
                     host=host,
-                    seen=f"{key}, since {_moment(float(started))}",
+                    seen=f"{key}, since {moment(float(started))}",
                     hint="wait for it, or end that run: `cctl resume` or `cctl rollback` where its state file is",
                 )
 
-    def _other_run(self, found: Fence) -> bool:
-        """Whether another run has made the serial that ours is about to make: ours began from an old copy."""
-        return found.serial == self._serial and found.run != self._run
-
-    def _refuse(self, found: Fence, host: str) -> None:
-        if found.lineage != self._lineage:
-            raise ForeignCluster(
-                f"{host} belongs to another cluster",
-                host=host,
-                seen=f"lineage {found.lineage}, ours is {self._lineage}; last changed by {found.who}, "
-                f"{_moment(found.when)}",
-                hint=f"use another host; if that cluster is gone for good, remove {FENCE} on this one",
-            )
-        if (found.serial, self._other_run(found)) > (self._serial, False):
-            raise StaleState(
-                f"this state file is older than what {host} has seen",
-                host=host,
-                seen=f"ours is {self._serial}; seen was {found.serial}, by {found.who}, {_moment(found.when)}",
-                hint="use the newest copy of the state file",
-            )
+    def _ours(self) -> Fence:
+        return Fence(lineage=self._lineage, serial=self._serial, who=self._who, when=time.time(), run=self._run)
 
     def _fence(self, lane: Lane, host: str) -> None:
-        found = _read_fence(lane.call(b"kk_read %s 65536" % word(FENCE), timeout=_TIMEOUT), host)
-        if found is not None:
-            self._refuse(found, host)
-        if found is None or found.serial < self._serial:
-            mine = Fence(lineage=self._lineage, serial=self._serial, who=self._who, when=time.time(), run=self._run)
-            file = File(path=FENCE, content=mine.model_dump_json().encode(), mode=0o600)
-            reply = lane.call(b"kk_home && " + write_script([file]), timeout=_TIMEOUT)
+        reply = lane.call(b"kk_read %s 65536" % word(FENCE), timeout=_TIMEOUT)
+        if not reply.rc:
+            self.check(reply.out, host)
+        if reply.rc or read_fence(reply.out, host).serial < self._serial:
+            reply = lane.call(b"kk_home && " + write_script([self._ours().file()]), timeout=_TIMEOUT)
             if reply.rc:
                 raise _failed(reply, host, f"{FENCE} can't be written")
 
@@ -193,22 +175,6 @@ def break_lease(caller: Caller) -> Holder | None:
     return found
 
 
-def _read_fence(reply: Reply, host: str) -> Fence | None:
-    return None if reply.rc else _fence_of(reply.out, host)
-
-
-def _fence_of(content: bytes, host: str) -> Fence:
-    try:
-        return Fence.model_validate_json(content)
-    except ValidationError:
-        raise CommandFailed(
-            f"{FENCE} on {host} is damaged",
-            host=host,
-            seen=content[:200].decode(errors="replace"),
-            hint="see which state last changed the host, then remove the file",
-        ) from None
-
-
 def _holder(out: bytes) -> Holder | None:
     try:
         data: Any = json.loads(out.split(b"\n", 1)[0] or b"null")
@@ -218,7 +184,7 @@ def _holder(out: bytes) -> Holder | None:
 
 
 def _locked_by(holder: Holder | None, host: str) -> HostLocked:
-    seen = f"{holder.who}, since {_moment(holder.since)}" if holder else "it doesn't say who holds it"
+    seen = f"{holder.who}, since {moment(holder.since)}" if holder else "it doesn't say who holds it"
     return HostLocked(
         f"another KlusterKit works on {host}",
         host=host,
@@ -230,7 +196,3 @@ def _locked_by(holder: Holder | None, host: str) -> HostLocked:
 def _failed(reply: Reply, host: str, what: str) -> CommandFailed:
     said = reply.err.decode(errors="replace").strip()
     return CommandFailed(f"{what} on {host}", host=host, seen=said or f"status {reply.rc}")
-
-
-def _moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))

@@ -14,6 +14,7 @@ from klusterkit.engine.host import HOME, Completed, Entry, File, JobState
 from klusterkit.hosts import listing
 from klusterkit.hosts.jobs import Jobs
 from klusterkit.hosts.lane import Reply
+from klusterkit.hosts.lease import Lease
 from klusterkit.hosts.link import Link
 from klusterkit.hosts.looking import facts_from, facts_script
 from klusterkit.hosts.question import Question
@@ -63,6 +64,10 @@ class ShellHost:
     def close(self) -> None:
         """Disconnect. What runs on the host goes on."""
         self._link.close()
+
+    def foresee(self, lease: Lease) -> None:
+        """Raise what working under this lease would be refused with, and take nothing."""
+        lease.foresee(self._link, self.name)
 
     def facts(self) -> Facts:
         """Look at the host, in one round trip."""

@@ -5,18 +5,26 @@ from __future__ import annotations
 import contextlib
 import getpass
 import socket
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 from klusterkit.cluster import Machine
-from klusterkit.engine.errors import UsageError
+from klusterkit.engine.errors import HostLocked, KlusterKitError, UsageError
 from klusterkit.engine.host import Host
 from klusterkit.engine.journal import Journal
 from klusterkit.engine.plan import Plan
-from klusterkit.hosts import Fleet, HostKeys, Lease, Login, PrivateKey, Question, Target, load_private_key
-from klusterkit.hosts.lease import FENCE
+from klusterkit.hosts import Fleet, HostKeys, Lease, Login, PrivateKey, Question, ShellHost, Target, load_private_key
+from klusterkit.hosts.errors import ForeignCluster, StaleState
+from klusterkit.hosts.fence import FENCE, Ending
 from klusterkit.session.hold import Hold
 from klusterkit.tasks import preflight
+
+T = TypeVar("T")
+
+AT_ONCE = 32
+"""Hosts that are looked at, or told something, at the same time."""
 
 QUESTION = Question(
     kernel_features=preflight.KERNEL_FEATURES,
@@ -46,10 +54,37 @@ def _keys(hold: Hold) -> HostKeys:
 
 
 @contextmanager
-def fleet_for_run(hold: Hold, journal: Journal) -> Generator[Fleet]:
-    """The hosts of a run, each locked for it, and refused if it has seen a later state than this one."""
-    with _fleet(hold, _machines_of(hold, journal.plan), _keys(hold), _lease(hold, journal.run)) as fleet:
+def fleet_for_run(hold: Hold, journal: Journal, towards: Ending) -> Generator[Fleet]:
+    """The hosts of a run, each locked for it when it is met, and refused if it has seen a later state than this one."""
+    lease = _lease(hold, journal.run, towards)
+    with _fleet(hold, _machines_of(hold, journal.plan), _keys(hold), lease) as fleet:
         yield fleet
+
+
+def refuse_taken(fleet: Fleet, hosts: Iterable[str]) -> None:
+    """Meet all hosts of a run that is gone on with. What else may be wrong with one is its tasks' affair.
+
+    Raises:
+        HostLocked: somebody else works there.
+        StaleState, ForeignCluster: another state, or a later one, has been there.
+    """
+
+    def meet(name: str) -> None:
+        try:
+            fleet[name].connect()
+        except (HostLocked, StaleState, ForeignCluster):
+            raise
+        except KlusterKitError:
+            return
+
+    each_host(hosts, meet)
+
+
+def each_host(hosts: Iterable[str], act: Callable[[str], T]) -> dict[str, T]:
+    """Do something for each host, for many at once. Raises what the first of them raised."""
+    names = list(hosts)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(zip(names, pool.map(act, names), strict=True))
 
 
 @contextmanager
@@ -92,10 +127,20 @@ def refuse_passed(hold: Hold, host: Host) -> None:
         _lease(hold).check(host.read(FENCE), host.name)
 
 
-def _lease(hold: Hold, run: str = "") -> Lease:
+def refuse_before_run(hold: Hold, host: ShellHost) -> None:
+    """Look whether a run would be refused this host: nothing has begun yet, and nothing need be taken back.
+
+    Raises:
+        HostLocked: somebody else works there, or what somebody started.
+        StaleState, ForeignCluster.
+    """
+    host.foresee(_lease(hold))
+
+
+def _lease(hold: Hold, run: str = "", towards: Ending = "done") -> Lease:
     # What hosts remember is the serial that the state will have when the run has ended: a copy of the state from before
     # the run proposes the same one with another run, and is refused.
-    return Lease(hold.snapshot.lineage, hold.snapshot.serial + 1, f"{who()}, {hold.state.path}", run)
+    return Lease(hold.snapshot.lineage, hold.snapshot.serial + 1, f"{who()}, {hold.state.path}", run, towards=towards)
 
 
 def _machines_of(hold: Hold, plan: Plan) -> list[Machine]:

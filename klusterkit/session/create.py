@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,12 +13,10 @@ from klusterkit.engine.plan import Plan
 from klusterkit.hosts import Fleet
 from klusterkit.plans.create import compile_create, extra_artifacts
 from klusterkit.plans.request import ArtifactFile, CreateRequest, refusals
-from klusterkit.session.connect import fleet_for_meeting, refuse_passed
+from klusterkit.session.connect import each_host, fleet_for_meeting, refuse_passed
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
 from klusterkit.session.supplies import supply
-
-AT_ONCE = 32
 
 
 class Wanted(BaseModel):
@@ -109,14 +106,11 @@ def _taint(text: str) -> Taint:
 
 
 def _facts(hold: Hold, fleet: Fleet, machines: Sequence[Machine]) -> dict[str, Facts]:
-    names = [machine.name for machine in machines]
-
     def facts(name: str) -> Facts:
         refuse_passed(hold, fleet[name])
         return fleet[name].facts()
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip(names, pool.map(facts, names), strict=True))
+    return each_host([machine.name for machine in machines], facts)
 
 
 def _artifacts(

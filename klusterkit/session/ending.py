@@ -6,7 +6,7 @@ All of it can be done twice: a command that is killed before the run is folded d
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,7 +14,7 @@ from klusterkit.engine.errors import KlusterKitError, PermanentError
 from klusterkit.engine.host import HOME, File, Host
 from klusterkit.engine.journal import Journal
 from klusterkit.engine.record import PLACE, HostRecord, done_by_host
-from klusterkit.hosts.lease import FENCE
+from klusterkit.hosts.fence import FENCE, Ending, mark_ended
 from klusterkit.session.errors import RunCutShort
 
 AT_ONCE = 32
@@ -24,6 +24,30 @@ Hosts = Callable[[str], Host]
 
 SET_ASIDE = "set-aside"
 """Data of etcd, in KlusterKit's folder: never removed by KlusterKit."""
+
+
+def end(hosts: Hosts, journal: Journal, ending: Ending, stay: Collection[str]) -> None:
+    """Have the hosts know that the run is over, before the state does: a copy of it with the journal lasts.
+
+    Args:
+        hosts: those of the plan.
+        journal: of the run.
+        ending: how it ended.
+        stay: machines of the cluster as it was. Others are as before when the run is undone, and belong to nobody:
+            another state may have them.
+
+    Raises:
+        RunCutShort: a host can't be told now.
+    """
+    names = set(journal.plan.hosts)
+    if ending == "done":
+        leaving = names.intersection(_removed(journal).get("machines", ()))
+        record(hosts, journal)
+        _each(journal, names - leaving, lambda name: mark_ended(hosts(name), ending), "it can't be told so")
+        clear(hosts, journal)
+    else:
+        _each(journal, names.intersection(stay), lambda name: mark_ended(hosts(name), ending), "it can't be told so")
+        let_go(hosts, journal, names.difference(stay))
 
 
 def record(hosts: Hosts, journal: Journal) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, cast
 
@@ -16,8 +17,9 @@ from klusterkit.engine.journal import Direction, Journal, Record, Status
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.runner import Report, Runner
 from klusterkit.hosts import Fleet
+from klusterkit.hosts.fence import Ending
 from klusterkit.session import ending
-from klusterkit.session.connect import fleet_for_run, who
+from klusterkit.session.connect import fleet_for_run, refuse_taken, who
 from klusterkit.session.errors import NoRun, RunCutShort
 from klusterkit.session.hold import Hold
 from klusterkit.session.log import RunLog, tee
@@ -49,13 +51,12 @@ def start(hold: Hold, plan: Plan, tell: Sink, running: Callable[[Runner], None])
 def resume(hold: Hold, decisions: Mapping[str, Choice], tell: Sink, running: Callable[[Runner], None]) -> Report:
     """Go on towards the plan's end, after an interruption, a failure, a question, or half a rollback."""
     journal = _in_progress(hold)
-    _decide(journal, decisions)
-    return _walk(hold, journal, Direction.FORWARD, tell, running)
+    return _walk(hold, journal, Direction.FORWARD, tell, running, _decided(journal, decisions))
 
 
 def rollback(hold: Hold, tell: Sink, running: Callable[[Runner], None]) -> Report:
     """Undo what the run in progress has done. Raises ``PointOfNoReturn`` where that is past."""
-    return _walk(hold, _in_progress(hold), Direction.BACK, tell, running)
+    return _walk(hold, _in_progress(hold), Direction.BACK, tell, running, ())
 
 
 def _in_progress(hold: Hold) -> Journal:
@@ -65,7 +66,7 @@ def _in_progress(hold: Hold) -> Journal:
     return journal
 
 
-def _decide(journal: Journal, decisions: Mapping[str, Choice]) -> None:
+def _decided(journal: Journal, decisions: Mapping[str, Choice]) -> list[Record]:
     for task in decisions:
         if task not in journal.plan.by_id:
             raise UsageError(f"the run has no task {task!r}", hint="`cctl status` lists them")
@@ -74,12 +75,33 @@ def _decide(journal: Journal, decisions: Mapping[str, Choice]) -> None:
                 f"{task} is {journal[task].status}: there is nothing to decide",
                 hint="--adopt, --retry and --skip are for tasks that failed or whose end is unknown",
             )
-    journal.write(*(Record(record="decide", at=time.time(), task=task, choice=decisions[task]) for task in decisions))
+    return [Record(record="decide", at=time.time(), task=task, choice=decisions[task]) for task in decisions]
 
 
-def _walk(hold: Hold, journal: Journal, direction: Direction, tell: Sink, running: Callable[[Runner], None]) -> Report:
-    with _told_as_resumable(hold):
-        return _walked(hold, journal, direction, tell, running)
+def _walk(
+    hold: Hold,
+    journal: Journal,
+    direction: Direction,
+    tell: Sink,
+    running: Callable[[Runner], None],
+    decided: Sequence[Record] | None = None,
+) -> Report:
+    """Walk a run that has just begun, or one that is gone on with, after what was decided of it."""
+    log = RunLog(hold.state.path, journal.run, hold.mask, debug=hold.settings.debug)
+    towards: Ending = "done" if direction is Direction.FORWARD else "undone"
+    with contextlib.closing(log), _told_as_resumable(hold), fleet_for_run(hold, journal, towards) as fleet:
+        if decided is not None:
+            refuse_taken(fleet, journal.plan.hosts)
+            journal.write(*decided)
+        runner = Runner(journal, _executor(hold, fleet, log), tee(log.event, tell))
+        running(runner)
+        report = runner.forward() if direction is Direction.FORWARD else runner.back()
+        if runner.abandoned:
+            fleet.abandon()
+        if report.outcome == towards:
+            ending.end(fleet, journal, towards, stay={machine.name for machine in hold.machines})
+            fold(hold, journal, report)
+    return report
 
 
 @contextmanager
@@ -95,41 +117,14 @@ def _told_as_resumable(hold: Hold) -> Generator[None]:
         ) from error
 
 
-def _walked(
-    hold: Hold, journal: Journal, direction: Direction, tell: Sink, running: Callable[[Runner], None]
-) -> Report:
-    log = RunLog(hold.state.path, journal.run, hold.mask, debug=hold.settings.debug)
-    try:
-        with fleet_for_run(hold, journal) as fleet:
-            artifacts = ArtifactStore(hold.settings.cache)
-            executor = LocalExecutor(
-                fleet,
-                secret=hold.secret,
-                artifact=artifacts.path,
-                mask=hold.mask,
-                on_crash=lambda text: log.note("crash", traceback=text),
-            )
-            runner = Runner(journal, executor, tee(log.event, tell))
-            running(runner)
-            report = runner.forward() if direction is Direction.FORWARD else runner.back()
-            _end_on_hosts(hold, fleet, journal, report.outcome)
-        if report.outcome in ("done", "undone"):
-            fold(hold, journal, report)
-        return report
-    finally:
-        log.close()
-
-
-def _end_on_hosts(hold: Hold, fleet: Fleet, journal: Journal, outcome: str) -> None:
-    match outcome:
-        case "done":
-            ending.record(fleet, journal)
-            ending.clear(fleet, journal)
-        case "undone":
-            ours = {machine.name for machine in hold.machines}
-            ending.let_go(fleet, journal, [name for name in journal.plan.hosts if name not in ours])
-        case _:
-            pass
+def _executor(hold: Hold, fleet: Fleet, log: RunLog) -> LocalExecutor:
+    return LocalExecutor(
+        fleet,
+        secret=hold.secret,
+        artifact=ArtifactStore(hold.settings.cache).path,
+        mask=hold.mask,
+        on_crash=lambda text: log.note("crash", traceback=text),
+    )
 
 
 def fold(hold: Hold, journal: Journal, report: Report) -> None:

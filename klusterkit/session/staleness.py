@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from klusterkit.engine.executor import Call, LocalExecutor, Outcome, Verb
-from klusterkit.engine.plan import Plan
-from klusterkit.session.connect import fleet_for_looking, refuse_passed
+from klusterkit.engine.executor import Call, Executor, LocalExecutor, Outcome, Verb
+from klusterkit.engine.plan import Plan, Task
+from klusterkit.engine.schedule import BATCH
+from klusterkit.engine.step import Step
+from klusterkit.hosts import ShellHost
+from klusterkit.session.connect import each_host, fleet_for_looking, refuse_before_run
 from klusterkit.session.errors import PlanStale
 from klusterkit.session.hold import Hold
 
@@ -18,13 +22,38 @@ AGAIN = "make a new plan with `cctl plan … --out FILE`, and review that"
 def look(hold: Hold, plan: Plan) -> dict[str, Outcome]:
     """What each task's step sees on its host now, and what applying it would change. Changes nothing."""
     with fleet_for_looking(hold, plan) as fleet:
-        executor = LocalExecutor(fleet, secret=hold.secret, mask=hold.mask)
-        return {task.id: executor.perform([_call(plan, task.id)])[0] for task in plan.tasks}
+        return looked(plan, Verb.DIFFER, LocalExecutor(fleet, secret=hold.secret, mask=hold.mask))
 
 
-def _call(plan: Plan, task_id: str) -> Call:
-    task = plan.by_id[task_id]
-    return Call(verb=Verb.DIFFER, run="plan", task=task.id, host=task.host, step=task.step, timeout=task.timeout)
+def looked(plan: Plan, verb: Verb, executor: Executor) -> dict[str, Outcome]:
+    """What a verb that changes nothing gives for each task: short steps of one kind together, hosts at once."""
+    tasks: dict[str, dict[type[Step], list[Task]]] = {}
+    for task in plan.tasks:
+        tasks.setdefault(task.host, {}).setdefault(type(task.step), []).append(task)
+
+    def on_host(host: str) -> dict[str, Outcome]:
+        found: dict[str, Outcome] = {}
+        for kind, alike in tasks[host].items():
+            size = BATCH if kind.batch else 1
+            for first in range(0, len(alike), size):
+                found |= _together(alike[first : first + size], verb, executor)
+        return found
+
+    found = {task: outcome for outcomes in each_host(tasks, on_host).values() for task, outcome in outcomes.items()}
+    return {task.id: found[task.id] for task in plan.tasks}
+
+
+def _together(tasks: Sequence[Task], verb: Verb, executor: Executor) -> dict[str, Outcome]:
+    outcomes = executor.perform([_call(verb, task) for task in tasks])
+    error = outcomes[0].error
+    if error is not None and not error.lost and len(tasks) > 1:
+        # One of them can't be looked at: which, they tell one by one.
+        return {task.id: executor.perform([_call(verb, task)])[0] for task in tasks}
+    return {task.id: outcome for task, outcome in zip(tasks, outcomes, strict=True)}
+
+
+def _call(verb: Verb, task: Task) -> Call:
+    return Call(verb=verb, run="plan", task=task.id, host=task.host, step=task.step, timeout=task.timeout)
 
 
 def with_seen(plan: Plan, outcomes: Mapping[str, Outcome]) -> Plan:
@@ -41,7 +70,8 @@ def _digest(outcome: Outcome) -> str:
 def refuse_stale(hold: Hold, plan: Plan) -> None:
     """Raise ``PlanStale`` if the state, the facts of a host, or what the steps saw is no longer what it was.
 
-    Raises ``StaleState`` where it is the other way round: a host has seen a later state.
+    Raises ``StaleState`` where it is the other way round, and a host has seen a later state, and ``HostLocked`` where
+    somebody else works on a host.
     """
     snapshot = hold.snapshot
     if plan.lineage != snapshot.lineage:
@@ -55,24 +85,24 @@ def refuse_stale(hold: Hold, plan: Plan) -> None:
             f"{snapshot.serial}",
             hint=AGAIN,
         )
-    _refuse_moved_facts(hold, plan)
-    if plan.seen:
-        _refuse_moved_hosts(hold, plan)
-
-
-def _refuse_moved_facts(hold: Hold, plan: Plan) -> None:
     with fleet_for_looking(hold, plan) as fleet:
-        for host, planned in plan.facts.items():
-            refuse_passed(hold, fleet(host))
-            now = json.loads(json.dumps(fleet(host).facts().stable()))
-            moved = sorted(name for name in planned if now.get(name) != planned[name])
-            if moved:
-                seen = "; ".join(f"{name} was {planned[name]!r}, is {now.get(name)!r}" for name in moved)
-                raise PlanStale(f"{host} is no longer what the plan was made for", host=host, seen=seen, hint=AGAIN)
+        each_host(plan.hosts, lambda name: _refuse_host(hold, fleet[name], plan.facts.get(name, {})))
+        if plan.seen:
+            executor = LocalExecutor(fleet, secret=hold.secret, mask=hold.mask)
+            _refuse_moved_hosts(plan, looked(plan, Verb.OBSERVE, executor))
 
 
-def _refuse_moved_hosts(hold: Hold, plan: Plan) -> None:
-    now = with_seen(plan, look(hold, plan)).seen
+def _refuse_host(hold: Hold, host: ShellHost, planned: Mapping[str, Any]) -> None:
+    refuse_before_run(hold, host)
+    now: dict[str, Any] = json.loads(json.dumps(host.facts().stable())) if planned else {}
+    moved = sorted(name for name in planned if now.get(name) != planned[name])
+    if moved:
+        seen = "; ".join(f"{name} was {planned[name]!r}, is {now.get(name)!r}" for name in moved)
+        raise PlanStale(f"{host.name} is no longer what the plan was made for", host=host.name, seen=seen, hint=AGAIN)
+
+
+def _refuse_moved_hosts(plan: Plan, outcomes: Mapping[str, Outcome]) -> None:
+    now = with_seen(plan, outcomes).seen
     moved = [task for task, digest in plan.seen.items() if now.get(task) != digest]
     if moved:
         raise PlanStale(

@@ -38,7 +38,9 @@ def cluster(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Operator:
     lab("up", "c1")
     made = Operator(tmp_path_factory.mktemp("cluster"), lab)
     made.prepare()
+    machine = ("create", "machine", "--ip", lab.address("c1"), "--role", "master")
     with Sampler() as sampler:
-        made.created = made("create", "machine", "--ip", lab.address("c1"), "--role", "master", "--yes", "--debug")
+        made.planned = made("plan", *machine, "--diff", "--out", "saved-plan.yaml", "--debug")
+        made.created = made(*machine, "--yes", "--debug")
     made.seen_arguments = sampler.seen
     return made

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import re
+import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from klusterkit.state import IdentityFile, StateFile
+from tests.cluster.sampler import Sampler
 from tests.support.operator import Operator
 
 pytestmark = pytest.mark.cluster
@@ -16,10 +20,21 @@ PLACES = ("/etc/kubernetes/", "/etc/etcd/pki/", "/var/lib/kubelet/pki/", "/etc/s
 """Where private keys belong on a host."""
 
 
+KEYS = [f"{kind}PRIVATE KEY-----" for kind in ("", "EC ", "RSA ", "OPENSSH ")]
+ENCODED = [base64.b64encode(f"-----BEGIN {key}".encode()).decode().rstrip("=")[:-1] for key in KEYS]
+FIND_KEYS = (
+    "grep -rlI --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr "
+    + " ".join(f"-e '{text}'" for text in ("PRIVATE KEY-----", *ENCODED))
+    + " / 2>/dev/null || true"
+)
+"""Keys as they are, and as kubeconfigs hold them: in base64."""
+
+
 def pieces(value: bytes) -> Iterator[bytes]:
-    """A secret's telling parts: for a key, every full line of it."""
+    """A secret's telling parts: every full line of it, and the whole in base64, whose last characters may vary."""
     lines = [line.strip() for line in value.splitlines() if line.strip() and not line.startswith(b"-----")]
     yield from (line for line in lines if len(line) >= 20)
+    yield base64.b64encode(value)[:-4]
 
 
 def leaks(secrets: Iterable[bytes], texts: Iterable[tuple[str, bytes]]) -> list[str]:
@@ -34,22 +49,39 @@ def secrets(cluster: Operator) -> list[bytes]:
     identity = cluster.folder / ".config" / "klusterkit" / "identity.txt"
     state = StateFile.load(cluster.state, IdentityFile(identity))
     kept = [state.secret(name).get_secret_value() for name in state.secret_names if not name.endswith((".crt", ".pub"))]
-    finder = "find /etc/kubernetes /etc/etcd /var/lib/kubelet/pki -name '*.key' -exec cat {} +"
-    issued = cluster.lab("ssh", "c1", "--", finder).encode()
+    issued = keys_on_the_host(cluster)
     assert len(kept) >= 5
-    assert issued.count(b"PRIVATE KEY") >= 2 * 7
-    return [*kept, issued, identity.read_bytes().split(b"\n")[-2]]
+    assert len(issued) >= 2 + 7 + 3
+    return [*kept, *issued, identity.read_bytes().split(b"\n")[-2]]
+
+
+def keys_on_the_host(cluster: Operator) -> list[bytes]:
+    """In files of their own, and in kubeconfigs."""
+    find = "find /etc/kubernetes /etc/etcd /var/lib/kubelet/pki -name '*.{}' -exec cat {{}} +"
+    files = cluster.lab("ssh", "c1", "--", find.format("key")).encode()
+    configs = cluster.lab("ssh", "c1", "--", find.format("conf")).encode()
+    return [
+        *re.findall(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----\n", files, re.DOTALL),
+        *(base64.b64decode(key) for key in re.findall(rb"client-key-data: (\S+)", configs)),
+    ]
 
 
 @pytest.fixture(scope="module")
 def texts(cluster: Operator) -> list[tuple[str, bytes]]:
-    """All that the run has written or shown on the control machine, and what processes showed as arguments."""
+    return collected(cluster)
+
+
+def collected(cluster: Operator) -> list[tuple[str, bytes]]:
+    """All that planning and the run have written or shown on the control machine, and all processes' arguments."""
     assert cluster.created is not None
+    assert cluster.planned is not None
     files = [path for path in cluster.folder.rglob("*") if path.is_file()]
     written = [(str(path), path.read_bytes()) for path in files if not _in_place(path)]
     assert any(name.endswith(".jsonl") for name, _ in written)
     assert any("cctl-state.yaml" in name for name, _ in written)
-    shown = [("terminal", (cluster.created.out + cluster.created.err).encode())]
+    assert any(name.endswith("saved-plan.yaml") for name, _ in written)
+    assert "+++" in cluster.planned.out
+    shown = [("terminal", (ended.out + ended.err).encode()) for ended in (cluster.planned, cluster.created)]
     return [*written, *shown, *(("process arguments", text) for text in cluster.seen_arguments)]
 
 
@@ -63,10 +95,34 @@ def test_no_secret_is_in_state_journal_log_terminal_or_arguments(
     assert leaks(secrets, texts) == []
 
 
-def test_the_search_finds_a_secret_that_is_planted(secrets: list[bytes], texts: list[tuple[str, bytes]]) -> None:
-    line = next(pieces(secrets[0]))
+@pytest.mark.parametrize("place", ["cctl-state.yaml.log/planted.jsonl", "planted-plan.yaml"])
+def test_the_search_finds_a_secret_that_is_planted_in_a_file(
+    cluster: Operator, secrets: list[bytes], place: str
+) -> None:
+    planted = cluster.folder / place
+    planted.write_bytes(b'{"said": "' + list(pieces(secrets[0]))[-1] + b'"}')
+    try:
+        assert leaks(secrets, collected(cluster)) == [str(planted)]
+    finally:
+        planted.unlink()
 
-    assert leaks(secrets, [*texts, ("planted", b"it said: " + line)]) == ["planted"]
+
+def test_the_search_finds_a_secret_that_is_planted_in_an_argument(secrets: list[bytes]) -> None:
+    with Sampler() as sampler:
+        subprocess.run(["sh", "-c", "sleep 1", next(pieces(secrets[0]))], check=True)
+
+    assert leaks(secrets, [("process arguments", text) for text in sampler.seen])
+
+
+@pytest.mark.parametrize("encoding", ["cat", "base64 --wrap=0"])
+def test_the_search_finds_a_key_that_is_planted_on_the_host(cluster: Operator, encoding: str) -> None:
+    plant = f"{encoding} /etc/kubernetes/pki/sa.key > /root/planted"
+    try:
+        cluster.lab("ssh", "c1", "--", plant)
+
+        assert "/root/planted" in cluster.lab("ssh", "c1", "--", FIND_KEYS).split()
+    finally:
+        cluster.lab("ssh", "c1", "--", "rm -f /root/planted")
 
 
 def test_programs_were_seen_while_they_ran(cluster: Operator) -> None:
@@ -74,8 +130,7 @@ def test_programs_were_seen_while_they_ran(cluster: Operator) -> None:
 
 
 def test_keys_are_on_the_host_in_their_places_only(cluster: Operator) -> None:
-    finder = "grep -rlI --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr 'PRIVATE KEY-----' / 2>/dev/null || true"
-    found = cluster.lab("ssh", "c1", "--", finder).split()
+    found = cluster.lab("ssh", "c1", "--", FIND_KEYS).split()
 
     assert [path for path in found if not path.startswith(PLACES)] == []
 

@@ -16,19 +16,31 @@ def create(operator: Operator) -> list[str]:
     return ["create", "machine", "--ip", operator.lab.address("m1"), "--role", "master", "--yes"]
 
 
-@pytest.mark.parametrize("third", [0, 1, 2])
-def test_killed_at_a_random_moment_of_each_third_and_rolled_back(operator: Operator, third: int) -> None:
+def killed_and_rolled_back(operator: Operator, moment: int) -> None:
     operator.prepare()
     before = operator.lab.digest("m1")
-    records = 120
-    moment = random.Random(time.time_ns()).randrange(third * records // 3 + 3, (third + 1) * records // 3)
-    print(f"killed after {moment} writes")
+    print(f"killed after {moment} records")
 
     operator(*create(operator), rc=-9, crash_after=moment)
     operator("rollback", "--yes")
 
     assert operator.lab.digest("m1") ^ before == set()
     assert operator("get", "machine", "-o", "name").out.strip() == ""
+
+
+@pytest.mark.parametrize("third", [0, 1, 2])
+def test_killed_at_a_random_moment_of_each_third_and_rolled_back(
+    operator: Operator, cluster: Operator, third: int
+) -> None:
+    records = cluster.records_of_last_run()
+
+    killed_and_rolled_back(
+        operator, random.Random(time.time_ns()).randrange(third * records // 3 + 3, (third + 1) * records // 3)
+    )
+
+
+def test_killed_when_the_cluster_was_complete_and_rolled_back(operator: Operator, cluster: Operator) -> None:
+    killed_and_rolled_back(operator, cluster.records_of_last_run() - 1)
 
 
 def test_the_host_is_switched_off_in_the_middle_and_resume_finishes(operator: Operator) -> None:
@@ -51,6 +63,7 @@ def test_the_link_is_cut_for_a_minute_and_the_run_waits(operator: Operator) -> N
             time.sleep(0.05)
         operator.lab("link", "m1", "down")
         time.sleep(60)
+        assert running.poll() is None, "it waits"
         operator.lab("link", "m1", "up")
         out, _ = running.communicate(timeout=600)
     finally:

@@ -148,7 +148,9 @@ def test_a_build_killed_at_once_keeps_what_was_finished(tmp_path: Path) -> None:
 def test_a_tool_ends_with_the_lab_command_that_started_it(tmp_path: Path) -> None:
     marker = f"{600 + os.getpid()}.25"
     program = (
-        f"import sys; sys.path.insert(0, {str(LAB)!r}); from kklab import command; command.run(['sleep', '{marker}'])"
+        # A job in the background of a script ignores SIGINT, and so would its children.
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        f"sys.path.insert(0, {str(LAB)!r}); from kklab import command; command.run(['sleep', '{marker}'])"
     )
     child = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
 

@@ -1,7 +1,7 @@
-"""cctl that ends itself with SIGKILL right after its Nth write of journal records: ``crashing_cctl.py N ARGUMENT…``.
+"""cctl that ends itself with SIGKILL right after its Nth record of the journal: ``crashing_cctl.py N ARGUMENT…``.
 
 The product has no such switch. What is patched is the one place where records become durable, so that the crash comes
-exactly between a record and whatever would follow it.
+exactly between a record and whatever would follow it: of several that are written together, the first ones are there.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from typing import Any
 
 from klusterkit.cli.cctl import main
 from klusterkit.state import StateFile
@@ -17,12 +18,12 @@ left = int(sys.argv.pop(1))
 append = StateFile.append
 
 
-def append_then_die(self: StateFile, *records: object) -> None:
-    """Append as ever; the Nth time, be gone before anybody hears of it."""
+def append_then_die(self: StateFile, *records: Any) -> None:
+    """Append as ever; after the Nth record, be gone before anybody hears of it."""
     global left
-    append(self, *records)  # type: ignore[arg-type]
-    left -= 1
-    if left == 0:
+    append(self, *records[:left])
+    left -= len(records)
+    if left <= 0:
         os.kill(os.getpid(), signal.SIGKILL)
 
 

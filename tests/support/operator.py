@@ -30,6 +30,7 @@ class Operator:
     folder: Path
     lab: Lab
     environment: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+    planned: Ended | None = None
     created: Ended | None = None
     seen_arguments: set[bytes] = field(default_factory=set[bytes], repr=False)
 
@@ -54,7 +55,7 @@ class Operator:
         return self.folder / "cctl-state.yaml"
 
     def command(self, *arguments: str, crash_after: int | None = None) -> list[str]:
-        """The command line of cctl, or of one that dies after so many writes of the journal."""
+        """The command line of cctl, or of one that dies after so many records of the journal."""
         if crash_after is None:
             return [str(PROGRAMS / "cctl"), *arguments]
         crashing = str(Path(__file__).with_name("crashing_cctl.py"))
@@ -100,7 +101,15 @@ class Operator:
 
     def records(self) -> int:
         """How many journal records the state file holds."""
-        return sum(1 for line in self.state.read_text().splitlines() if line.startswith("--- {"))
+        return self._records(self.state)
+
+    def records_of_last_run(self) -> int:
+        """How many records the journal of the last run had when it ended: the generation before the fold has it."""
+        return self._records(self.state.with_name(f"{self.state.name}.1"))
+
+    @staticmethod
+    def _records(path: Path) -> int:
+        return sum(1 for line in path.read_text().splitlines() if line.startswith("--- {"))
 
     def kubectl(self, *arguments: str) -> str:
         """The real kubectl, with the kubeconfig that cctl gives."""

@@ -19,6 +19,9 @@ kk_lease() {
         mv -- "$kk_lock.holder.new" "$kk_lock.holder"
 }
 
+# kk_held: whether somebody has the lock, without touching it; then it prints who.
+kk_held() { kk_alive "$kk_lock.lanes" && kk_holder 2>/dev/null; }
+
 kk_holder() { cat -- "$kk_lock.holder"; }
 
 # kk_lease_break: end the shells that hold the lock or work under it. Programs that they started go on.

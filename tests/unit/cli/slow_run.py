@@ -31,6 +31,9 @@ class Host:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
 
+    def cancel(self) -> None:
+        """Nothing only waits here."""
+
     def perform(self, calls: Sequence[Call]) -> list[Outcome]:
         if calls[0].verb is Verb.OBSERVE:
             return [Outcome(observation=Observation(satisfied=False, before={"there": False})) for _ in calls]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from klusterkit.engine.errors import KlusterKitError
-from klusterkit.engine.events import Event
+from klusterkit.engine.events import Event, Sink
 from klusterkit.engine.executor import JsonExecutor, LocalExecutor
 from klusterkit.engine.host import Completed, JobState
 from klusterkit.engine.journal import Journal, Record
@@ -206,11 +206,11 @@ class Bench:
         """The run as another process reads it."""
         return Journal(self.store)
 
-    def runner(self, journal: Journal, *, grace: float = 30.0, at_once: int = 256) -> Runner:
+    def runner(self, journal: Journal, *, grace: float = 30.0, at_once: int = 256, tell: Sink | None = None) -> Runner:
         """Walks it, through JSON."""
         hosts = {host: BenchHost(self, host) for host in journal.plan.hosts}
         local = LocalExecutor(hosts.__getitem__, grace=grace, on_crash=self.crashes.append)
-        return Runner(journal, JsonExecutor(local), self.events.append, at_once=at_once)
+        return Runner(journal, JsonExecutor(local), tell or self.events.append, at_once=at_once)
 
     def resumed(self, **options: Any) -> Runner:
         """A runner of another process."""

@@ -6,12 +6,13 @@ import threading
 
 import pytest
 
-from klusterkit.engine.errors import CommandFailedTemporarily
+from klusterkit.engine.errors import Cancelled, CommandFailedTemporarily
+from klusterkit.engine.events import Event
 from klusterkit.engine.journal import Status
 from klusterkit.engine.plan import Retry
 from klusterkit.engine.runner import Report, Runner
 from klusterkit.engine.step import Context
-from tests.unit.engine.bench import Bench, Short, plan, task
+from tests.unit.engine.bench import Bench, Gate, Short, plan, task
 
 TEMPORARY = CommandFailedTemporarily("busy", host="h")
 
@@ -119,6 +120,54 @@ def test_stopped_gently_what_failed_in_a_batch_is_not_tried_alone(bench: Bench) 
     assert walk.wait().outcome == "stopped"
     assert bench.done("apply") == ["a"]
     assert bench.resumed().forward().outcome == "done"
+
+
+@pytest.mark.parametrize("stop", ["stop", "stop_now"])
+def test_what_only_waits_hears_of_the_stop_and_has_not_begun_so_to_say(bench: Bench, stop: str) -> None:
+    reached = threading.Event()
+    heard: list[bool] = []
+
+    def wait(on: Context) -> None:
+        reached.set()
+        heard.append(on.cancelled.wait(30))
+        raise Cancelled("stopped while waiting")
+
+    bench.on("apply", "gate", wait)
+    runner = bench.runner(bench.open(plan(task("a"), task("gate", "a", step=Gate()))))
+    walk = Background(runner)
+    assert reached.wait(30)
+    getattr(runner, stop)()
+    report = walk.wait()
+    bench.settle()
+    assert heard == [True]
+    assert (report.outcome, report.errors) == ("stopped", {})
+    if stop == "stop":
+        assert report.states["gate"].status is Status.PENDING
+        assert bench.store.words() == ["run", "begin a", "end a", "begin gate", "leave gate"]
+    assert bench.resumed().forward().outcome == "done"
+
+
+def test_a_signal_handler_may_stop_a_run_in_the_middle_of_its_telling(bench: Bench) -> None:
+    """What tells holds a lock, of a log say, and the handler runs in the same thread."""
+    telling = threading.Lock()
+    told: list[str] = []
+
+    def sink(event: Event) -> None:
+        if not telling.acquire(timeout=5):
+            told.append("the handler waits for what it interrupts")
+            return
+        if event.event == "run":
+            runner.stop()
+            runner.stop_now()
+        told.append(event.event)
+        telling.release()
+
+    runner = bench.runner(bench.open(plan(task("a"))), tell=sink)
+    assert runner.forward().outcome == "stopped"
+    bench.settle()
+    assert told[0] == "run"
+    assert told.count("stopping") == 1
+    assert "the handler waits for what it interrupts" not in told
 
 
 def test_stopped_at_once_nothing_is_waited_for_and_nothing_is_journaled_any_more(bench: Bench) -> None:

@@ -82,6 +82,9 @@ class Hosts:
     def __init__(self, failing: Mapping[str, ErrorInfo] | None = None) -> None:
         self.failing = dict(failing or {})
 
+    def cancel(self) -> None:
+        """Nothing only waits here."""
+
     def perform(self, calls: Sequence[Call]) -> list[Outcome]:
         return [self._one(call) for call in calls]
 
