@@ -19,6 +19,7 @@ from klusterkit.engine.runner import Report, Runner
 from klusterkit.hosts import Fleet
 from klusterkit.hosts.fence import FENCE, Ending, mark_ended
 from klusterkit.session.connect import each_host, fleet_for_run, refuse_taken, who
+from klusterkit.session.copies import keep_copies
 from klusterkit.session.errors import NoRun, RunCutShort
 from klusterkit.session.hold import Hold
 from klusterkit.session.log import RunLog, tee
@@ -100,6 +101,7 @@ def _walk(
         if report.outcome == towards:
             _part(hold, fleet, journal, towards)
             fold(hold, journal, report)
+            hold.notices += keep_copies(hold.state, hold.machines, fleet)
     return report
 
 
