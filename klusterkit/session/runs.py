@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 from klusterkit.bundle import ArtifactStore
 from klusterkit.engine.errors import KlusterKitError, UsageError
 from klusterkit.engine.events import Sink
-from klusterkit.engine.executor import LocalExecutor
+from klusterkit.engine.executor import GRACE, LocalExecutor
 from klusterkit.engine.journal import Direction, Journal, Record, Status
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.runner import Report, Runner
@@ -125,6 +125,8 @@ def _executor(hold: Hold, fleet: Fleet, log: RunLog) -> LocalExecutor:
         artifact=ArtifactStore(hold.settings.cache).path,
         mask=hold.mask,
         on_crash=lambda text: log.note("crash", traceback=text),
+        # Whoever waits for a host whose link is gone doesn't hang.
+        grace=GRACE + hold.settings.patience,
     )
 
 
