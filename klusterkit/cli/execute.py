@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from klusterkit.cli.exit_codes import ExitCode
-from klusterkit.cli.notices import called
+from klusterkit.cli.notices import called, say_notices
 from klusterkit.cli.options import Common, Output
 from klusterkit.cli.signals import stopping
 
@@ -57,6 +57,7 @@ def execute(
     with Watch(lambda: _view(common, progress)) as watch, stopping(session.stop, session.stop_now, watch.anything):
         report = walk(watch.tell)
     code = _ENDINGS[report.outcome]
+    say_notices(session, common)
     _show_report(common, plan, report, time.monotonic() - began, code)
     return code
 

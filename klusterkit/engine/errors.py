@@ -65,6 +65,20 @@ class KlusterKitError(Exception):
         )
 
 
+def info_of(error: Exception) -> ErrorInfo | None:
+    """An error as data, if it was written for the operator; None for what is a bug.
+
+    The packages beside the engine have classes of their own, with the same attributes where they have them.
+    """
+    if isinstance(error, KlusterKitError):
+        return error.info()
+    message, hint = getattr(error, "message", None), getattr(error, "hint", None)
+    if not isinstance(message, str) or not hasattr(error, "hint"):
+        return None
+    where = getattr(error, "where", None)
+    return ErrorInfo(type=type(error).__name__, message=message, seen=where, hint=hint)
+
+
 class PermanentError(KlusterKitError):
     """Trying again can't help: the input, the host or the plan has to change first."""
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from klusterkit.engine.errors import ErrorInfo, KlusterKitError, StepCrashed, StepHung, VerificationFailed
+from klusterkit.engine.errors import ErrorInfo, StepCrashed, StepHung, VerificationFailed, info_of
 from klusterkit.engine.host import Host, JobState
 from klusterkit.engine.step import AnyStep, Context, Difference, Observation
 
@@ -140,16 +140,17 @@ class LocalExecutor:
     def _guarded(self, calls: Sequence[Call]) -> list[Outcome]:
         try:
             return [self._masked(outcome) for outcome in self._perform(calls)]
-        except KlusterKitError as error:
-            info = error.info()
         except Exception as error:  # noqa: BLE001 - whatever a step raises ends its task, not the run
-            self._on_crash(self._mask(traceback.format_exc()))
-            info = StepCrashed(
-                f"{calls[0].task}: {type(error).__name__} in the step itself",
-                host=calls[0].host,
-                hint="this is a bug in KlusterKit; --debug shows where",
-            ).info()
+            info = info_of(error) or self._crashed(calls[0], error)
         return [self._masked(Outcome(error=info.model_copy(update={"host": info.host or calls[0].host})))] * len(calls)
+
+    def _crashed(self, call: Call, error: Exception) -> ErrorInfo:
+        self._on_crash(self._mask("".join(traceback.format_exception(error))))
+        return StepCrashed(
+            f"{call.task}: {type(error).__name__} in the step itself",
+            host=call.host,
+            hint="this is a bug in KlusterKit; --debug shows where",
+        ).info()
 
     def _masked(self, outcome: Outcome) -> Outcome:
         """Outputs of programs, differences and reasons are texts that come from a host."""

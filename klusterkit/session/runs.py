@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 from klusterkit.bundle import ArtifactStore
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.events import Sink
-from klusterkit.engine.executor import LocalExecutor
+from klusterkit.engine.executor import GRACE, LocalExecutor
 from klusterkit.engine.journal import Direction, Journal, Record, Status
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.runner import Report, Runner
@@ -20,6 +20,7 @@ from klusterkit.hosts import Fleet
 from klusterkit.hosts.fence import Ending
 from klusterkit.session import ending
 from klusterkit.session.connect import fleet_for_run, refuse_taken, who
+from klusterkit.session.copies import keep_copies
 from klusterkit.session.errors import NoRun, RunCutShort
 from klusterkit.session.hold import Hold
 from klusterkit.session.log import RunLog, tee
@@ -101,6 +102,7 @@ def _walk(
         if report.outcome == towards:
             ending.end(fleet, journal, towards, stay={machine.name for machine in hold.machines})
             fold(hold, journal, report)
+            hold.notices += keep_copies(hold.state, hold.machines, fleet)
     return report
 
 
@@ -124,6 +126,8 @@ def _executor(hold: Hold, fleet: Fleet, log: RunLog) -> LocalExecutor:
         artifact=ArtifactStore(hold.settings.cache).path,
         mask=hold.mask,
         on_crash=lambda text: log.note("crash", traceback=text),
+        # Whoever waits for a host whose link is gone doesn't hang.
+        grace=GRACE + hold.settings.patience,
     )
 
 

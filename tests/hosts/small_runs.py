@@ -28,9 +28,10 @@ class SmallSite:
     Args:
         host: the machine ``m1``.
         home: the operator's.
+        options: of the command that makes the state file.
     """
 
-    def __init__(self, host: PrivateHost, home: Path) -> None:
+    def __init__(self, host: PrivateHost, home: Path, *options: str) -> None:
         self.host = host
         self.home = home
         ssh = home / ".ssh"
@@ -38,7 +39,7 @@ class SmallSite:
         (ssh / "config").write_text(f"Host {ADDRESS}\n  HostName 127.0.0.1\n")
         (ssh / "known_hosts").write_text("\n".join(host.known_hosts) + "\n")
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(home), "NO_COLOR": "1"}
-        self("create", "credential", "--user", "root", "--private-key", str(host.key))
+        self("create", "credential", "--user", "root", "--private-key", str(host.key), *options)
         self("create", "cluster")
 
     @property

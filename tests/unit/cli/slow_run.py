@@ -55,13 +55,19 @@ class Store:
             file.writelines(json.dumps(record) + "\n" for record in records)
 
 
+class Session(Runner):
+    """A runner that is stopped as a session is, and has nothing more to tell."""
+
+    notices: tuple[str, ...] = ()
+
+
 def main(journal: Path, seconds: float, output: Output, looking: float = 0.0) -> int:
     tasks = (
         Task(id="m1/first", host="m1", step=Slow()),
         Task(id="m1/second", host="m1", step=Slow(), needs=("m1/first",)),
     )
     plan = Plan(operation="be slow", lineage="l", serial=1, tasks=tasks)
-    runner = Runner(Journal.open(Store(journal), plan, run="r", who="me"), Host(seconds), lambda event: told[0](event))
+    runner = Session(Journal.open(Store(journal), plan, run="r", who="me"), Host(seconds), lambda event: told[0](event))
     told: list[Any] = []
 
     def walk(tell: Any) -> Any:

@@ -10,6 +10,8 @@ import pytest
 from klusterkit.engine.errors import CommandFailed, ErrorInfo, HostLocked, HostUnreachable, KlusterKitError, UsageError
 from klusterkit.engine.executor import Call, JsonExecutor, LocalExecutor, Outcome, Verb
 from klusterkit.engine.step import Context, Observation
+from klusterkit.pki.errors import InvalidAuthority
+from klusterkit.state import SecretMissing
 from tests.unit.engine.bench import Bench, BenchHost, Cell, Short
 
 
@@ -102,6 +104,27 @@ def test_what_a_step_raises_that_is_not_ours_is_a_bug_that_is_told(bench: Bench)
     assert "--debug" in (info.hint or "")
     assert "IndexError: list index out of range" in told[0]
     assert "Traceback" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("error", "seen"),
+    [
+        (SecretMissing("there is no secret ca.key", where="cctl-state.yaml", hint="use the newest"), "cctl-state.yaml"),
+        (InvalidAuthority("the certificate has ended", hint="make a new one"), None),
+    ],
+)
+def test_errors_of_the_packages_beside_are_no_bugs(bench: Bench, error: Exception, seen: str | None) -> None:
+    told: list[str] = []
+    bench.on("apply", "a", error)
+    info = one(bench, call(Verb.APPLY), on_crash=told.append).error
+    assert info == ErrorInfo(
+        type=type(error).__name__,
+        message=str(error),
+        host="h",
+        seen=seen,
+        hint=error.hint,  # type: ignore[attr-defined]
+    )
+    assert told == []
 
 
 def test_a_host_that_cannot_be_reached_is_an_outcome_too(bench: Bench) -> None:
