@@ -1,4 +1,4 @@
-"""Artifacts on the control machine: found on a mirror, verified, kept by digest."""
+"""Artifacts on the control machine: from the sites, a mirror, a registry or a bundle; verified, and kept by digest."""
 
 from klusterkit.bundle.mirror import ArtifactDamaged, ArtifactMissing, Mirror, MirrorUnreachable
 from klusterkit.bundle.store import ArtifactStore

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from klusterkit.engine.errors import UsageError
 
@@ -41,6 +43,15 @@ class ArtifactStore:
             return (self._folder / sha256).stat().st_size
         return None
 
+    @contextlib.contextmanager
+    def alone(self, sha256: str) -> Generator[None]:
+        """While this lasts, no other command on this machine collects the same artifact: it waits."""
+        locks = self._folder.with_name("locks")
+        locks.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with (locks / sha256).open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
     def partial(self, sha256: str) -> Path:
         """Where a download of it may be collected, and gone on with after an interruption."""
         self._folder.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -58,6 +69,47 @@ class ArtifactStore:
             shutil.copyfile(path, partial)
         self._keep(partial, sha256)
         return True
+
+    def receive(self, sha256: str, pieces: Iterable[bytes]) -> bool:
+        """Take in content that comes piece by piece, unless it is here. False, and nothing taken in, if it is wrong."""
+        with self.alone(sha256):
+            if self.size(sha256) is not None:
+                return True
+            with self.partial(sha256).open("wb") as file:
+                file.writelines(pieces)
+            return self.finish(sha256)
+
+    def make(self, name: str, write: Callable[[BinaryIO], hashlib._Hash], parts: Iterable[str]) -> str:  # pyright: ignore[reportPrivateUsage]
+        """Make an artifact of others, which are dropped then. Returns its SHA-256, known from now on by ``name``.
+
+        Args:
+            name: 64 hexadecimal digits that belong to what goes into it.
+            write: writes it and returns its digest.
+            parts: digests of what it is made of.
+        """
+        with self.alone(name):
+            partial = self.partial(name)
+            with partial.open("wb") as file:
+                sha256 = write(file).hexdigest()
+            self._keep(partial, sha256)
+            self._names.mkdir(exist_ok=True)
+            note = self._names / f"{name}.new"
+            note.write_text(sha256)
+            note.replace(self._names / name)
+        for part in parts:
+            (self._folder / part).unlink(missing_ok=True)
+        return sha256
+
+    def known_as(self, name: str) -> str | None:
+        """SHA-256 of what was made by this name, if it is here."""
+        with contextlib.suppress(FileNotFoundError):
+            sha256 = (self._names / name).read_text()
+            return sha256 if self.size(sha256) is not None else None
+        return None
+
+    @property
+    def _names(self) -> Path:
+        return self._folder.with_name("names")
 
     def finish(self, sha256: str) -> bool:
         """Take in what was collected at :meth:`partial`, or remove it if its content is wrong."""

@@ -43,6 +43,20 @@ COMMANDS: dict[str, Any] = {
     "status": f"{_HERE}.status",
     "get": f"{_HERE}.get",
     "kubeconfig": f"{_HERE}.kubeconfig",
+    "bundle": (
+        "All that clusters need, in one signed file",
+        {
+            "build": f"{_HERE}.bundle_build",
+            "key": f"{_HERE}.bundle_key",
+            "sign": f"{_HERE}.bundle_sign",
+            "verify": f"{_HERE}.bundle_verify",
+            "list": f"{_HERE}.bundle_list",
+            "sbom": f"{_HERE}.bundle_sbom",
+            "diff": f"{_HERE}.bundle_diff",
+            "delta": f"{_HERE}.bundle_delta",
+            "combine": f"{_HERE}.bundle_combine",
+        },
+    ),
     "history": f"{_HERE}.history",
     "version": f"{_HERE}.version",
 }

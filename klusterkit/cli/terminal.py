@@ -59,3 +59,19 @@ def key_passphrase_question() -> Callable[[], str] | None:
 def _asked(question: str) -> bool:
     typer.echo(f"{question} [y/N] ", nl=False, err=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def signing_passphrase_question() -> Callable[[bool], str] | None:
+    """Asks for the passphrase of a key that bundles are signed with, a new one twice; None without a terminal."""
+    return _signing_passphrase if terminal() else None
+
+
+def _signing_passphrase(new: bool) -> str:
+    text = "New passphrase for the signing key" if new else "Passphrase of the signing key"
+    return str(typer.prompt(text, hide_input=True, confirmation_prompt=new, err=True))
+
+
+def registry_password_question() -> Callable[[], str] | None:
+    """Asks for the password of a registry's account; None without a terminal."""
+    text = "Password of the registry's account"
+    return (lambda: str(typer.prompt(text, hide_input=True, err=True))) if terminal() else None

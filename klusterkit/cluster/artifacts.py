@@ -105,12 +105,17 @@ def images_for(role: Role, version: Version, cni: CNI) -> tuple[str, ...]:
     """
     release = release_of(version)
     everywhere = [
-        f"registry.k8s.io/pause:{release.pause}",
+        pause_image(release),
         f"registry.k8s.io/kube-proxy:{version.tag}",
         f"registry.k8s.io/coredns/coredns:{release.coredns}",
     ]
     control_plane = [f"registry.k8s.io/{name}:{version.tag}" for name in STATIC_PODS] if role is Role.MASTER else []
     return (*control_plane, *everywhere, *(flannel_images(release) if cni.kind == "flannel" else ()))
+
+
+def pause_image(release: Release) -> str:
+    """The image that holds a pod's namespaces: containerd, the kubelet and kubeadm have to agree on it."""
+    return f"registry.k8s.io/pause:{release.pause}"
 
 
 def flannel_images(release: Release) -> tuple[str, str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from klusterkit.cluster.artifacts import pause_image
 from klusterkit.plans.certificates import control_plane_certificates, kubeconfigs
 from klusterkit.plans.etcd import Member
 from klusterkit.plans.files import kubeadm as configuration
-from klusterkit.plans.host import BIN, Prepared, pause_image
+from klusterkit.plans.host import BIN, Prepared
 from klusterkit.plans.node import Kubelet, start_kubelet
 from klusterkit.plans.request import Target, endpoint_of
 from klusterkit.plans.shared import import_images, install, text_file
@@ -47,7 +48,8 @@ def control_plane(target: Target, prepared: Prepared, member: Member, ready: Kub
     kubectl = install(target, "kubectl/program", "kubectl", f"{BIN}/kubectl", prepared.preflight)
     manifests = _static_pods(target, prepared, ready)
     version = target.cluster.kubernetes_version.tag
-    references = [pause_image(target), *(f"registry.k8s.io/{program}:{version}" for program in STATIC.values())]
+    static = [f"registry.k8s.io/{program}:{version}" for program in STATIC.values()]
+    references = [pause_image(target.cluster.release), *static]
     images = import_images(target, references, prepared.preflight, prepared.containerd)
     started = start_kubelet(target, prepared, ready, images.values(), manifests, member.healthy)
     up = add("api/ready", ApiReady(), started, kubectl, cost=6.0, timeout=240.0)

@@ -7,11 +7,12 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
+from klusterkit.cluster.artifacts import pause_image
 from klusterkit.engine.plan import Plan
 from klusterkit.plans.control_plane import ControlPlane, control_plane
 from klusterkit.plans.draft import Draft
 from klusterkit.plans.etcd import etcd_member
-from klusterkit.plans.host import pause_image, prepare
+from klusterkit.plans.host import prepare
 from klusterkit.plans.network import later_images, pod_network, services
 from klusterkit.plans.node import kubelet_files, start_kubelet
 from klusterkit.plans.proof import extra_artifacts, node_ready, probe_image, service_reached
@@ -81,7 +82,7 @@ def create_worker(master: Target, target: Target, api: ControlPlane) -> None:
     """A kubelet that the master's API server knows."""
     prepared = prepare(target)
     kubelet = kubelet_files(target, prepared)
-    wanted = [pause_image(target), *later_images(target)]
+    wanted = [pause_image(target.cluster.release), *later_images(target)]
     images = import_images(target, wanted, prepared.preflight, prepared.containerd)
     started = start_kubelet(target, prepared, kubelet, images.values(), api.ready)
     ready = node_ready(master, target, api.access, started)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from klusterkit.cluster.artifacts import pause_image
 from klusterkit.plans.files import containerd, units
 from klusterkit.plans.request import Target, requirements
 from klusterkit.plans.shared import directory, install, service, text_file, tree, unit, unpack
@@ -78,7 +79,7 @@ def _containerd(target: Target, preflight: str, network: str, plugins: Sequence[
     folder = add("containerd/folder", directory("/etc/containerd"), preflight)
     registries = add("containerd/registries", directory("/etc/containerd/certs.d"), folder)
     text = containerd.configuration(
-        pause_image(target),
+        pause_image(target.cluster.release),
         systemd_cgroup=facts.cgroup != 1,
         restrict_oom_score=not facts.can_lower_oom_score,
     )
@@ -89,11 +90,6 @@ def _containerd(target: Target, preflight: str, network: str, plugins: Sequence[
     networks = [plugin for plugin in plugins if plugin.endswith("/networks")]
     needs = (programs, runc, registries, configuration, data, written, network, networks)
     return add("containerd/start", service("containerd.service", text), *needs, cost=0.5)
-
-
-def pause_image(target: Target) -> str:
-    """The image that holds a pod's namespaces: containerd, the kubelet and kubeadm have to agree on it."""
-    return f"registry.k8s.io/pause:{target.cluster.release.pause}"
 
 
 _BASELINE = Baseline()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from klusterkit.cluster import Artifact, ArtifactKind, Cluster
+from klusterkit.cluster import CNI, Artifact, ArtifactKind
 from klusterkit.plans.control_plane import ControlPlane
 from klusterkit.plans.draft import Needs
 from klusterkit.plans.request import Target
@@ -14,9 +14,9 @@ PROBE_IMAGE = "docker.io/library/busybox:1.35"
 """A shell, an HTTP server and a client: what the probe's pods are made of."""
 
 
-def extra_artifacts(cluster: Cluster) -> tuple[Artifact, ...]:
+def extra_artifacts(cni: CNI) -> tuple[Artifact, ...]:
     """What only the proof needs. A cluster without a network of ours or the operator's can't be proved so."""
-    if cluster.cni.kind == "none":
+    if cni.kind == "none":
         return ()
     repository, _, tag = PROBE_IMAGE.rpartition(":")
     path = f"images/{repository}/{tag}.tar"

@@ -116,15 +116,15 @@ def _facts(hold: Hold, fleet: Fleet, machines: Sequence[Machine]) -> dict[str, F
 def _artifacts(
     hold: Hold, cluster: Cluster, machines: Sequence[Machine], facts: Iterable[Facts]
 ) -> dict[str, ArtifactFile]:
-    architectures = {Architecture.parse(each.architecture) for each in facts}
-    if len(architectures) > 1:
+    architecture, *others = {Architecture.parse(each.architecture) for each in facts}
+    if others:
         raise UsageError(
-            f"the hosts are of several architectures: {', '.join(sorted(architectures))}",
+            f"the hosts are of several architectures: {', '.join(sorted([architecture, *others]))}",
             hint="create the machines of one architecture at a time",
         )
     roles = {role for machine in machines for role in machine.roles}
-    wanted = artifacts_for(roles, cluster.kubernetes_version, cluster.cni, *architectures)
-    return supply(hold.settings, (*wanted, *extra_artifacts(cluster)))
+    wanted = artifacts_for(roles, cluster.kubernetes_version, cluster.cni, architecture)
+    return supply(hold.settings, architecture, (*wanted, *extra_artifacts(cluster.cni)))
 
 
 def _refuse(hold: Hold, request: CreateRequest) -> None:

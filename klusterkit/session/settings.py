@@ -7,10 +7,23 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SecretStr
 
 OFFICIAL_SITES = "https://"
 """A path below a mirror begins with the site's name, so the official sites are a mirror too: of themselves."""
+
+
+class RegistryAccess(BaseModel):
+    """A private registry that images come from, and how to be let in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    place: str
+    """``HOST[:PORT][/PREFIX]``, with ``http://`` before it where there is no TLS."""
+    ca: Path | None = None
+    """Its authority, in PEM; None for those that this machine trusts."""
+    username: str | None = None
+    password: SecretStr = SecretStr("")
 
 
 class Settings(BaseModel):
@@ -29,6 +42,8 @@ class Settings(BaseModel):
     """More age recipients for a new state file."""
     mirror: str = OFFICIAL_SITES
     """A folder, ``file://`` or ``http(s)://`` address that holds the official sites' paths, one folder a site."""
+    registry: RegistryAccess | None = None
+    """Has the images, instead of the mirror."""
     cache: Path
     """Where verified artifacts are kept on this machine, by SHA-256."""
     ssh_jump: str | None = None

@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 
 from klusterkit.bundle import ArtifactStore, Mirror
-from klusterkit.cluster import Artifact
+from klusterkit.bundle.building import Source, bring_all
+from klusterkit.bundle.images import ImageSource
+from klusterkit.bundle.reference import Place
+from klusterkit.bundle.registry import Account
+from klusterkit.bundle.sources import Apart
+from klusterkit.bundle.web import Web
+from klusterkit.cluster import Architecture, Artifact
 from klusterkit.plans.request import ArtifactFile
-from klusterkit.session.settings import Settings
-
-AT_ONCE = 4
+from klusterkit.session.settings import OFFICIAL_SITES, RegistryAccess, Settings
 
 
-def supply(settings: Settings, artifacts: Iterable[Artifact]) -> dict[str, ArtifactFile]:
+def supply(settings: Settings, architecture: Architecture, artifacts: Iterable[Artifact]) -> dict[str, ArtifactFile]:
     """Digest and size of each artifact by its name. What isn't in the cache is fetched and verified.
 
     Raises:
         ArtifactMissing, ArtifactDamaged, MirrorUnreachable.
     """
-    mirror, store = Mirror(settings.mirror), ArtifactStore(settings.cache)
+    wanted, store = list(artifacts), ArtifactStore(settings.cache)
+    digests = bring_all(wanted, source_of(settings, architecture), store)
+    return {item.name: _found(digests[item.url_path], store) for item in wanted}
 
-    def bring(artifact: Artifact) -> ArtifactFile:
-        sha256 = mirror.checksum(artifact.checksum_path, artifact.filename)
-        mirror.fetch(artifact.url_path, sha256, store)
-        return ArtifactFile(sha256=sha256, size=store.path(sha256).stat().st_size)
 
-    wanted = {artifact.name: artifact for artifact in artifacts}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip(wanted, pool.map(bring, wanted.values()), strict=True))
+def _found(sha256: str, store: ArtifactStore) -> ArtifactFile:
+    return ArtifactFile(sha256=sha256, size=store.path(sha256).stat().st_size)
+
+
+def source_of(settings: Settings, architecture: Architecture) -> Source:
+    """Where artifacts come from: a mirror has them all; the official sites have images in registries."""
+    mirror = Mirror(settings.mirror)
+    if settings.registry:
+        return Apart(mirror, private_images(settings.registry, architecture))
+    return Apart(mirror, ImageSource(architecture)) if settings.mirror == OFFICIAL_SITES else mirror
+
+
+def private_images(registry: RegistryAccess, architecture: Architecture) -> ImageSource:
+    """Images from a private registry."""
+    account = Account(registry.username, registry.password.get_secret_value()) if registry.username else None
+    return ImageSource(architecture, Place.parse(registry.place), Web(registry.ca), account)

@@ -17,6 +17,8 @@ PACKAGES = (
     # programs with C in them
     *("gcc", "libc6-dev", "libseccomp-dev", "pkg-config"),
     "ca-certificates",
+    # what bundles are compared with
+    "minisign",
 )
 GO_PACKAGE = "golang-go"
 """Any Go will do: one that is too old fetches a newer one, see `golang.toolchain`."""

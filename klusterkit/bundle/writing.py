@@ -1,0 +1,105 @@
+"""Writing bundles: whole or not at all, and every content verified on its way."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from klusterkit.bundle import layout
+from klusterkit.bundle.errors import BundleDamaged
+from klusterkit.bundle.layout import Member, padding
+from klusterkit.bundle.manifest import Manifest
+from klusterkit.engine.errors import UsageError
+
+Pieces = Callable[[str], Iterable[bytes]]
+"""Gives a blob, piece by piece, by its SHA-256."""
+
+
+_AGAIN = "get it again from where it was made"
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands before the blobs."""
+
+    manifest: Manifest
+    signature: bytes | None
+    sbom: bytes
+    delta: bytes | None = None
+    """Of a delta: which of the blobs it has."""
+
+    @property
+    def small(self) -> Iterator[tuple[str, bytes]]:
+        """The files, in their order."""
+        if self.delta is not None:
+            yield layout.DELTA, self.delta
+        yield layout.MANIFEST, self.manifest.content
+        if self.signature is not None:
+            yield layout.SIGNATURE, self.signature
+        yield layout.SBOM, self.sbom
+
+
+def write(
+    path: Path, head: Head, blobs: dict[str, int], pieces: Pieces, tell: Callable[[int], None] = lambda _: None
+) -> None:
+    """Write a bundle's or a delta's file, replacing one of this name.
+
+    Args:
+        path: of the file.
+        head: what comes first.
+        blobs: sizes by digests, in their order.
+        pieces: gives each.
+        tell: told the bytes that were written, piece by piece.
+
+    Raises:
+        BundleDamaged: a content isn't what its digest says.
+        UsageError: the file can't be written.
+    """
+    with replacing(path) as file:
+        for name, content in head.small:
+            _put(file, Member(name, len(content)), [content])
+        for sha256, size in blobs.items():
+            _put(file, Member(layout.blob_name(sha256), size), _checked(sha256, pieces(sha256), tell))
+        file.write(layout.END)
+
+
+def _put(file: BinaryIO, member: Member, content: Iterable[bytes]) -> None:
+    file.write(layout.header(member))
+    begins = file.tell()
+    file.writelines(content)
+    if file.tell() - begins != member.size:
+        raise BundleDamaged(f"{member.name} has another size than it should", hint=_AGAIN)
+    file.write(bytes(padding(member.size)))
+
+
+def _checked(sha256: str, pieces: Iterable[bytes], tell: Callable[[int], None]) -> Iterator[bytes]:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+        yield piece
+        tell(len(piece))
+    if digest.hexdigest() != sha256:
+        raise BundleDamaged(f"the content with SHA-256 {sha256} is another one now", hint=_AGAIN)
+
+
+@contextmanager
+def replacing(path: Path) -> Generator[BinaryIO]:
+    """A file that takes the place of ``path`` when it is whole and flushed. Raises ``UsageError`` where it can't be."""
+    partial = path.with_name(f"{path.name}.part")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise UsageError(
+            f"{path} can't be written: {error.strerror}", hint="see that its folder is there and has room"
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,49 @@
+"""Put all that clusters need into one file.
+
+It holds the programs, images, units and configurations for hosts of every role, for one or several versions of
+Kubernetes. They come from the official sites, or from --mirror or --registry; each is verified by its checksum. What
+came before an interruption is kept, and gone on with.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from klusterkit.cli.options import Common, Output
+from klusterkit.cli.registry import RegistryOptions
+
+
+def run(
+    common: Common,
+    registry: RegistryOptions,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The bundle")],
+    kubernetes_version: Annotated[
+        list[str] | None,
+        typer.Option("--kubernetes-version", metavar="VERSION", help="Such as 1.36.3; several: once each [the latest]"),
+    ] = None,
+    architecture: Annotated[str, typer.Option("--architecture", metavar="NAME", help="amd64 or arm64")] = "amd64",
+    key: Annotated[Path | None, typer.Option("--key", metavar="FILE", help="Sign it with this key")] = None,
+) -> None:
+    """Build it."""
+    from klusterkit.cli.structured import write
+    from klusterkit.cli.terminal import signing_passphrase_question
+    from klusterkit.report.bundleview import Arrivals, summary
+    from klusterkit.report.screen import aside, output
+    from klusterkit.session.bundles import build_bundle, load_signing_key
+
+    form = common.show_as(Output.JSON, Output.YAML)
+    settings = common.settings().model_copy(update={"registry": registry.access})
+    signing = load_signing_key(key, signing_passphrase_question()) if key else None
+    arrivals = Arrivals(aside(color=common.color))
+    manifest = build_bundle(
+        settings, kubernetes_version or (), out, architecture=architecture, key=signing, tell=arrivals.tell
+    )
+    if form is Output.TEXT:
+        summary(output(color=common.color), manifest, out.expanduser().stat().st_size)
+    else:
+        write(manifest.model_dump(mode="json", by_alias=True), form)
+    if not key:
+        typer.echo(f"next: cctl bundle sign {out} --key FILE", err=True)

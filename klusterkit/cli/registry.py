@@ -1,0 +1,64 @@
+"""Options for a private registry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from klusterkit.session.settings import RegistryAccess
+
+
+@dataclass(frozen=True)
+class RegistryOptions:
+    """A registry that has the images. None where there is none."""
+
+    registry: Annotated[
+        str | None,
+        typer.Option("--registry", metavar="HOST[:PORT][/PREFIX]", help="Registry that has the images, as a mirror"),
+    ] = None
+    registry_ca: Annotated[Path | None, typer.Option("--registry-ca", metavar="FILE", help="Its authority, in PEM")] = (
+        None
+    )
+    registry_username: Annotated[
+        str | None, typer.Option("--registry-username", metavar="NAME", help="Its account for us")
+    ] = None
+    registry_password_file: Annotated[
+        Path | None, typer.Option("--registry-password-file", metavar="FILE", help="Holds the account's password")
+    ] = None
+
+    @property
+    def access(self) -> RegistryAccess | None:
+        """As a session takes it."""
+        from pydantic import SecretStr
+
+        from klusterkit.session.settings import RegistryAccess
+
+        if self.registry is None:
+            if self.registry_ca or self.registry_username or self.registry_password_file:
+                raise typer.BadParameter("--registry-… says more of a registry: name it with --registry")
+            return None
+        return RegistryAccess(
+            place=self.registry,
+            ca=self.registry_ca and self.registry_ca.expanduser(),
+            username=self.registry_username,
+            password=SecretStr(self._password() if self.registry_username else ""),
+        )
+
+    def _password(self) -> str:
+        from klusterkit.cli.terminal import registry_password_question
+
+        if self.registry_password_file is None:
+            ask = registry_password_question()
+            if ask is None:
+                raise typer.BadParameter("--registry-username has no terminal to ask on: name --registry-password-file")
+            return ask()
+        try:
+            lines = self.registry_password_file.expanduser().read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is no text"
+            raise typer.BadParameter(f"--registry-password-file {self.registry_password_file}: {why}") from None
+        return lines[0] if lines else ""

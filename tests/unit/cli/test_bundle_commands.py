@@ -1,0 +1,201 @@
+"""What an operator does with bundles at the command line, without a host and without the internet."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from klusterkit.bundle.imagearchive import write_archive
+from klusterkit.cluster import Architecture, Artifact, ArtifactKind, Version
+from klusterkit.session.contents import contents_of
+
+VERSIONS = ("1.36.3", "1.37.2")
+
+
+def made_up(artifact: Artifact) -> bytes:
+    """A content that is as long as its name is."""
+    return f"{artifact.name} {artifact.version} ".encode() * 200
+
+
+def make_mirror(root: Path) -> Path:
+    """A mirror in the sites' layout with made-up files for two versions, and images that are images."""
+    versions = [Version.parse(text) for text in VERSIONS]
+    for artifact in contents_of(versions, Architecture.AMD64).artifacts:
+        path = root / artifact.url_path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if artifact.kind is ArtifactKind.IMAGE:
+            layer = made_up(artifact)
+            digest = hashlib.sha256(layer).hexdigest()
+            point = {"digest": f"sha256:{digest}", "size": len(layer)}
+            manifest = json.dumps({"config": point, "layers": [point]}).encode()
+            with path.open("wb") as file:
+                write_archive(file, artifact.name, manifest, lambda _, layer=layer: [layer])
+        else:
+            path.write_bytes(made_up(artifact))
+        sums = root / artifact.checksum_path
+        line = f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {artifact.filename}\n"
+        sums.write_text(sums.read_text() + line if sums.exists() and "SUMS" in sums.name.upper() else line)
+    return root
+
+
+class Operator:
+    """Somebody with a folder and a mirror."""
+
+    def __init__(self, folder: Path, mirror: Path) -> None:
+        self.folder, self.mirror = folder, mirror
+
+    def __call__(self, *arguments: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+        foreign = ("KLUSTERKIT", "XDG", "CCTL")
+        known = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        own = {"HOME": str(self.folder), "KLUSTERKIT_MIRROR": str(self.mirror), "SOURCE_DATE_EPOCH": "1793534400"}
+        done = subprocess.run(
+            [sys.executable, "-c", "from klusterkit.cli.cctl import main; main()", *arguments],
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**known, **own, **environment},
+        )
+        assert done.returncode == code, f"{arguments}: {done.stdout}{done.stderr}"
+        return done
+
+    def build(self, name: str, *versions: str) -> Path:
+        wanted = [word for version in versions for word in ("--kubernetes-version", version)]
+        self("bundle", "build", *wanted, "--out", name, "--key", "site.key")
+        return self.folder / name
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Operator:
+    """Has a key and two bundles."""
+    made = Operator(tmp_path_factory.mktemp("operator"), make_mirror(tmp_path_factory.mktemp("mirror")))
+    made("bundle", "key", "--out", "site.key", "--without-passphrase")
+    made.build("old.bundle", "1.36.3")
+    made.build("new.bundle", *VERSIONS)
+    return made
+
+
+def test_a_new_key_is_for_its_owner_alone_and_its_public_half_is_printed(operator: Operator) -> None:
+    printed = operator("bundle", "key", "--out", "another.key", "--without-passphrase").stdout.strip()
+
+    assert stat.S_IMODE((operator.folder / "another.key").stat().st_mode) == 0o600
+    assert (operator.folder / "another.pub").read_text().splitlines()[1] == printed
+
+
+def test_a_key_is_never_overwritten(operator: Operator) -> None:
+    before = (operator.folder / "site.key").read_bytes()
+
+    assert "there is" in operator("bundle", "key", "--out", "site.key", "--without-passphrase", code=3).stderr
+    assert (operator.folder / "site.key").read_bytes() == before
+
+
+def test_a_key_needs_a_passphrase_unless_it_is_to_have_none(operator: Operator) -> None:
+    assert "KLUSTERKIT_BUNDLE_PASSPHRASE_FILE" in operator("bundle", "key", "--out", "asked.key", code=3).stderr
+
+
+def test_a_bundle_is_verified_by_the_public_key_as_a_file_and_as_a_line(operator: Operator) -> None:
+    line = (operator.folder / "site.pub").read_text().splitlines()[1]
+    for key in ("site.pub", line):
+        assert "v1.36.3" in operator("bundle", "verify", "old.bundle", "--key", key).stdout
+
+
+def test_a_bundle_by_another_key_is_refused_with_the_status_of_a_failed_check(operator: Operator) -> None:
+    operator("bundle", "key", "--out", "stranger.key", "--without-passphrase")
+
+    assert "isn't trusted" in operator("bundle", "verify", "old.bundle", "--key", "stranger.pub", code=8).stderr
+
+
+def test_building_again_gives_the_same_bytes(operator: Operator) -> None:
+    assert operator.build("again.bundle", "1.36.3").read_bytes() == (operator.folder / "old.bundle").read_bytes()
+
+
+def test_a_bundle_for_two_versions_holds_what_they_share_once(operator: Operator) -> None:
+    listed = json.loads(operator("bundle", "list", "new.bundle", "-o", "json").stdout)
+    paths = [entry["path"] for entry in listed["entries"]]
+
+    assert listed["kubernetes"] == ["v1.36.3", "v1.37.2"]
+    assert sum("/etcd-v3" in path for path in paths) == 1
+    assert sum(path.endswith("/kubelet") for path in paths) == 2
+
+
+def test_a_bundle_holds_units_and_configurations(operator: Operator) -> None:
+    names = operator("bundle", "list", "old.bundle", "-o", "name").stdout.split()
+    own = {name.removeprefix("klusterkit/v1.36.3/") for name in names if name.startswith("klusterkit/")}
+
+    assert own >= {
+        *("units/kubelet.service", "units/etcd.service", "units/containerd.service"),
+        *("configuration/etcd.yaml", "configuration/kubelet.yaml", "configuration/containerd.toml"),
+    }
+
+
+def test_the_difference_of_two_bundles_is_told_in_words_and_as_data(operator: Operator) -> None:
+    text = operator("bundle", "diff", "old.bundle", "new.bundle").stdout
+    data = json.loads(operator("bundle", "diff", "old.bundle", "new.bundle", "-o", "json").stdout)
+
+    assert "kube-apiserver" in text
+    assert {change["new"]["version"] for change in data if change["new"]["name"] == "kubelet"} == {"v1.37.2"}
+
+
+def test_a_delta_is_combined_to_the_same_bytes(operator: Operator) -> None:
+    operator("bundle", "delta", "old.bundle", "new.bundle", "--out", "d.delta")
+    operator("bundle", "combine", "old.bundle", "d.delta", "--out", "combined.bundle")
+
+    new = operator.folder / "new.bundle"
+    assert (operator.folder / "combined.bundle").read_bytes() == new.read_bytes()
+    assert (operator.folder / "d.delta").stat().st_size < new.stat().st_size
+
+
+def test_the_bill_of_materials_names_every_file_with_its_package(operator: Operator) -> None:
+    bill = json.loads(operator("bundle", "sbom", "old.bundle").stdout)
+    listed = json.loads(operator("bundle", "list", "old.bundle", "-o", "json").stdout)
+    packages = {item["name"]: item.get("purl", "") for item in bill["components"]}
+
+    digests = {item["hashes"][0]["content"] for item in bill["components"]}
+    assert digests == {entry["sha256"] for entry in listed["entries"]}
+    assert packages["registry.k8s.io/pause:3.10.2"].startswith("pkg:oci/pause@sha256:")
+    assert packages["kubelet"] == "pkg:github/kubernetes/kubernetes@v1.36.3#cmd/kubelet"
+
+
+def test_a_bundle_is_signed_anew_in_place(operator: Operator) -> None:
+    (operator.folder / "mine.bundle").write_bytes((operator.folder / "old.bundle").read_bytes())
+    operator("bundle", "key", "--out", "mine.key", "--without-passphrase")
+    operator("bundle", "sign", "mine.bundle", "--key", "mine.key")
+
+    operator("bundle", "verify", "mine.bundle", "--key", "mine.pub")
+    operator("bundle", "verify", "mine.bundle", "--key", "site.pub", code=8)
+
+
+def test_a_damaged_bundle_is_not_signed(operator: Operator) -> None:
+    content = (operator.folder / "old.bundle").read_bytes()
+    (operator.folder / "spoilt.bundle").write_bytes(content.replace(b"kubelet v1.36.3", b"kubelet v6.66.6", 1))
+
+    assert "refused" in operator("bundle", "sign", "spoilt.bundle", "--key", "site.key", code=8).stderr
+
+
+def test_a_mirror_that_lacks_a_file_is_said_before_anything_is_written(operator: Operator) -> None:
+    said = operator("bundle", "build", "--kubernetes-version", "1.36.9", "--out", "no.bundle", code=3).stderr
+
+    assert "v1.36.9" in said
+    assert not (operator.folder / "no.bundle").exists()
+
+
+def test_what_was_fetched_before_an_interruption_is_not_fetched_again(operator: Operator, tmp_path: Path) -> None:
+    """The mirror has gone after the first build, but for its checksums: the second finds everything kept."""
+    operator.build("first.bundle", "1.36.3")
+    bare = tmp_path / "bare"
+    for sums in [path for path in operator.mirror.rglob("*") if "sha256" in path.name.lower() and path.is_file()]:
+        (bare / sums.relative_to(operator.mirror)).parent.mkdir(parents=True, exist_ok=True)
+        (bare / sums.relative_to(operator.mirror)).write_bytes(sums.read_bytes())
+    options = ("--kubernetes-version", "1.36.3", "--key", "site.key", "--mirror", str(bare))
+    operator("bundle", "build", *options, "--out", "second.bundle")
+
+    first, second = (operator.folder / f"{name}.bundle" for name in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
