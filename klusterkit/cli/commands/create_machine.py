@@ -16,13 +16,14 @@ def run(machine: MachineOptions, common: Common) -> int:
     """Plan, ask, apply."""
     from klusterkit.cli.execute import execute
     from klusterkit.cli.notices import called, say_notices
-    from klusterkit.cli.terminal import confirmed
+    from klusterkit.cli.terminal import confirmed, refuse_unasked
     from klusterkit.engine.journal import Direction
     from klusterkit.report.planview import show_plan, show_summary
     from klusterkit.report.screen import aside
     from klusterkit.session import Session
 
     common.show_as(Output.JSON)
+    refuse_unasked(yes=common.yes)
     screen = aside(color=common.color)
     with Session.open(machine.settings(common), write="create machine") as session:
         say_notices(session, common)

@@ -15,12 +15,13 @@ def run(common: Common) -> int:
     """Ask, go back."""
     from klusterkit.cli.execute import execute
     from klusterkit.cli.notices import in_progress, say_notices
-    from klusterkit.cli.terminal import confirmed
+    from klusterkit.cli.terminal import confirmed, refuse_unasked
     from klusterkit.engine.journal import Direction, Status
     from klusterkit.report.words import several
     from klusterkit.session import Session
 
     common.show_as(Output.JSON)
+    refuse_unasked(yes=common.yes)
     with Session.open(common.settings(), write="rollback") as session:
         say_notices(session, common)
         journal = in_progress(session, common, "Taking back")

@@ -119,7 +119,7 @@ def test_no_command_shows_help_and_is_no_success():
 
 
 @pytest.mark.parametrize(
-    "path", [("status",), ("get", "cluster"), ("resume",), ("rollback",), ("history",), ("kubeconfig",)]
+    "path", [("status",), ("get", "cluster"), ("resume",), ("rollback", "--yes"), ("history",), ("kubeconfig",)]
 )
 def test_without_a_state_file_a_command_says_so_and_makes_none(
     path: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
