@@ -97,12 +97,16 @@ def open_hold(settings: Settings, *, write: str | None = None, create: bool = Fa
     """
     keys = _keys(settings)
     if write is None:
-        yield Hold(settings, StateFile.load(settings.state, keys), ())
+        state = StateFile.load(settings.state, keys)
+        _refuse_options_of_new_files(settings, state)
+        yield Hold(settings, state, ())
         return
     with lock(settings.state, write) as held:
         notices = [held.notice] if held.notice else []
         if not create or settings.state.exists():
-            yield Hold(settings, StateFile.load(settings.state, keys, lock=held), notices)
+            state = StateFile.load(settings.state, keys, lock=held)
+            _refuse_options_of_new_files(settings, state)
+            yield Hold(settings, state, notices)
             return
         with _new_state(settings, keys, held) as state:
             yield Hold(settings, state, notices)
@@ -111,15 +115,29 @@ def open_hold(settings: Settings, *, write: str | None = None, create: bool = Fa
 @contextmanager
 def _new_state(settings: Settings, keys: KeySource, held: Lock) -> Generator[StateFile]:
     """A new state file, which goes again if the command that it was made for is refused."""
-    state = StateFile.create(settings.state, None if settings.plaintext else keys, lock=held)
-    for recipient in settings.recipients:
-        state.add_recipient(recipient)
+    source = None if settings.plaintext else keys
+    state = StateFile.create(settings.state, source, lock=held, public_keys=settings.recipients)
     made = state.snapshot.serial
     try:
         yield state
     finally:
         if state.snapshot.serial == made:
             state.path.unlink(missing_ok=True)
+
+
+def _refuse_options_of_new_files(settings: Settings, state: StateFile) -> None:
+    """What says how a new file is sealed is not ignored where the file is there, and sealed in another way."""
+    strangers = [key for key in settings.recipients if key not in state.snapshot.encryption.recipients]
+    if strangers:
+        raise UsageError(
+            f"{state.path} is there already, and {', '.join(strangers)} doesn't open it: --recipient is for a new file",
+            hint="`cctl state recipient add AGE1…` lets one more key open it",
+        )
+    if settings.plaintext and not state.plaintext:
+        raise UsageError(
+            f"{state.path} is there already, and encrypted: --insecure-plaintext-state is for a new file",
+            hint="leave the option out; each cluster has its own state file: name another one with --state",
+        )
 
 
 def _keys(settings: Settings) -> KeySource:

@@ -57,19 +57,22 @@ class StateFile:
         self._end = disk.OpenEnd(path, disk.identity(status), content.end, len(data))
 
     @classmethod
-    def create(cls, path: Path, keys: KeySource | None, *, lock: Lock | None = None) -> StateFile:
+    def create(
+        cls, path: Path, keys: KeySource | None, *, lock: Lock | None = None, public_keys: Sequence[str] = ()
+    ) -> StateFile:
         """Begin a new lineage at serial 1, in a new file of mode 0600.
 
         Args:
             path: where there must be no file yet.
             keys: what will open it; None keeps secrets in plain text (``--insecure-plaintext-state``).
             lock: needed for writing more than this.
+            public_keys: age recipients that open it besides ``keys``.
 
         Raises:
             StateExists, StateNotWritable, KeyInvalid.
         """
         path = path.resolve()
-        snapshot, vault = recipients.begin(new_lineage(), keys, str(path))
+        snapshot, vault = recipients.begin(new_lineage(), keys, str(path), public_keys)
         data, _ = _encode(snapshot, vault, str(path))
         try:
             disk.create(path, data)

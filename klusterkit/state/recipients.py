@@ -13,20 +13,30 @@ from klusterkit.state.vault import Vault, secret_place
 Wrapping = Callable[[SealingKey], Sequence[Wrap]]
 
 
-def begin(lineage: str, keys: KeySource | None, where: str) -> tuple[Snapshot, Vault]:
-    """The first snapshot of a lineage, and the vault of its new data key. Raises KeyInvalid, StateNotWritable."""
-    key, encryption = _new_key(lineage, keys.wrap if keys else None)
+def begin(lineage: str, keys: KeySource | None, where: str, public_keys: Sequence[str] = ()) -> tuple[Snapshot, Vault]:
+    """The first snapshot of a lineage, and the vault of its new data key. Raises KeyInvalid, StateNotWritable.
+
+    Args:
+        lineage: a new one.
+        keys: what will open the file; None for plain text.
+        where: the file, for messages.
+        public_keys: more recipients. They are looked at first: a key file is not made for what is refused.
+    """
+
+    def wrap(key: SealingKey) -> Sequence[Wrap]:
+        others = [wrap_for_recipient(key, each) for each in dict.fromkeys(public_keys)]
+        return [*(keys.wrap(key) if keys else ()), *others]
+
+    if keys is None and public_keys:
+        raise _no_key_to_share(where)
+    key, encryption = _new_key(lineage, wrap if keys else None)
     return Snapshot(lineage=lineage, serial=1, encryption=encryption), Vault(key, encryption, where)
 
 
 def add(snapshot: Snapshot, vault: Vault, public_key: str) -> tuple[Snapshot, Vault]:
     """Let one age identity more open the file. Raises KeyInvalid, StateKeyMissing."""
     if snapshot.encryption.mode == "plaintext":
-        raise KeyInvalid(
-            f"{vault.where} keeps its secrets in plain text: there is no key to share",
-            where=f"{vault.where}, encryption",
-            hint="encrypt it first, by giving it keys",
-        )
+        raise _no_key_to_share(vault.where)
     if public_key in snapshot.encryption.recipients:
         return snapshot, vault
     wraps = (*snapshot.encryption.wraps, wrap_for_recipient(vault.key, public_key))
@@ -74,6 +84,14 @@ def rekey(snapshot: Snapshot, vault: Vault, wrap: Wrapping | None) -> tuple[Snap
         for name in snapshot.secrets
     }
     return snapshot.model_copy(update={"encryption": encryption, "secrets": secrets}), renewed
+
+
+def _no_key_to_share(where: str) -> KeyInvalid:
+    return KeyInvalid(
+        f"{where} keeps its secrets in plain text: there is no key to share",
+        where=f"{where}, encryption",
+        hint="encrypt it first: `cctl state rekey`",
+    )
 
 
 def _new_key(lineage: str, wrap: Wrapping | None) -> tuple[SealingKey | None, Encryption]:

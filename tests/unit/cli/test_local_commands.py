@@ -77,6 +77,44 @@ def test_the_first_command_makes_a_key_and_a_state_file_for_the_owner_alone(oper
     assert "made a key" not in operator.cctl("get", "credential").stderr
 
 
+STRANGER = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+"""A public key, that of age's own documentation."""
+
+
+def test_a_refused_first_command_leaves_nothing_and_the_corrected_one_says_all(operator: Operator):
+    command = ["create", "credential", "--private-key", "id", "--recipient"]
+    assert "'bad' is no age X25519 recipient" in operator.cctl(*command, "bad", code=3).stderr
+    assert sorted(path.name for path in operator.home.iterdir() if path.suffix != ".lock") == ["id", "id.pub"]
+    assert "note: made a key:" in operator.cctl(*command, STRANGER).stderr
+    assert STRANGER in (operator.home / "cctl-state.yaml").read_text()
+
+
+def test_a_new_state_file_says_which_key_opens_it_even_if_that_was_made_before(operator: Operator):
+    operator.cctl("create", "credential", "--private-key", "nothing", code=3)
+    assert not (operator.home / "cctl-state.yaml").exists()
+    said = operator.cctl("create", "credential", "--private-key", "id").stderr
+    assert "note: sealed for your key:" in said
+    assert "Carry it along" in " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "word"), [(["--recipient", STRANGER], STRANGER), (["--insecure-plaintext-state"], "encrypted")]
+)
+@pytest.mark.parametrize("command", [["create", "cluster"], ["get", "credential"]], ids=" ".join)
+def test_how_a_new_state_file_is_sealed_is_refused_where_it_is_there(
+    begun: Operator, options: list[str], word: str, command: list[str]
+):
+    said = begun.cctl(*command, *options, code=3).stderr
+    assert "is there already" in said
+    assert word in said
+    assert "what to do: " in said
+
+
+def test_what_a_state_file_is_may_be_said_again(operator: Operator):
+    operator.cctl("create", "credential", "--private-key", "id", "--recipient", STRANGER)
+    operator.cctl("create", "cluster", "--recipient", STRANGER)
+
+
 def test_the_three_commands_have_the_defaults_of_the_original(operator: Operator):
     operator.cctl("create", "credential", "--private-key", "id")
     operator.cctl("create", "cluster")
