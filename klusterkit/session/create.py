@@ -133,7 +133,7 @@ def _refuse(hold: Hold, request: CreateRequest) -> None:
         if refusal.fatal:
             reasons.append(UsageError(refusal.what, host=machine.name, seen=refusal.seen, hint=refusal.hint))
         else:
-            hold.notices.append(f"{machine.name}: {refusal}")
+            hold.notice(f"{machine.name}: {refusal}")
     if reasons:
         hosts = sorted({str(reason.host) for reason in reasons})
         raise Refused(f"{', '.join(hosts)} can't be used as it is; nothing was changed", reasons)

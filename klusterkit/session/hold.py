@@ -32,7 +32,9 @@ class Hold:
         self.settings = settings
         self.state = state
         self.mask = Mask()
-        self.notices = [*state.notices, *notices]
+        self.notices: list[str] = []
+        self._noticed: set[str] = set()
+        self.notice(*state.notices, *notices)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -58,8 +60,19 @@ class Hold:
         _ = tasks
         return Journal(self.state) if self.state.records else None
 
+    def notice(self, *texts: str) -> None:
+        """Have the operator told, each thing once."""
+        self.notices += [text for text in texts if text not in self._noticed]
+        self._noticed.update(texts)
+
     def secret(self, name: str) -> bytes:
-        """A secret's value. From now on it is masked in all that this command writes or shows."""
+        """A secret's value. From now on it is masked in all that this command writes or shows.
+
+        A command that only reads needs no key before this: what else the file says is not encrypted.
+        """
+        if self.state.locked:
+            self.state.unlock(keys_of(self.settings))
+            self.notice(*self.state.notices)
         value = self.state.secret(name).get_secret_value()
         self.mask.learn(value)
         return value
@@ -95,12 +108,12 @@ def open_hold(settings: Settings, *, write: str | None = None, create: bool = Fa
     Raises:
         StateError: the file is missing, damaged, locked, or encrypted for somebody else.
     """
-    keys = _keys(settings)
     if write is None:
-        state = StateFile.load(settings.state, keys)
+        state = StateFile.load(settings.state)
         _refuse_options_of_new_files(settings, state)
         yield Hold(settings, state, ())
         return
+    keys = keys_of(settings)
     with lock(settings.state, write) as held:
         notices = [held.notice] if held.notice else []
         if not create or settings.state.exists():
@@ -140,7 +153,8 @@ def _refuse_options_of_new_files(settings: Settings, state: StateFile) -> None:
         )
 
 
-def _keys(settings: Settings) -> KeySource:
+def keys_of(settings: Settings) -> KeySource:
+    """What opens a state file, and what a new one is sealed for."""
     return key_source(
         identity=settings.identity,
         ask_passphrase=settings.ask_passphrase,

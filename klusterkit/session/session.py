@@ -79,6 +79,31 @@ class Session:
 
         return create_cluster(self._hold, WantedCluster(**wanted))
 
+    @property
+    def sealing(self) -> dict[str, Any]:
+        """Who opens the state file; see :func:`klusterkit.session.sealing.sealing_of`."""
+        from klusterkit.session.sealing import sealing_of
+
+        return sealing_of(self._hold)
+
+    def add_recipient(self, public_key: str) -> None:
+        """Let one more age identity open the state file."""
+        from klusterkit.session.sealing import add_recipient
+
+        add_recipient(self._hold, public_key)
+
+    def remove_recipient(self, public_key: str) -> None:
+        """Let an age identity open the state file no longer."""
+        from klusterkit.session.sealing import remove_recipient
+
+        remove_recipient(self._hold, public_key)
+
+    def rekey(self) -> None:
+        """Seal every secret anew."""
+        from klusterkit.session.sealing import rekey
+
+        rekey(self._hold)
+
     def plan_create_machine(self, **wanted: Any) -> Plan:
         """Look at the hosts, bring the artifacts, compile (the fields of :class:`klusterkit.session.create.Wanted`)."""
         from klusterkit.session.create import Wanted, plan_create

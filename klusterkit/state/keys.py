@@ -252,3 +252,12 @@ def key_source(
     if ask_passphrase is not None:
         sources.insert(0 if prefer_passphrase else len(sources), Passphrase(ask_passphrase))
     return FirstThatOpens(tuple(sources))
+
+
+def passphrase_at_hand(
+    ask_passphrase: Callable[[bool], str] | None, environ: Mapping[str, str] = os.environ
+) -> Passphrase | None:
+    """The passphrase that can be had: from the file that the environment names, or else asked for on the terminal."""
+    if named := environ.get(PASSPHRASE_VARIABLE):
+        return Passphrase.from_file(Path(named))
+    return Passphrase(ask_passphrase) if ask_passphrase else None

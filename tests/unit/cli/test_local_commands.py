@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import stat
-import subprocess
-import sys
 from itertools import product
-from pathlib import Path
 
 import pytest
 import yaml
@@ -19,53 +14,7 @@ from klusterkit.cli.cctl import cctl
 from klusterkit.cli.commands.get import What
 from klusterkit.cli.guard import guarded
 from klusterkit.cli.options import Output
-
-
-class Operator:
-    """Somebody with a home, a key, and a folder to work in."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.key = home / "id"
-        if not self.key.exists():
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
-
-    def cctl(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        script = "from klusterkit.cli.cctl import main; main()"
-        environ = {
-            name: value for name, value in os.environ.items() if not name.startswith(("KLUSTERKIT", "XDG", "CCTL"))
-        }
-        done = subprocess.run(
-            [sys.executable, "-c", script, *arguments],
-            cwd=self.home,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env={**environ, "HOME": str(self.home)},
-        )
-        assert done.returncode == code, done.stderr
-        return done
-
-
-@pytest.fixture(name="operator")
-def _operator(tmp_path: Path) -> Operator:
-    return Operator(tmp_path)
-
-
-@pytest.fixture(name="prepared", scope="module")
-def _prepared(tmp_path_factory: pytest.TempPathFactory) -> Operator:
-    operator = Operator(tmp_path_factory.mktemp("operator"))
-    operator.cctl("create", "credential", "--user", "root", "--private-key", "~/id")
-    operator.cctl("create", "cluster", "--pod-network", "192.168.0.0/16", "--service-network", "192.169.0.0/24")
-    return operator
-
-
-@pytest.fixture(name="begun")
-def _begun(prepared: Operator, tmp_path: Path) -> Operator:
-    """An operator with a credential and a cluster."""
-    shutil.copytree(prepared.home, tmp_path, dirs_exist_ok=True)
-    return Operator(tmp_path)
+from tests.unit.cli.laptop import STRANGER, Operator
 
 
 def test_the_first_command_makes_a_key_and_a_state_file_for_the_owner_alone(operator: Operator):
@@ -75,10 +24,6 @@ def test_the_first_command_makes_a_key_and_a_state_file_for_the_owner_alone(oper
     for file in ("cctl-state.yaml", ".config/klusterkit/identity.txt"):
         assert stat.S_IMODE((operator.home / file).stat().st_mode) == 0o600
     assert "made a key" not in operator.cctl("get", "credential").stderr
-
-
-STRANGER = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
-"""A public key, that of age's own documentation."""
 
 
 def test_a_refused_first_command_leaves_nothing_and_the_corrected_one_says_all(operator: Operator):
@@ -175,6 +120,19 @@ def test_a_state_file_that_another_command_holds_is_locked(begun: Operator):
         fcntl.flock(held, fcntl.LOCK_EX)
         assert "is locked" in begun.cctl("create", "cluster", code=4).stderr
         assert begun.cctl("get", "cluster").stdout
+
+
+@pytest.mark.parametrize("command", ["get cluster", "get credential", "history", "status", "state recipient list"])
+def test_what_is_no_secret_can_be_read_without_the_key(begun: Operator, command: str):
+    (begun.home / ".config/klusterkit/identity.txt").rename(begun.home / "elsewhere")
+    begun.cctl(*command.split())
+
+
+def test_what_changes_the_state_needs_the_key(begun: Operator):
+    (begun.home / ".config/klusterkit/identity.txt").rename(begun.home / "elsewhere")
+    said = begun.cctl("create", "machine", "--ip", "10.0.0.5", "--role", "master", "--yes", code=3).stderr
+    assert "no key at hand opens it" in said
+    assert "--identity" in said
 
 
 def test_a_damaged_state_file_is_refused(begun: Operator):
