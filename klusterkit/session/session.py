@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # what a command doesn't need isn't imported: `cctl get` has 
     from klusterkit.engine.journal import Journal
     from klusterkit.engine.plan import Plan
     from klusterkit.engine.runner import Report, Runner
+    from klusterkit.session.onlooker import Onlooker
     from klusterkit.session.runs import Choice
     from klusterkit.session.status import StatusReport
     from klusterkit.state import Snapshot
@@ -104,11 +105,11 @@ class Session:
 
         rekey(self._hold)
 
-    def plan_create_machine(self, **wanted: Any) -> Plan:
+    def plan_create_machine(self, onlooker: Onlooker, **wanted: Any) -> Plan:
         """Look at the hosts, bring the artifacts, compile (the fields of :class:`klusterkit.session.create.Wanted`)."""
         from klusterkit.session.create import Wanted, plan_create
 
-        return plan_create(self._hold, Wanted(**wanted))
+        return plan_create(self._hold, Wanted(**wanted), onlooker)
 
     def look(self, plan: Plan) -> dict[str, Outcome]:
         """What each task sees on its host, and what it would change."""

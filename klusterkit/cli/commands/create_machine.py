@@ -19,6 +19,7 @@ def run(machine: MachineOptions, common: Common) -> int:
     from klusterkit.cli.terminal import confirmed, refuse_unasked
     from klusterkit.engine.journal import Direction
     from klusterkit.report.planview import show_plan, show_summary
+    from klusterkit.report.preparing import Preparing
     from klusterkit.report.screen import aside
     from klusterkit.session import Session
 
@@ -27,7 +28,8 @@ def run(machine: MachineOptions, common: Common) -> int:
     screen = aside(color=common.color)
     with Session.open(machine.settings(common), write="create machine") as session:
         say_notices(session, common)
-        plan = session.plan_create_machine(**machine.wanted())
+        with Preparing(screen) as onlooker:
+            plan = session.plan_create_machine(onlooker, **machine.wanted())
         say_notices(session, common)
         (show_summary if common.yes else show_plan)(screen, plan)
         if not confirmed("Do it?", yes=common.yes):

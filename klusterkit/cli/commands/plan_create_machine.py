@@ -33,12 +33,15 @@ def run(
 ) -> int:
     """Plan, look, show, save."""
     from klusterkit.cli.notices import say_notices
+    from klusterkit.report.preparing import Preparing
+    from klusterkit.report.screen import aside
     from klusterkit.session import Session
 
     common.show_as(Output.WIDE, Output.JSON, Output.YAML, Output.NAME)
     with Session.open(machine.settings(common), write="plan create machine") as session:
         say_notices(session, common)
-        plan = session.plan_create_machine(**machine.wanted())
+        with Preparing(aside(color=common.color)) as onlooker:
+            plan = session.plan_create_machine(onlooker, **machine.wanted())
         seen = session.look(plan) if diff or out or detailed_exitcode else None
         if out:
             plan = session.save_plan(plan, out.expanduser(), seen or {})
