@@ -89,6 +89,8 @@ def test_every_command_has_help(path: tuple[str, ...], capsys: pytest.CaptureFix
         ["apply"],
         ["create", "machine", "--role", "master"],
         ["create", "machine", "--ip", "10.0.0.1", "--role", "king"],
+        ["create", "machine", "--ip", "10.0.0.1", "--role", "node", "--yes"],
+        ["plan", "create", "machine", "--ip", "10.0.0.1", "--role", "worker"],
         ["get", "pods"],
         ["resume", "--adopt", "t", "--skip", "t"],
         ["version", "-o", "name"],
