@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from klusterkit.cluster import Cluster, Endpoint, Machine, Taint, host_and_port
+from klusterkit.cluster import Architecture, Cluster, Endpoint, Machine, Taint, host_and_port
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.facts import Facts
 from klusterkit.plans.draft import HostDraft
@@ -188,5 +188,15 @@ def requirements(request: CreateRequest, machine: Machine) -> Requirements:
 def refusals(request: CreateRequest) -> Iterator[tuple[Machine, Refusal]]:
     """All reasons why hosts can't be used, before anything is started."""
     for machine in request.machines:
-        for refusal in check(request.facts[machine.name], requirements(request, machine)):
+        facts = request.facts[machine.name]
+        for refusal in (*_architecture(facts), *check(facts, requirements(request, machine))):
             yield machine, refusal
+
+
+def _architecture(facts: Facts) -> Iterator[Refusal]:
+    if facts.architecture not in [*Architecture]:
+        yield Refusal(
+            what="there are no artifacts for the host's architecture",
+            seen=f"{facts.architecture}; there are {', '.join(Architecture)}",
+            hint="use a host of one of these architectures",
+        )
