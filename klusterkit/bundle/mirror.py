@@ -7,18 +7,12 @@ A path below a mirror begins with the site's name: ``dl.k8s.io/release/v1.36.3/b
 from __future__ import annotations
 
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 from klusterkit.bundle.store import ArtifactStore
-from klusterkit.engine.errors import UsageError
-
-CHUNK = 1 << 20
-TIMEOUT = 30.0
-"""Seconds that a server may take to answer, or between two pieces of an answer."""
+from klusterkit.bundle.web import CHUNK, Answer, Web, WebError, collect
+from klusterkit.engine.errors import KlusterKitError, TemporaryError, UsageError
 
 _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 
@@ -31,6 +25,10 @@ class MirrorUnreachable(UsageError):
     """The mirror can't be asked."""
 
 
+class DownloadCut(TemporaryError):
+    """The mirror began to answer and didn't end. What has come is kept."""
+
+
 class ArtifactDamaged(UsageError):
     """What the mirror holds isn't what its own checksum says."""
 
@@ -38,9 +36,9 @@ class ArtifactDamaged(UsageError):
 class Mirror:
     """A mirror's root: a folder, or a ``file://``, ``http://`` or ``https://`` address."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, web: Web | None = None) -> None:
         self.root = root.removeprefix("file://")
-        self._remote = root.startswith(("http://", "https://"))
+        self._web = (web or Web()) if root.startswith(("http://", "https://")) else None
 
     def address(self, path: str) -> str:
         """Where this path is, for messages."""
@@ -56,8 +54,7 @@ class Mirror:
         Raises:
             ArtifactMissing, MirrorUnreachable, ArtifactDamaged: the file holds no digest for this name.
         """
-        with self._open(path, 0) as answer:
-            text = answer.read(CHUNK).decode(errors="replace")
+        text = self._read(path).decode(errors="replace")
         lines = [line for line in text.splitlines() if _DIGEST.search(line)]
         named = [line for line in lines if line.split()[-1].lstrip("*").rpartition("/")[2] == name]
         chosen = named or (lines if len(lines) == 1 and len(lines[0].split()) == 1 else [])
@@ -77,15 +74,11 @@ class Mirror:
             tell: told the bytes that have come, piece by piece.
 
         Raises:
-            ArtifactMissing, MirrorUnreachable, ArtifactDamaged.
+            ArtifactMissing, MirrorUnreachable, DownloadCut, ArtifactDamaged.
+            UsageError: this machine can't keep it.
         """
-        if store.size(sha256) is not None:
-            return
-        if self._remote:
-            self._download(path, sha256, store, tell)
-            right = store.finish(sha256)
-        else:
-            right = store.adopt(self._local(path), sha256)
+        with store.alone(sha256):
+            right = store.size(sha256) is not None or self._bring(path, sha256, store, tell)
         if not right:
             raise ArtifactDamaged(
                 f"{self.address(path)} is not what its checksum says",
@@ -93,15 +86,30 @@ class Mirror:
                 hint="fetch the file again into the mirror, or name another mirror with --mirror",
             )
 
-    def _download(self, path: str, sha256: str, store: ArtifactStore, tell: Callable[[int], None]) -> None:
-        partial = store.partial(sha256)
-        start = partial.stat().st_size if partial.exists() else 0
-        with self._open(path, start) as answer, partial.open("r+b" if start else "wb") as file:
-            file.seek(start if getattr(answer, "status", 200) == 206 else 0)
-            file.truncate()
-            while piece := answer.read(CHUNK):
-                file.write(piece)
-                tell(len(piece))
+    def _bring(self, path: str, sha256: str, store: ArtifactStore, tell: Callable[[int], None]) -> bool:
+        if self._web is None:
+            return store.adopt(self._local(path), sha256)
+        try:
+            collect(lambda start: self._open(path, start), store.partial(sha256), tell)
+        except WebError as error:
+            raise self._refused(path, error) from None
+        return store.finish(sha256)
+
+    def _read(self, path: str) -> bytes:
+        if self._web is None:
+            return self._local(path).read_bytes()[:CHUNK]
+        text = b""
+        try:
+            with self._open(path, 0) as answer:
+                while len(text) < CHUNK and (piece := answer.read(CHUNK)):
+                    text += piece
+        except WebError as error:
+            raise self._refused(path, error) from None
+        return text
+
+    def _open(self, path: str, start: int) -> Answer:
+        assert self._web is not None  # noqa: S101 - only remote mirrors are opened
+        return self._web.open(self.address(path), {"Range": f"bytes={start}-"} if start else {})
 
     def _local(self, path: str) -> Path:
         found = Path(self.root) / path
@@ -109,38 +117,22 @@ class Mirror:
             raise self._missing(path)
         return found
 
+    def _refused(self, path: str, error: WebError) -> KlusterKitError:
+        if error.status in (403, 404, 410):
+            return self._missing(path)
+        if error.cut:
+            return DownloadCut(
+                f"{self.address(path)} came only in part: {error}",
+                hint="run the command again when the link is back: what has come is kept, and gone on with",
+            )
+        return MirrorUnreachable(
+            f"{self.address(path)} can't be reached: {error}",
+            hint="without the internet, name a mirror of the sites: --mirror FOLDER|URL or KLUSTERKIT_MIRROR",
+        )
+
     def _missing(self, path: str) -> ArtifactMissing:
-        known = "" if self._remote or Path(self.root).is_dir() else f"; there is no folder {self.root}"
+        known = "" if self._web or Path(self.root).is_dir() else f"; there is no folder {self.root}"
         return ArtifactMissing(
             f"no artifact at {self.address(path)}{known}",
             hint="choose a version that the mirror has (--kubernetes-version), or name another mirror with --mirror",
-        )
-
-    def _open(self, path: str, start: int) -> BinaryIO:
-        if not self._remote:
-            return self._local(path).open("rb")
-        request = urllib.request.Request(self.address(path), headers={"Range": f"bytes={start}-"} if start else {})  # noqa: S310 - http(s) only
-        try:
-            return urllib.request.urlopen(request, timeout=TIMEOUT)  # noqa: S310
-        except urllib.error.HTTPError as error:
-            if error.code == 416:  # all of it is here already: the checksum decides
-                return self._empty()
-            if error.code in (403, 404, 410):
-                raise self._missing(path) from None
-            raise self._unreachable(path, f"HTTP status {error.code}") from None
-        except OSError as error:
-            raise self._unreachable(path, str(getattr(error, "reason", error))) from None
-
-    @staticmethod
-    def _empty() -> BinaryIO:
-        import io
-
-        answer = io.BytesIO()
-        answer.status = 206  # type: ignore[attr-defined]
-        return answer
-
-    def _unreachable(self, path: str, why: str) -> MirrorUnreachable:
-        return MirrorUnreachable(
-            f"{self.address(path)} can't be reached: {why}",
-            hint="without the internet, name a mirror of the sites: --mirror FOLDER|URL or KLUSTERKIT_MIRROR",
         )

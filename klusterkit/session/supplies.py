@@ -18,7 +18,7 @@ def supply(settings: Settings, artifacts: Iterable[Artifact], onlooker: Onlooker
     """Digest and size of each artifact by its name. What isn't in the cache is fetched and verified.
 
     Raises:
-        ArtifactMissing, ArtifactDamaged, MirrorUnreachable.
+        ArtifactMissing, ArtifactDamaged, MirrorUnreachable, DownloadCut.
     """
     mirror, store = Mirror(settings.mirror), ArtifactStore(settings.cache)
 
