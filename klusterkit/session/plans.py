@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from klusterkit import tasks
 from klusterkit.engine.errors import PlanInvalid, UsageError
 from klusterkit.engine.plan import Plan
+from klusterkit.session.private import write_private
 
 AGAIN = "make a new one with `cctl plan … --out FILE`"
 
@@ -16,16 +16,7 @@ _ = tasks  # importing it registers the kinds of steps that a plan may name
 
 def save_plan(plan: Plan, path: Path) -> None:
     """Write a plan, 0600: it holds no secret, but says much of the site. An existing file is replaced as a whole."""
-    partial = path.with_name(f"{path.name}.part")
-    try:
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(plan.to_yaml())
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise UsageError(f"the plan can't be written to {path}: {error.strerror}", hint="name another file") from None
+    write_private(path, plan.to_yaml())
 
 
 def load_plan(path: Path) -> Plan:
