@@ -5,7 +5,6 @@ Hosts are looked at and not changed. A plan that was saved with --out is done, e
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,16 +52,18 @@ def run(
 
 
 def _show(common: Common, plan: Plan, seen: Mapping[str, Outcome] | None, *, diff: bool) -> None:
-    from klusterkit.report.diffview import show_differences
+    from klusterkit.cli.structured import write
+    from klusterkit.report.diffview import differences_of, show_differences
     from klusterkit.report.planview import show_plan, show_summary
     from klusterkit.report.screen import output
 
     screen = output(color=common.color)
     match common.output:
-        case Output.JSON:
-            typer.echo(json.dumps({**plan.spec(), "digest": plan.digest}, indent=2, ensure_ascii=False))
-        case Output.YAML:
+        case Output.YAML if not diff:
             typer.echo(plan.to_yaml(), nl=False)
+        case Output.JSON | Output.YAML:
+            differences = {"differences": differences_of(plan, seen)} if diff and seen is not None else {}
+            write({**plan.spec(), "digest": plan.digest, **differences}, common.output)
         case Output.NAME:
             typer.echo("\n".join(plan.order))
         case _ if diff and seen is not None:

@@ -95,6 +95,9 @@ def test_every_command_has_help(path: tuple[str, ...], capsys: pytest.CaptureFix
         ["resume", "--adopt", "t", "--skip", "t"],
         ["version", "-o", "name"],
         ["version", "-o", "x"],
+        ["create", "cluster", "-o", "wide"],
+        ["create", "credential", "--private-key", "k", "-o", "wide"],
+        ["kubeconfig", "-o", "json"],
     ],
     ids=" ".join,
 )

@@ -78,6 +78,15 @@ def test_options_of_the_cluster_are_kept(operator: Operator):
     assert row == ["blue", "v1.36.3", "-", "10.2.0.0/16", "10.1.0.0/16", "none", "site.example"]
 
 
+def test_what_was_made_is_shown_as_get_shows_it(operator: Operator):
+    for form in ("json", "yaml", "name"):
+        (operator.home / "cctl-state.yaml").unlink(missing_ok=True)
+        credential = operator.cctl("create", "credential", "--private-key", "id", "-o", form).stdout
+        cluster = operator.cctl("create", "cluster", "-o", form).stdout
+        assert credential == operator.cctl("get", "credential", "-o", form).stdout
+        assert cluster == operator.cctl("get", "cluster", "-o", form).stdout
+
+
 def test_get_shows_tables_data_and_names(begun: Operator):
     assert begun.cctl("get", "cluster").stdout.splitlines()[1].split()[:2] == ["cctl-cluster", "v1.37.2"]
     assert begun.cctl("get", "cluster", "-o", "name").stdout == "cluster/cctl-cluster\n"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 
 import pytest
+from example_runs import paper, said
 
 from klusterkit.report.preparing import Preparing
 from klusterkit.report.screen import screen
-from tests.unit.report.example_runs import paper, said
 
 MIB = 1 << 20
 
