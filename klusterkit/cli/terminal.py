@@ -32,9 +32,12 @@ def refuse_unasked(*, yes: bool | None) -> None:
 
 
 def confirmed(question: str, *, yes: bool | None) -> bool:
-    """Whether to do it. Raises ``UsageError`` where nobody can be asked and ``--yes`` was not given."""
+    """Whether to do it; a no is acknowledged. Raises ``UsageError`` where nobody can be asked without ``--yes``."""
     refuse_unasked(yes=yes)
-    return bool(yes) or _asked(question)
+    if yes or _asked(question):
+        return True
+    typer.echo("Cancelled: nothing was done.", err=True)
+    return False
 
 
 def host_key_question() -> Callable[[UnknownHostKey], bool] | None:

@@ -5,8 +5,6 @@ It is planned first, and asked about. What `cctl plan create machine` shows is w
 
 from __future__ import annotations
 
-import typer
-
 from klusterkit.cli.exit_codes import ExitCode
 from klusterkit.cli.machine import MachineOptions
 from klusterkit.cli.options import Common, Output
@@ -33,8 +31,7 @@ def run(machine: MachineOptions, common: Common) -> int:
         say_notices(session, common)
         (show_summary if common.yes else show_plan)(screen, plan)
         if not confirmed("Do it?", yes=common.yes):
-            typer.echo("Nothing was done.", err=True)
-            return ExitCode.DONE
+            return ExitCode.ERROR
         code = execute(common, session, plan, lambda tell: session.start(plan, tell), Direction.FORWARD)
     if code == ExitCode.DONE:
         screen.print(f"next: {called(common)} kubeconfig --out admin.conf; kubectl --kubeconfig admin.conf get nodes")

@@ -5,8 +5,6 @@ What a task changed is put back from what was kept on its host; the last is undo
 
 from __future__ import annotations
 
-import typer
-
 from klusterkit.cli.exit_codes import ExitCode
 from klusterkit.cli.options import Common, Output
 
@@ -28,6 +26,5 @@ def run(common: Common) -> int:
         still = [task for task, state in journal.states.items() if state.status in (Status.PENDING, Status.UNDONE)]
         undoing = several(len(journal.plan.tasks) - len(still), "task")
         if not confirmed(f"Undo {undoing}?", yes=common.yes):
-            typer.echo("Nothing was done.", err=True)
-            return ExitCode.DONE
+            return ExitCode.ERROR
         return execute(common, session, journal.plan, session.rollback, Direction.BACK, still)

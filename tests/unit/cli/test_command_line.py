@@ -117,10 +117,12 @@ def test_a_mistyped_command_is_guessed():
     assert "Did you mean 'create'?" in command("creat").stderr
 
 
-def test_no_command_shows_help_and_is_no_success():
-    done = command()
+@pytest.mark.parametrize("group", [[], ["plan"], ["plan", "create"], ["create"], ["state", "recipient"]], ids=str)
+def test_no_command_shows_plain_help_and_is_no_success(group: list[str]):
+    done = command(*group)
     assert done.returncode == 3
-    assert "Commands:" in done.stderr
+    assert "Commands:\n" in done.stderr
+    assert "╭" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,12 @@ def test_what_changes_the_state_needs_the_key(begun: Operator):
     assert "--identity" in said
 
 
+def test_a_state_file_in_a_folder_that_is_not_there_is_a_usage_error(operator: Operator):
+    said = operator.cctl("--state", "no/state.yaml", "create", "credential", "--private-key", "id", code=3).stderr
+    assert "there is no folder" in said
+    assert "make the folder first" in said
+
+
 def test_a_damaged_state_file_is_refused(begun: Operator):
     path = begun.home / "cctl-state.yaml"
     path.write_bytes(path.read_bytes().replace(b"192.168.0.0", b"192.167.0.0"))
