@@ -13,7 +13,7 @@ from pathlib import Path
 from klusterkit.bundle.store import ArtifactStore
 from klusterkit.bundle.web import CHUNK, Answer, Web, WebError, collect
 from klusterkit.cluster import Artifact
-from klusterkit.engine.errors import UsageError
+from klusterkit.engine.errors import KlusterKitError, TemporaryError, UsageError
 
 _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 
@@ -24,6 +24,10 @@ class ArtifactMissing(UsageError):
 
 class MirrorUnreachable(UsageError):
     """The mirror can't be asked."""
+
+
+class DownloadCut(TemporaryError):
+    """The mirror began to answer and didn't end. What has come is kept."""
 
 
 class ArtifactDamaged(UsageError):
@@ -77,7 +81,8 @@ class Mirror:
             tell: told the bytes that have come, piece by piece.
 
         Raises:
-            ArtifactMissing, MirrorUnreachable, ArtifactDamaged.
+            ArtifactMissing, MirrorUnreachable, DownloadCut, ArtifactDamaged.
+            UsageError: this machine can't keep it.
         """
         with store.alone(sha256):
             right = store.size(sha256) is not None or self._bring(path, sha256, store, tell)
@@ -100,11 +105,14 @@ class Mirror:
     def _read(self, path: str) -> bytes:
         if self._web is None:
             return self._local(path).read_bytes()[:CHUNK]
+        text = b""
         try:
             with self._open(path, 0) as answer:
-                return answer.read(CHUNK)
+                while len(text) < CHUNK and (piece := answer.read(CHUNK)):
+                    text += piece
         except WebError as error:
             raise self._refused(path, error) from None
+        return text
 
     def _open(self, path: str, start: int) -> Answer:
         assert self._web is not None  # noqa: S101 - only remote mirrors are opened
@@ -116,9 +124,14 @@ class Mirror:
             raise self._missing(path)
         return found
 
-    def _refused(self, path: str, error: WebError) -> UsageError:
+    def _refused(self, path: str, error: WebError) -> KlusterKitError:
         if error.status in (403, 404, 410):
             return self._missing(path)
+        if error.cut:
+            return DownloadCut(
+                f"{self.address(path)} came only in part: {error}",
+                hint="run the command again when the link is back: what has come is kept, and gone on with",
+            )
         return MirrorUnreachable(
             f"{self.address(path)} can't be reached: {error}",
             hint="without the internet, name a bundle (--bundle FILE) or a mirror of the sites (--mirror FOLDER|URL)",

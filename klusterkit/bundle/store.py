@@ -45,12 +45,23 @@ class ArtifactStore:
 
     @contextlib.contextmanager
     def alone(self, sha256: str) -> Generator[None]:
-        """While this lasts, no other command on this machine collects the same artifact: it waits."""
+        """While this lasts, no other command on this machine collects the same artifact: it waits.
+
+        Raises:
+            UsageError: the folder can't be written, or its disk is full.
+        """
         locks = self._folder.with_name("locks")
-        locks.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with (locks / sha256).open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+        try:
+            locks.mkdir(mode=0o755, parents=True, exist_ok=True)
+            with (locks / sha256).open("w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise UsageError(
+                f"artifacts can't be kept in {self._folder}: {error.strerror}",
+                seen=str(error.filename) if error.filename else None,
+                hint="make room and see that this user may write there, or name another folder with KLUSTERKIT_CACHE",
+            ) from error
 
     def partial(self, sha256: str) -> Path:
         """Where a download of it may be collected, and gone on with after an interruption."""

@@ -30,12 +30,16 @@ class WebError(Exception):
     Attributes:
         status: of its answer, or None.
         headers: of its answer.
+        cut: whether it had begun to answer.
     """
 
-    def __init__(self, why: str, status: int | None = None, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, why: str, status: int | None = None, headers: Mapping[str, str] | None = None, *, cut: bool = False
+    ) -> None:
         super().__init__(why)
         self.status = status
         self.headers = headers or {}
+        self.cut = cut
 
 
 class Answer:
@@ -53,11 +57,11 @@ class Answer:
         self._response.close()
 
     def read(self, most: int) -> bytes:
-        """So many bytes at most; none at the end. Raises ``WebError``."""
+        """What is there, so many bytes at most; none at the end. Raises ``WebError``."""
         try:
-            return self._response.read(most)
+            return self._response.read1(most)  # read() would lose what came before a cut
         except (OSError, http.client.HTTPException) as error:
-            raise WebError(f"the connection was cut: {error}") from None
+            raise WebError(f"the connection was cut: {error}", cut=True) from None
 
     @property
     def length(self) -> int | None:
@@ -135,7 +139,7 @@ def collect(open_at: Callable[[int], Answer], partial: Path, tell: Callable[[int
         try:
             if _append(open_at, before, partial, tell):
                 return
-            cut = WebError("the connection was cut")
+            cut = WebError("the connection was cut", cut=True)
         except WebError as error:
             if error.status == 416:  # all of it is here already: the checksum decides
                 return

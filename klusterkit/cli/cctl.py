@@ -58,6 +58,16 @@ COMMANDS: dict[str, Any] = {
         },
     ),
     "history": f"{_HERE}.history",
+    "state": (
+        "Say who opens the state file",
+        {
+            "recipient": (
+                "List, add, remove keys that open the state file",
+                {verb: f"{_HERE}.state_recipient_{verb}" for verb in ("list", "add", "remove")},
+            ),
+            "rekey": f"{_HERE}.state_rekey",
+        },
+    ),
     "version": f"{_HERE}.version",
 }
 """Each command, or group of commands, and the module that it is in."""

@@ -96,7 +96,11 @@ def _foreign(error: Exception) -> Fault:
     from klusterkit.report.faults import Fault
 
     if isinstance(error, OSError):
-        return Fault(error.strerror or str(error), where=str(error.filename) if error.filename else None)
+        return Fault(
+            error.strerror or str(error),
+            where=str(error.filename) if error.filename else None,
+            hint="see that it is there, that this user may use it, and that its disk has room; --debug shows what for",
+        )
     return Fault(
         f"{type(error).__name__}: {error}",
         hint="this is a bug in KlusterKit; --debug shows where. `cctl status` says whether a run is in progress",

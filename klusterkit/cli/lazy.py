@@ -95,7 +95,12 @@ class Commands(Mapping[str, Any]):
             return _command(name, entry)
         text, inner = entry
         return Group(
-            name=name, help=text, commands=cast(Any, Commands(inner)), no_args_is_help=True, context_settings=HELP_NAMES
+            name=name,
+            help=text,
+            commands=cast(Any, Commands(inner)),
+            no_args_is_help=True,
+            context_settings=HELP_NAMES,
+            rich_markup_mode=None,
         )
 
     def summary(self, name: str) -> str:

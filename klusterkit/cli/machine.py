@@ -34,7 +34,7 @@ class MachineOptions:
     ip: Annotated[
         list[str], typer.Option("--ip", metavar="ADDRESS", help="Address of a machine; several: --ip A --ip B")
     ]
-    role: Annotated[Role, typer.Option("--role", metavar="ROLE", case_sensitive=False, help="master, node (or worker)")]
+    role: Annotated[Role, typer.Option("--role", metavar="ROLE", case_sensitive=False, help="master; for now no other")]
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Of sshd", show_default=True)] = 22
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Of the machine [its address]")] = None
     label: Annotated[
@@ -47,6 +47,11 @@ class MachineOptions:
         list[str] | None,
         typer.Option("--public-keys", metavar="FILE[,FILE]", help="The machines' SSH host public keys"),
     ] = None
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be yet."""
+        if self.role != Role.MASTER:
+            raise typer.BadParameter(f"--role {self.role}: nodes can't be added yet, a cluster is its one master")
 
     def wanted(self) -> dict[str, Any]:
         """The fields of the session's request."""

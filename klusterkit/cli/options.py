@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from enum import StrEnum
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 GLOBAL = "Global options"
 """The heading under which help lists what every command takes."""
+
+
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
 
 class Output(StrEnum):
@@ -94,6 +98,7 @@ class Common:
 
         if self.passphrase and passphrase_question() is None:
             raise typer.BadParameter("--passphrase has no terminal to ask on: name a file, KLUSTERKIT_PASSPHRASE_FILE")
+        self._refuse_what_names_no_host_key()
         return Settings.from_environment(
             state=self.state and self.state.expanduser(),
             identity=self.identity and self.identity.expanduser(),
@@ -109,6 +114,17 @@ class Common:
             ask_host_key=host_key_question(),
             ask_passphrase=passphrase_question(),
         )
+
+    def _refuse_what_names_no_host_key(self) -> None:
+        """What a typing error would have ignored: a host would be refused later, for another reason."""
+        for path in self.known_hosts or ():
+            if not path.expanduser().is_file():
+                raise typer.BadParameter(f"--known-hosts {path}: there is no such file")
+        for key in self.host_key or ():
+            if not _FINGERPRINT.fullmatch(key):
+                raise typer.BadParameter(
+                    f"--host-key {key}: a fingerprint is SHA256: and 43 characters (ssh-keygen -l)"
+                )
 
     def show_as(self, *formats: Output) -> Output:
         """How to show the result. Raises ``typer.BadParameter`` for a format that the command doesn't have."""

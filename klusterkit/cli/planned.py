@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,12 @@ if TYPE_CHECKING:
     from klusterkit.engine.executor import Outcome
     from klusterkit.engine.plan import Plan
     from klusterkit.session import Session
+    from klusterkit.session.onlooker import Onlooker
     from klusterkit.session.settings import Settings
+
+
+Compile = Callable[["Session", "Onlooker"], "Plan"]
+"""Makes the plan of an operation; the onlooker is told what takes long."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,7 @@ class PlanOptions:
     ] = False
 
 
-def show(
-    common: Common, settings: Settings, words: str, compiled: Callable[[Session], Plan], options: PlanOptions
-) -> int:
+def show(common: Common, settings: Settings, words: str, compiled: Compile, options: PlanOptions) -> int:
     """Plan, look, show, save. Returns the exit status.
 
     Args:
@@ -44,12 +46,15 @@ def show(
         options: what becomes of it.
     """
     from klusterkit.cli.notices import say_notices
+    from klusterkit.report.preparing import Preparing
+    from klusterkit.report.screen import aside
     from klusterkit.session import Session
 
     common.show_as(Output.WIDE, Output.JSON, Output.YAML, Output.NAME)
     with Session.open(settings, write=f"plan {words}") as session:
         say_notices(session, common)
-        plan = compiled(session)
+        with Preparing(aside(color=common.color)) as onlooker:
+            plan = compiled(session, onlooker)
         seen = session.look(plan) if options.diff or options.out or options.detailed_exitcode else None
         if options.out:
             plan = session.save_plan(plan, options.out.expanduser(), seen or {})
@@ -60,7 +65,7 @@ def show(
     return ExitCode.CHANGES if options.detailed_exitcode and _changes(plan, seen or {}) else ExitCode.DONE
 
 
-def do(common: Common, settings: Settings, words: str, compiled: Callable[[Session], Plan], next_step: str = "") -> int:
+def do(common: Common, settings: Settings, words: str, compiled: Compile, next_step: str = "") -> int:
     """Plan, ask, apply. Returns the exit status.
 
     Args:
@@ -72,22 +77,24 @@ def do(common: Common, settings: Settings, words: str, compiled: Callable[[Sessi
     """
     from klusterkit.cli.execute import execute
     from klusterkit.cli.notices import called, say_notices
-    from klusterkit.cli.terminal import confirmed
+    from klusterkit.cli.terminal import confirmed, refuse_unasked
     from klusterkit.engine.journal import Direction
     from klusterkit.report.planview import show_plan, show_summary
+    from klusterkit.report.preparing import Preparing
     from klusterkit.report.screen import aside
     from klusterkit.session import Session
 
     common.show_as(Output.JSON)
+    refuse_unasked(yes=common.yes)
     screen = aside(color=common.color)
     with Session.open(settings, write=words) as session:
         say_notices(session, common)
-        plan = compiled(session)
+        with Preparing(screen) as onlooker:
+            plan = compiled(session, onlooker)
         say_notices(session, common)
         (show_summary if common.yes else show_plan)(screen, plan)
         if not confirmed("Do it?", yes=common.yes):
-            typer.echo("Nothing was done.", err=True)
-            return ExitCode.DONE
+            return ExitCode.ERROR
         code = execute(common, session, plan, lambda tell: session.start(plan, tell), Direction.FORWARD)
     if code == ExitCode.DONE and next_step:
         screen.print(f"next: {next_step.format(cctl=called(common))}")
@@ -95,16 +102,18 @@ def do(common: Common, settings: Settings, words: str, compiled: Callable[[Sessi
 
 
 def _show(common: Common, plan: Plan, seen: Mapping[str, Outcome] | None, *, diff: bool) -> None:
-    from klusterkit.report.diffview import show_differences
+    from klusterkit.cli.structured import write
+    from klusterkit.report.diffview import differences_of, show_differences
     from klusterkit.report.planview import show_plan, show_summary
     from klusterkit.report.screen import output
 
     screen = output(color=common.color)
     match common.output:
-        case Output.JSON:
-            typer.echo(json.dumps({**plan.spec(), "digest": plan.digest}, indent=2, ensure_ascii=False))
-        case Output.YAML:
+        case Output.YAML if not diff:
             typer.echo(plan.to_yaml(), nl=False)
+        case Output.JSON | Output.YAML:
+            differences = {"differences": differences_of(plan, seen)} if diff and seen is not None else {}
+            write({**plan.spec(), "digest": plan.digest, **differences}, common.output)
         case Output.NAME:
             typer.echo("\n".join(plan.order))
         case _ if diff and seen is not None:

@@ -17,18 +17,27 @@ def terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def confirmed(question: str, *, yes: bool | None) -> bool:
-    """Whether to do it. Raises ``UsageError`` where nobody can be asked and ``--yes`` was not given."""
-    if yes:
-        return True
-    if not terminal():
+def refuse_unasked(*, yes: bool | None) -> None:
+    """Raise ``UsageError`` where the command will have a question, nobody can be asked, and ``--yes`` was not given.
+
+    To be called before anything is done: who can't be asked in the end needn't wait for it.
+    """
+    if not yes and not terminal():
         from klusterkit.engine.errors import UsageError
 
         raise UsageError(
-            f"there is no terminal to ask on ({question}): nothing was done",
+            "there is no terminal to ask on: nothing was done",
             hint="say --yes, or save the plan with `cctl plan … --out FILE`, read it, and `cctl apply FILE`",
         )
-    return _asked(question)
+
+
+def confirmed(question: str, *, yes: bool | None) -> bool:
+    """Whether to do it; a no is acknowledged. Raises ``UsageError`` where nobody can be asked without ``--yes``."""
+    refuse_unasked(yes=yes)
+    if yes or _asked(question):
+        return True
+    typer.echo("Cancelled: nothing was done.", err=True)
+    return False
 
 
 def host_key_question() -> Callable[[UnknownHostKey], bool] | None:

@@ -121,7 +121,7 @@ class TaskState(BaseModel):
                 update |= {"asked": False, "retry": False, "ended": record.at}
             case "fail":
                 status = Status.FAILED if record.direction is Direction.FORWARD else Status.STUCK
-                update = {"status": status, "error": record.error, "ended": record.at}
+                update = {"status": status, "error": record.error, "asked": False, "ended": record.at}
             case "leave":
                 update = {"status": Status.PENDING, "before": None, "error": None, "ended": record.at}
             case "ask":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
+import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import networkx as nx
 
 API_VERSION = "klusterkit.io/v1alpha1"
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class Retry(BaseModel):
@@ -264,9 +267,10 @@ class Plan(BaseModel):
             data: object = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe loader
         except yaml.YAMLError as error:
             raise PlanInvalid(f"not YAML: {error}") from None
-        if not isinstance(data, dict) or "digest" not in data:
+        fields: dict[str, Any] = {str(name): value for name, value in data.items()} if isinstance(data, dict) else {}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        if not _DIGEST.fullmatch(str(fields.get("digest"))):  # a plan whose digest was emptied may say anything
             raise PlanInvalid("not a saved plan: it has no digest", hint="make one with `cctl plan … --out FILE`")
-        return cls.parse({str(name): value for name, value in data.items()})  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return cls.parse(fields)
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from klusterkit.engine.drive import Driver
-from klusterkit.engine.errors import ErrorInfo, PermanentError, StepHung
+from klusterkit.engine.errors import DecisionNeeded, ErrorInfo, PermanentError, StepHung
 from klusterkit.engine.events import Event, Sink
 from klusterkit.engine.executor import Executor
 from klusterkit.engine.journal import Direction, Journal, NotBegun, Settled, TaskState
@@ -192,10 +192,17 @@ class Runner:
         outcome: Result
         if self._journal.finished():
             outcome = "done" if direction is Direction.FORWARD else "undone"
-        elif any(state.asked for state in states.values()):
+        elif any(state.asked and self._unanswered(task, direction) for task, state in states.items()):
             outcome = "asked"
         elif self._failures or not self._stop_asked:
             outcome = "failed"
         else:
             outcome = "stopped"
         return Report(outcome=outcome, states=states, errors=dict(self._failures))
+
+    def _unanswered(self, task: str, direction: Direction) -> bool:
+        """Whether a question of a task counts: of this walk, or of one before, if this one goes the same way and got
+        nothing else to say of the task. The way back doesn't wait for what was asked on the way there.
+        """
+        failure = self._failures.get(task)
+        return direction is Direction.FORWARD if failure is None else failure.type == DecisionNeeded.__name__

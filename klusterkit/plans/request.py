@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from klusterkit.cluster import Cluster, Endpoint, Machine, Taint, host_and_port
+from klusterkit.cluster import Architecture, Cluster, Endpoint, Machine, Taint, host_and_port
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.facts import Facts
 from klusterkit.plans.draft import HostDraft
@@ -71,26 +71,31 @@ class CreateRequest(BaseModel):
 
     def checked(self) -> CreateRequest:
         """The request itself. Raises ``UsageError`` when there can't be a plan for it."""
-        masters = [machine for machine in (*self.existing, *self.machines) if machine.is_master]
-        if len(masters) > 1:
-            raise UsageError(
-                f"a second master is asked for: {', '.join(machine.name for machine in masters)}",
-                hint="several masters need a virtual address, which isn't there yet: a cluster has one master",
-            )
-        if self.existing:
-            raise UsageError(
-                f"the cluster has machines already: {', '.join(machine.name for machine in self.existing)}",
-                hint="machines can't be added to a running cluster yet: create them together with the master",
-            )
-        if not masters:
-            raise UsageError("the cluster has no master", hint="create its first machine with --role master")
-        for machine in self.machines:
-            self.cluster.check_address(machine.address)
-        self.cluster.check_node_count(len(self.machines))
+        check_members(self.cluster, self.existing, self.machines)
         _unique("node name", (node_name(machine, self.facts[machine.name]) for machine in self.machines))
-        _unique("address", (str(machine.address) for machine in self.machines))
         _unique("machine-id", (self.facts[machine.name].machine_id for machine in self.machines))
         return self
+
+
+def check_members(cluster: Cluster, existing: Sequence[Machine], machines: Sequence[Machine]) -> None:
+    """Raise ``UsageError`` or ``InvalidCluster`` for machines that can't be made members, whatever their hosts are."""
+    masters = [machine for machine in (*existing, *machines) if machine.is_master]
+    if len(masters) > 1:
+        raise UsageError(
+            f"a second master is asked for: {', '.join(machine.name for machine in masters)}",
+            hint="several masters need a virtual address, which isn't there yet: a cluster has one master",
+        )
+    if existing:
+        raise UsageError(
+            f"the cluster has machines already: {', '.join(machine.name for machine in existing)}",
+            hint="machines can't be added to a running cluster yet; another cluster has another state file (--state)",
+        )
+    if not masters:
+        raise UsageError("the cluster has no master", hint="create its first machine with --role master")
+    for machine in machines:
+        cluster.check_address(machine.address)
+    cluster.check_node_count(len(machines))
+    _unique("address", (str(machine.address) for machine in machines))
 
 
 def node_name(machine: Machine, facts: Facts) -> str:
@@ -183,5 +188,15 @@ def requirements(request: CreateRequest, machine: Machine) -> Requirements:
 def refusals(request: CreateRequest) -> Iterator[tuple[Machine, Refusal]]:
     """All reasons why hosts can't be used, before anything is started."""
     for machine in request.machines:
-        for refusal in check(request.facts[machine.name], requirements(request, machine)):
+        facts = request.facts[machine.name]
+        for refusal in (*_architecture(facts), *check(facts, requirements(request, machine))):
             yield machine, refusal
+
+
+def _architecture(facts: Facts) -> Iterator[Refusal]:
+    if facts.architecture not in [*Architecture]:
+        yield Refusal(
+            what="there are no artifacts for the host's architecture",
+            seen=f"{facts.architecture}; there are {', '.join(Architecture)}",
+            hint="use a host of one of these architectures",
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -11,7 +12,7 @@ from rich.text import Text
 from klusterkit.engine.executor import Outcome
 from klusterkit.engine.plan import Plan, Task
 from klusterkit.engine.step import Difference
-from klusterkit.report.planview import in_order, path_of
+from klusterkit.report.planview import in_order, path_of, satisfied
 from klusterkit.report.words import several
 
 _NOTHING = "/dev/null"
@@ -25,13 +26,27 @@ def show_differences(screen: Console, plan: Plan, seen: Mapping[str, Outcome]) -
         same = 0
         for task in tasks:
             outcome = seen[task.id]
-            if outcome.observation is not None and outcome.observation.satisfied:
+            if satisfied(seen, task.id):
                 same += 1
             else:
                 _show_task(screen, task, outcome)
         if same:
             screen.print(Text(f"  {several(same, 'task')}: the host is so already", "quiet"))
         screen.print()
+
+
+def differences_of(plan: Plan, seen: Mapping[str, Outcome]) -> list[dict[str, Any]]:
+    """The same for programs: of each task that isn't so already, what would change, or why that can't be told yet."""
+    return [
+        {
+            "task": task,
+            "host": plan.by_id[task].host,
+            "differences": [each.model_dump(exclude_defaults=True) for each in seen[task].differences],
+            **({"error": error.message} if (error := seen[task].error) else {}),
+        }
+        for task in plan.order
+        if not satisfied(seen, task)
+    ]
 
 
 def _show_task(screen: Console, task: Task, outcome: Outcome) -> None:

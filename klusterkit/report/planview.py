@@ -65,7 +65,7 @@ def show_summary(screen: Console, plan: Plan, seen: Mapping[str, Outcome] | None
             screen.print(Text(f"  ! {task.id}  {task.step.title}"))
     else:
         screen.print("Everything in it can be undone until it is done: cctl rollback.")
-    so = {task.id for task in plan.tasks if _satisfied(seen, task.id)}
+    so = {task.id for task in plan.tasks if satisfied(seen, task.id)}
     total = f"{several(len(plan.tasks), 'task')} on {several(len(plan.hosts), 'host')}"
     already = f", {len(so)} as they should be already" if seen else ""
     left = [task.model_copy(update={"cost": 0.0}) if task.id in so else task for task in plan.tasks]
@@ -73,7 +73,8 @@ def show_summary(screen: Console, plan: Plan, seen: Mapping[str, Outcome] | None
     screen.print(Text.assemble(("Plan: ", "head"), f"{plan.operation}: {total}{already}, {time}."))
 
 
-def _satisfied(seen: Mapping[str, Outcome] | None, task: str) -> bool:
+def satisfied(seen: Mapping[str, Outcome] | None, task: str) -> bool:
+    """Whether a look has shown that a task's host is as the task would make it."""
     observation = seen[task].observation if seen and task in seen else None
     return observation is not None and observation.satisfied
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import re
 import socket
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,9 +36,17 @@ QUESTION = Question(
 """What is asked of every host besides what is always asked."""
 
 
+_JUMP = re.compile(
+    r"(?:(?P<user>.+)@)?"
+    r"(?:(?P<v6>[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)|(?:\[(?P<bracketed>[^\[\]@]+)\]|(?P<host>[^\[\]@:]+))"
+    r"(?::(?P<port>[0-9]+))?)"
+)
+"""ssh(1), ``-J``: an address with colons of its own is bare, or in brackets where a port follows."""
+
+
 def _fleet(hold: Hold, machines: Iterable[Machine], keys: HostKeys, lease: Lease | None = None) -> Fleet:
     settings, key = hold.settings, _private_key(hold)
-    jump = _jump_login(settings.ssh_jump, key) if settings.ssh_jump else None
+    jump = jump_login(settings.ssh_jump, key) if settings.ssh_jump else None
     targets = {
         machine.name: Target(
             login=Login(address=str(machine.address), user=machine.user, port=machine.port, key=key), jump=jump
@@ -159,12 +168,17 @@ def _private_key(hold: Hold) -> PrivateKey:
     return load_private_key(hold.secret(credentials[0]["key"]))
 
 
-def _jump_login(text: str, key: PrivateKey) -> Login:
-    user, _, rest = text.rpartition("@")
-    host, _, port = rest.partition(":")
-    if not host or (port and not port.isdigit()):
-        raise UsageError(f"--ssh-jump {text!r} names no host", hint="--ssh-jump [USER@]HOST[:PORT]")
-    return Login(address=host, user=user or getpass.getuser(), port=int(port) if port else None, key=key)
+def jump_login(text: str, key: PrivateKey) -> Login:
+    """The login of ``--ssh-jump``. Raises ``UsageError``."""
+    found = _JUMP.fullmatch(text)
+    if found is None:
+        raise UsageError(
+            f"--ssh-jump {text!r} names no host",
+            hint="--ssh-jump [USER@]HOST[:PORT]; an IPv6 address with a port stands in brackets",
+        )
+    host = found["bracketed"] or found["v6"] or found["host"]
+    port = int(found["port"]) if found["port"] else None
+    return Login(address=host, user=found["user"] or getpass.getuser(), port=port, key=key)
 
 
 def who() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,10 +12,11 @@ from klusterkit.engine.facts import Facts
 from klusterkit.engine.plan import Plan
 from klusterkit.hosts import Fleet
 from klusterkit.plans.create import compile_create, extra_artifacts
-from klusterkit.plans.request import ArtifactFile, CreateRequest, refusals
+from klusterkit.plans.request import ArtifactFile, CreateRequest, check_members, refusals
 from klusterkit.session.connect import each_host, fleet_for_meeting, refuse_passed
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
+from klusterkit.session.onlooker import Onlooker
 from klusterkit.session.supplies import supply
 
 
@@ -38,8 +39,10 @@ class Wanted(BaseModel):
         return f"create machine {' '.join(f'--ip {address}' for address in self.addresses)} --role {self.role}"
 
 
-def plan_create(hold: Hold, wanted: Wanted) -> Plan:
+def plan_create(hold: Hold, wanted: Wanted, onlooker: Onlooker) -> Plan:
     """The plan that makes these machines part of the cluster.
+
+    What costs least is refused first: the request, then the hosts as they are, and only then artifacts are brought.
 
     Raises:
         Refused: hosts can't be used; all reasons, with what to do.
@@ -49,20 +52,23 @@ def plan_create(hold: Hold, wanted: Wanted) -> Plan:
     hold.refuse_run_in_progress()
     cluster = hold.the_cluster()
     machines = _machines(hold, cluster, wanted)
+    check_members(cluster, hold.machines, machines)
     # All of it before the keys of the machines are pinned: where anything is refused, the state stays as it was.
     with fleet_for_meeting(hold, machines) as fleet:
-        facts = _facts(hold, fleet, machines)
+        onlooker.stage(f"looking at {', '.join(machine.name for machine in machines)}")
         request = CreateRequest(
             cluster=cluster,
             machines=machines,
             existing=tuple(hold.machines),
-            facts=facts,
-            artifacts=_artifacts(hold, cluster, machines, facts.values()),
+            facts=_facts(hold, fleet, machines),
+            artifacts={},
             lineage=hold.snapshot.lineage,
             serial=hold.snapshot.serial,
             operation=wanted.operation,
         ).checked()
         _refuse(hold, request)
+        request = request.model_copy(update={"artifacts": _artifacts(hold, request, onlooker)})
+        _refuse(hold, request)  # again: how much room they need is known now
         plan = compile_create(request)
     return plan.changed(serial=hold.snapshot.serial)
 
@@ -113,18 +119,16 @@ def _facts(hold: Hold, fleet: Fleet, machines: Sequence[Machine]) -> dict[str, F
     return each_host([machine.name for machine in machines], facts)
 
 
-def _artifacts(
-    hold: Hold, cluster: Cluster, machines: Sequence[Machine], facts: Iterable[Facts]
-) -> dict[str, ArtifactFile]:
-    architecture, *others = {Architecture.parse(each.architecture) for each in facts}
+def _artifacts(hold: Hold, request: CreateRequest, onlooker: Onlooker) -> dict[str, ArtifactFile]:
+    architecture, *others = {Architecture.parse(each.architecture) for each in request.facts.values()}
     if others:
         raise UsageError(
             f"the hosts are of several architectures: {', '.join(sorted([architecture, *others]))}",
             hint="create the machines of one architecture at a time",
         )
-    roles = {role for machine in machines for role in machine.roles}
+    cluster, roles = request.cluster, {role for machine in request.machines for role in machine.roles}
     wanted = artifacts_for(roles, cluster.kubernetes_version, cluster.cni, architecture)
-    return supply(hold.settings, architecture, (*wanted, *extra_artifacts(cluster.cni)))
+    return supply(hold.settings, architecture, (*wanted, *extra_artifacts(cluster.cni)), onlooker)
 
 
 def _refuse(hold: Hold, request: CreateRequest) -> None:
@@ -133,7 +137,7 @@ def _refuse(hold: Hold, request: CreateRequest) -> None:
         if refusal.fatal:
             reasons.append(UsageError(refusal.what, host=machine.name, seen=refusal.seen, hint=refusal.hint))
         else:
-            hold.notices.append(f"{machine.name}: {refusal}")
+            hold.notice(f"{machine.name}: {refusal}")
     if reasons:
         hosts = sorted({str(reason.host) for reason in reasons})
         raise Refused(f"{', '.join(hosts)} can't be used as it is; nothing was changed", reasons)

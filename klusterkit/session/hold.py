@@ -32,7 +32,9 @@ class Hold:
         self.settings = settings
         self.state = state
         self.mask = Mask()
-        self.notices = [*state.notices, *notices]
+        self.notices: list[str] = []
+        self._noticed: set[str] = set()
+        self.notice(*state.notices, *notices)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -58,8 +60,19 @@ class Hold:
         _ = tasks
         return Journal(self.state) if self.state.records else None
 
+    def notice(self, *texts: str) -> None:
+        """Have the operator told, each thing once."""
+        self.notices += [text for text in texts if text not in self._noticed]
+        self._noticed.update(texts)
+
     def secret(self, name: str) -> bytes:
-        """A secret's value. From now on it is masked in all that this command writes or shows."""
+        """A secret's value. From now on it is masked in all that this command writes or shows.
+
+        A command that only reads needs no key before this: what else the file says is not encrypted.
+        """
+        if self.state.locked:
+            self.state.unlock(keys_of(self.settings))
+            self.notice(*self.state.notices)
         value = self.state.secret(name).get_secret_value()
         self.mask.learn(value)
         return value
@@ -95,14 +108,18 @@ def open_hold(settings: Settings, *, write: str | None = None, create: bool = Fa
     Raises:
         StateError: the file is missing, damaged, locked, or encrypted for somebody else.
     """
-    keys = _keys(settings)
     if write is None:
-        yield Hold(settings, StateFile.load(settings.state, keys), ())
+        state = StateFile.load(settings.state)
+        _refuse_options_of_new_files(settings, state)
+        yield Hold(settings, state, ())
         return
+    keys = keys_of(settings)
     with lock(settings.state, write) as held:
         notices = [held.notice] if held.notice else []
         if not create or settings.state.exists():
-            yield Hold(settings, StateFile.load(settings.state, keys, lock=held), notices)
+            state = StateFile.load(settings.state, keys, lock=held)
+            _refuse_options_of_new_files(settings, state)
+            yield Hold(settings, state, notices)
             return
         with _new_state(settings, keys, held) as state:
             yield Hold(settings, state, notices)
@@ -111,9 +128,8 @@ def open_hold(settings: Settings, *, write: str | None = None, create: bool = Fa
 @contextmanager
 def _new_state(settings: Settings, keys: KeySource, held: Lock) -> Generator[StateFile]:
     """A new state file, which goes again if the command that it was made for is refused."""
-    state = StateFile.create(settings.state, None if settings.plaintext else keys, lock=held)
-    for recipient in settings.recipients:
-        state.add_recipient(recipient)
+    source = None if settings.plaintext else keys
+    state = StateFile.create(settings.state, source, lock=held, public_keys=settings.recipients)
     made = state.snapshot.serial
     try:
         yield state
@@ -122,7 +138,23 @@ def _new_state(settings: Settings, keys: KeySource, held: Lock) -> Generator[Sta
             state.path.unlink(missing_ok=True)
 
 
-def _keys(settings: Settings) -> KeySource:
+def _refuse_options_of_new_files(settings: Settings, state: StateFile) -> None:
+    """What says how a new file is sealed is not ignored where the file is there, and sealed in another way."""
+    strangers = [key for key in settings.recipients if key not in state.snapshot.encryption.recipients]
+    if strangers:
+        raise UsageError(
+            f"{state.path} is there already, and {', '.join(strangers)} doesn't open it: --recipient is for a new file",
+            hint="`cctl state recipient add AGE1…` lets one more key open it",
+        )
+    if settings.plaintext and not state.plaintext:
+        raise UsageError(
+            f"{state.path} is there already, and encrypted: --insecure-plaintext-state is for a new file",
+            hint="leave the option out; each cluster has its own state file: name another one with --state",
+        )
+
+
+def keys_of(settings: Settings) -> KeySource:
+    """What opens a state file, and what a new one is sealed for."""
     return key_source(
         identity=settings.identity,
         ask_passphrase=settings.ask_passphrase,

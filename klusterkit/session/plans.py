@@ -16,10 +16,7 @@ _ = tasks  # importing it registers the kinds of steps that a plan may name
 
 def save_plan(plan: Plan, path: Path) -> None:
     """Write a plan, 0600: it holds no secret, but says much of the site. An existing file is replaced as a whole."""
-    try:
-        write_private(path, plan.to_yaml())
-    except OSError as error:
-        raise UsageError(f"the plan can't be written to {path}: {error.strerror}", hint="name another file") from None
+    write_private(path, plan.to_yaml())
 
 
 def load_plan(path: Path) -> Plan:

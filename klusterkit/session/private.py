@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+
+from klusterkit.engine.errors import UsageError
+from klusterkit.state import disk
+
+_HINTS = {
+    errno.ENOENT: "make the folder first, or name a file in another one",
+    errno.ENOSPC: "free space on that disk, or name a file on another one",
+    errno.EISDIR: "it is a folder: name a file",
+}
 
 
 def write_private(path: Path, text: str) -> None:
     """Write a file, mode 0600, as a whole; what is there already is replaced.
 
     Raises:
-        OSError: it can't be written. What was there is as it was.
+        UsageError: it can't be written. What was there is as it was.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+        disk.put(path, text.encode())
+    except OSError as error:
+        raise UsageError(
+            f"can't write {path}: {os.strerror(error.errno or 0)}",
+            hint=_HINTS.get(error.errno or 0, "name a file in a folder that you may write to"),
+        ) from None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # what a command doesn't need isn't imported: `cctl get` has 
     from klusterkit.engine.plan import Plan
     from klusterkit.engine.runner import Report, Runner
     from klusterkit.session.access import Given
+    from klusterkit.session.onlooker import Onlooker
     from klusterkit.session.runs import Choice
     from klusterkit.session.status import StatusReport
     from klusterkit.state import Snapshot
@@ -86,11 +87,36 @@ class Session:
 
         return create_cluster(self._hold, WantedCluster(**wanted))
 
-    def plan_create_machine(self, **wanted: Any) -> Plan:
+    @property
+    def sealing(self) -> dict[str, Any]:
+        """Who opens the state file; see :func:`klusterkit.session.sealing.sealing_of`."""
+        from klusterkit.session.sealing import sealing_of
+
+        return sealing_of(self._hold)
+
+    def add_recipient(self, public_key: str) -> None:
+        """Let one more age identity open the state file."""
+        from klusterkit.session.sealing import add_recipient
+
+        add_recipient(self._hold, public_key)
+
+    def remove_recipient(self, public_key: str) -> None:
+        """Let an age identity open the state file no longer."""
+        from klusterkit.session.sealing import remove_recipient
+
+        remove_recipient(self._hold, public_key)
+
+    def rekey(self) -> None:
+        """Seal every secret anew."""
+        from klusterkit.session.sealing import rekey
+
+        rekey(self._hold)
+
+    def plan_create_machine(self, onlooker: Onlooker, **wanted: Any) -> Plan:
         """Look at the hosts, bring the artifacts, compile (the fields of :class:`klusterkit.session.create.Wanted`)."""
         from klusterkit.session.create import Wanted, plan_create
 
-        return plan_create(self._hold, Wanted(**wanted))
+        return plan_create(self._hold, Wanted(**wanted), onlooker)
 
     def look(self, plan: Plan) -> dict[str, Outcome]:
         """What each task sees on its host, and what it would change."""

@@ -24,7 +24,14 @@ from klusterkit.state.errors import (
     StateVersionUnknown,
 )
 from klusterkit.state.file import StateFile
-from klusterkit.state.keys import IdentityFile, KeySource, Passphrase, default_identity_path, key_source
+from klusterkit.state.keys import (
+    IdentityFile,
+    KeySource,
+    Passphrase,
+    default_identity_path,
+    key_source,
+    passphrase_at_hand,
+)
 from klusterkit.state.lock import Lock, LockInfo, lock
 from klusterkit.state.schema import Encryption, Snapshot
 from klusterkit.state.stream import Record
@@ -59,4 +66,5 @@ __all__ = [
     "default_identity_path",
     "key_source",
     "lock",
+    "passphrase_at_hand",
 ]

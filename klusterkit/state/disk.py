@@ -87,17 +87,31 @@ def replace(path: Path, data: bytes) -> None:
             rename durable failed).
     """
     with writing(path, "replace"):
-        temporary = _write_temporary(path, data)
-        try:
-            _keep_generation(path)
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
+        put(path, data, first=lambda: _keep_generation(path))
     with contextlib.suppress(OSError):
         for leftover in path.parent.glob(f".{path.name}.*.new"):  # of a process killed before its rename
             leftover.unlink(missing_ok=True)
+
+
+def put(path: Path, data: bytes, first: Callable[[], None] = lambda: None) -> None:
+    """A file with this content, mode 0600 from birth, new or in the place of what was there.
+
+    Args:
+        path: the file.
+        data: its content.
+        first: done when all is written, right before the new file takes its place.
+
+    Raises:
+        OSError: what was there is as it was.
+    """
+    temporary = _write_temporary(path, data)
+    try:
+        first()
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
 
 
 def _write_temporary(path: Path, data: bytes) -> Path:

@@ -57,19 +57,22 @@ class StateFile:
         self._end = disk.OpenEnd(path, disk.identity(status), content.end, len(data))
 
     @classmethod
-    def create(cls, path: Path, keys: KeySource | None, *, lock: Lock | None = None) -> StateFile:
+    def create(
+        cls, path: Path, keys: KeySource | None, *, lock: Lock | None = None, public_keys: Sequence[str] = ()
+    ) -> StateFile:
         """Begin a new lineage at serial 1, in a new file of mode 0600.
 
         Args:
             path: where there must be no file yet.
             keys: what will open it; None keeps secrets in plain text (``--insecure-plaintext-state``).
             lock: needed for writing more than this.
+            public_keys: age recipients that open it besides ``keys``.
 
         Raises:
             StateExists, StateNotWritable, KeyInvalid.
         """
         path = path.resolve()
-        snapshot, vault = recipients.begin(new_lineage(), keys, str(path))
+        snapshot, vault = recipients.begin(new_lineage(), keys, str(path), public_keys)
         data, _ = _encode(snapshot, vault, str(path))
         try:
             disk.create(path, data)
@@ -155,6 +158,16 @@ class StateFile:
             raise ValueError("a snapshot is folded into its own file; add_recipient and rekey change the encryption")
         self._publish(snapshot, self._vault)
 
+    @property
+    def locked(self) -> bool:
+        """Whether the file was loaded without the keys that its secrets need."""
+        return self._vault.locked
+
+    def unlock(self, keys: KeySource) -> None:
+        """Have these keys open the secrets from now on. Raises StateKeyMissing, KeyInvalid."""
+        self._vault = Vault.unlock(self.snapshot, keys, str(self.path))
+        self._keys = keys
+
     def secret(self, name: str) -> SecretBytes:
         """The secret of this name. Raises SecretMissing, SecretDamaged, StateKeyMissing."""
         return self._vault.secret(self.snapshot, name)
@@ -204,9 +217,12 @@ class StateFile:
         """
         self._publish(*recipients.remove(self._idle_snapshot(), self._vault, public_key, passphrase))
 
-    def rekey(self, keys: KeySource | None) -> None:
-        """A new data key that these keys alone open (None: plain text). Raises as ``add_recipient``."""
-        self._publish(*recipients.rekey(self._idle_snapshot(), self._vault, keys.wrap if keys else None))
+    def rekey(self, keys: KeySource | None, public_keys: Sequence[str] = ()) -> None:
+        """A new data key that these keys and age recipients alone open (None: plain text).
+
+        Raises as ``add_recipient``.
+        """
+        self._publish(*recipients.rekey(self._idle_snapshot(), self._vault, keys, public_keys))
         self._keys = keys
 
     def _idle_snapshot(self) -> Snapshot:

@@ -66,9 +66,14 @@ class IdentityFile:
     _notices: list[str] = field(default_factory=list[str], init=False)
 
     def wrap(self, data_key: SealingKey) -> Sequence[Wrap]:
-        """Wrap for each identity in the file."""
-        if self.make and not self.path.exists():
-            self._make()
+        """Wrap for each identity in the file; whoever keeps what is sealed is told which file that is."""
+        if self.make:
+            made = self._make() if not self.path.exists() else False
+            self._notices.append(
+                f"{'made a key' if made else 'sealed for your key'}: {self.path}. Without it nobody can open the "
+                f"secrets in the state file. Carry it along with the file, keep a copy elsewhere, or add recipients of "
+                f"your own (age public keys): `cctl state recipient add AGE1…`"
+            )
         return [wrap_for_recipient(data_key, self._public(secret)) for secret in self._read()]
 
     def unwrap(self, wraps: Sequence[Wrap], lineage: str) -> bytes | None:  # noqa: ARG002 - age needs no lineage
@@ -119,7 +124,8 @@ class IdentityFile:
     def _public(self, secret: str) -> str:
         return age.public_key(secret, str(self.path))
 
-    def _make(self) -> None:
+    def _make(self) -> bool:
+        """Whether it was this command that made it."""
         secret, public = age.generate()
         made = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         with disk.writing(self.path.parent, "make the folder"):
@@ -127,11 +133,8 @@ class IdentityFile:
         try:
             disk.create(self.path, f"# created: {made}\n# public key: {public}\n{secret}\n".encode())
         except FileExistsError:  # another command was first: its key will do
-            return
-        self._notices.append(
-            f"made a key: {self.path}. Without it nobody can open the secrets in the state file. Carry it along with "
-            f"the file, keep a copy elsewhere, or add recipients of your own (age public keys)"
-        )
+            return False
+        return True
 
 
 @dataclass(frozen=True)
@@ -249,3 +252,12 @@ def key_source(
     if ask_passphrase is not None:
         sources.insert(0 if prefer_passphrase else len(sources), Passphrase(ask_passphrase))
     return FirstThatOpens(tuple(sources))
+
+
+def passphrase_at_hand(
+    ask_passphrase: Callable[[bool], str] | None, environ: Mapping[str, str] = os.environ
+) -> Passphrase | None:
+    """The passphrase that can be had: from the file that the environment names, or else asked for on the terminal."""
+    if named := environ.get(PASSPHRASE_VARIABLE):
+        return Passphrase.from_file(Path(named))
+    return Passphrase(ask_passphrase) if ask_passphrase else None

@@ -21,7 +21,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from klusterkit.state.disk import write_all, writing
-from klusterkit.state.errors import StateLocked
+from klusterkit.state.errors import StateLocked, StateMissing
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -71,10 +71,17 @@ def lock(path: Path, operation: str) -> Generator[Lock]:
     """Hold the lock of a state file, whether that file is there already or not.
 
     Raises:
+        StateMissing: there is no folder for it.
         StateLocked: another command holds it.
         StateNotWritable: the lock file can't be made or written.
     """
     path = path.resolve()
+    if not path.parent.is_dir():
+        raise StateMissing(
+            f"there is no folder {path.parent}",
+            where=str(path),
+            hint="make the folder first, or name another place with --state",
+        )
     beside = path.with_name(path.name + ".lock")
     with writing(beside, "lock"):
         fd = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

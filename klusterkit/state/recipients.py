@@ -13,20 +13,26 @@ from klusterkit.state.vault import Vault, secret_place
 Wrapping = Callable[[SealingKey], Sequence[Wrap]]
 
 
-def begin(lineage: str, keys: KeySource | None, where: str) -> tuple[Snapshot, Vault]:
-    """The first snapshot of a lineage, and the vault of its new data key. Raises KeyInvalid, StateNotWritable."""
-    key, encryption = _new_key(lineage, keys.wrap if keys else None)
+def begin(lineage: str, keys: KeySource | None, where: str, public_keys: Sequence[str] = ()) -> tuple[Snapshot, Vault]:
+    """The first snapshot of a lineage, and the vault of its new data key. Raises KeyInvalid, StateNotWritable.
+
+    Args:
+        lineage: a new one.
+        keys: what will open the file; None for plain text.
+        where: the file, for messages.
+        public_keys: more recipients. They are looked at first: a key file is not made for what is refused.
+    """
+
+    if keys is None and public_keys:
+        raise _no_key_to_share(where)
+    key, encryption = _new_key(lineage, _wrapping(keys, public_keys) if keys else None)
     return Snapshot(lineage=lineage, serial=1, encryption=encryption), Vault(key, encryption, where)
 
 
 def add(snapshot: Snapshot, vault: Vault, public_key: str) -> tuple[Snapshot, Vault]:
     """Let one age identity more open the file. Raises KeyInvalid, StateKeyMissing."""
     if snapshot.encryption.mode == "plaintext":
-        raise KeyInvalid(
-            f"{vault.where} keeps its secrets in plain text: there is no key to share",
-            where=f"{vault.where}, encryption",
-            hint="encrypt it first, by giving it keys",
-        )
+        raise _no_key_to_share(vault.where)
     if public_key in snapshot.encryption.recipients:
         return snapshot, vault
     wraps = (*snapshot.encryption.wraps, wrap_for_recipient(vault.key, public_key))
@@ -55,18 +61,27 @@ def remove(
         raise KeyInvalid(
             f"{vault.where} opens with a passphrase as well, which is needed to wrap the new data key",
             where=f"{vault.where}, encryption",
-            hint="give the passphrase too",
+            hint="give the passphrase too: on a terminal, or in a file that KLUSTERKIT_PASSPHRASE_FILE names",
         )
 
     def wrap(key: SealingKey) -> Sequence[Wrap]:
         for_rest = [wrap_for_recipient(key, recipient) for recipient in rest]
         return [*for_rest, *(passphrase.wrap(key) if by_passphrase and passphrase else ())]
 
-    return rekey(snapshot, vault, wrap)
+    return _sealed_anew(snapshot, vault, wrap)
 
 
-def rekey(snapshot: Snapshot, vault: Vault, wrap: Wrapping | None) -> tuple[Snapshot, Vault]:
-    """Every secret sealed anew under a new data key (None: in plain text). Raises KeyInvalid, StateKeyMissing."""
+def rekey(
+    snapshot: Snapshot, vault: Vault, keys: KeySource | None, public_keys: Sequence[str] = ()
+) -> tuple[Snapshot, Vault]:
+    """Every secret sealed anew, under a new data key that these keys and these age recipients alone open.
+
+    Without keys, in plain text. Raises KeyInvalid, StateKeyMissing.
+    """
+    return _sealed_anew(snapshot, vault, _wrapping(keys, public_keys) if keys else None)
+
+
+def _sealed_anew(snapshot: Snapshot, vault: Vault, wrap: Wrapping | None) -> tuple[Snapshot, Vault]:
     key, encryption = _new_key(snapshot.lineage, wrap)
     renewed = Vault(key, encryption, vault.where)
     secrets = {
@@ -74,6 +89,27 @@ def rekey(snapshot: Snapshot, vault: Vault, wrap: Wrapping | None) -> tuple[Snap
         for name in snapshot.secrets
     }
     return snapshot.model_copy(update={"encryption": encryption, "secrets": secrets}), renewed
+
+
+def _wrapping(keys: KeySource, public_keys: Sequence[str]) -> Wrapping:
+    """For the keys, and for recipients besides. These come first: no key file is made for what is refused."""
+
+    def wrap(key: SealingKey) -> Sequence[Wrap]:
+        others = {each: wrap_for_recipient(key, each) for each in public_keys}
+        own = keys.wrap(key)
+        for each in own:
+            others.pop(getattr(each, "recipient", ""), None)
+        return [*own, *others.values()]
+
+    return wrap
+
+
+def _no_key_to_share(where: str) -> KeyInvalid:
+    return KeyInvalid(
+        f"{where} keeps its secrets in plain text: there is no key to share",
+        where=f"{where}, encryption",
+        hint="encrypt it first: `cctl state rekey`",
+    )
 
 
 def _new_key(lineage: str, wrap: Wrapping | None) -> tuple[SealingKey | None, Encryption]:

@@ -38,6 +38,11 @@ class Vault:
         return cls(SealingKey(key, snapshot.lineage), snapshot.encryption, where)
 
     @property
+    def locked(self) -> bool:
+        """Whether there are sealed values, and nothing to open them with."""
+        return self._key is None and self._encryption.mode == "sealed"
+
+    @property
     def key(self) -> SealingKey:
         """The data key. Raises StateKeyMissing while it isn't known."""
         if self._key is None:

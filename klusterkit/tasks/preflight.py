@@ -90,8 +90,6 @@ class Requirements(BaseModel):
     disk: int
     networks: dict[str, str]
     """Networks that must not hold or overlap what the host is connected to, by their names."""
-    architectures: tuple[str, ...] = ("amd64",)
-    """Those that there are artifacts for."""
     name_servers: tuple[str, ...] = ()
 
 
@@ -102,17 +100,12 @@ def check(facts: Facts, wanted: Requirements) -> list[Refusal]:
 
 
 def _system(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:
+    _ = wanted
     if facts.init != "systemd":
         yield Refusal(
             what="the host doesn't run systemd",
             seen=f"process 1 is {facts.init}",
             hint="use a host that was started with systemd",
-        )
-    if facts.architecture not in wanted.architectures:
-        yield Refusal(
-            what="there are no artifacts for the host's architecture",
-            seen=f"{facts.architecture}; there are {', '.join(wanted.architectures)}",
-            hint="use a host of that architecture, or a mirror that has the artifacts",
         )
     if missing := [name for name in NEEDED if name not in facts.programs]:
         yield Refusal(

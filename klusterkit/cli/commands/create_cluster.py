@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from klusterkit.cli.options import Common
+from klusterkit.cli.options import Common, Output
 
 
 def _option(name: str, metavar: str, text: str) -> Any:
@@ -31,8 +31,10 @@ def run(
 ) -> None:
     """Make the cluster."""
     from klusterkit.cli.notices import say_notices
+    from klusterkit.cli.structured import write
     from klusterkit.session import Session
 
+    form = common.show_as(Output.JSON, Output.YAML, Output.NAME)
     with Session.open(common.settings(), write="create cluster", create=True) as session:
         say_notices(session, common)
         cluster = session.create_cluster(
@@ -43,5 +45,10 @@ def run(
             dns_domain=dns_domain,
             name=name,
         )
+    if form is Output.TEXT:
         networks = f"pods in {cluster.pod_network}, services in {cluster.service_network}"
         typer.echo(f"made the cluster {cluster.name}: Kubernetes {cluster.kubernetes_version}, {networks}")
+    elif form is Output.NAME:
+        typer.echo(f"cluster/{cluster.name}")
+    else:
+        write(cluster.to_object(), form)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from klusterkit.cli.options import Common
+from klusterkit.cli.options import Common, Output
 
 
 def run(
@@ -22,11 +22,18 @@ def run(
 ) -> None:
     """Keep the credential."""
     from klusterkit.cli.notices import say_notices
+    from klusterkit.cli.structured import write
     from klusterkit.cli.terminal import key_passphrase_question
     from klusterkit.session import Session
 
+    form = common.show_as(Output.JSON, Output.YAML, Output.NAME)
     with Session.open(common.settings(), write="create credential", create=True) as session:
         say_notices(session, common)
         session.create_credential(user, private_key, key_passphrase_question())
-        fingerprint = session.snapshot.credentials[0]["fingerprint"]
-        typer.echo(f"kept the credential of {user}, key {fingerprint}")
+        (made,), kept = session.objects("credential"), session.snapshot.credentials[0]
+    if form is Output.TEXT:
+        typer.echo(f"kept the credential of {user}, key {kept['fingerprint']}")
+    elif form is Output.NAME:
+        typer.echo(f"credential/{kept['name']}")
+    else:
+        write(made, form)

@@ -38,6 +38,7 @@ def run(
     from klusterkit.cli.notices import say_notices
     from klusterkit.session import Session
 
+    common.show_as()
     if use and not merge:
         raise typer.BadParameter("--use goes with --merge")
     with Session.open(common.settings()) as session:

@@ -16,6 +16,6 @@ def run(machine: MachineOptions, common: Common, options: PlanOptions) -> int:
         common,
         machine.settings(common),
         "create machine",
-        lambda session: session.plan_create_machine(**machine.wanted()),
+        lambda session, onlooker: session.plan_create_machine(onlooker, **machine.wanted()),
         options,
     )

@@ -5,8 +5,6 @@ What a task changed is put back from what was kept on its host; the last is undo
 
 from __future__ import annotations
 
-import typer
-
 from klusterkit.cli.exit_codes import ExitCode
 from klusterkit.cli.options import Common, Output
 
@@ -15,18 +13,18 @@ def run(common: Common) -> int:
     """Ask, go back."""
     from klusterkit.cli.execute import execute
     from klusterkit.cli.notices import in_progress, say_notices
-    from klusterkit.cli.terminal import confirmed
+    from klusterkit.cli.terminal import confirmed, refuse_unasked
     from klusterkit.engine.journal import Direction, Status
     from klusterkit.report.words import several
     from klusterkit.session import Session
 
     common.show_as(Output.JSON)
+    refuse_unasked(yes=common.yes)
     with Session.open(common.settings(), write="rollback") as session:
         say_notices(session, common)
         journal = in_progress(session, common, "Taking back")
         still = [task for task, state in journal.states.items() if state.status in (Status.PENDING, Status.UNDONE)]
         undoing = several(len(journal.plan.tasks) - len(still), "task")
         if not confirmed(f"Undo {undoing}?", yes=common.yes):
-            typer.echo("Nothing was done.", err=True)
-            return ExitCode.DONE
+            return ExitCode.ERROR
         return execute(common, session, journal.plan, session.rollback, Direction.BACK, still)

@@ -89,12 +89,17 @@ def test_every_command_has_help(path: tuple[str, ...], capsys: pytest.CaptureFix
         ["apply"],
         ["create", "machine", "--role", "master"],
         ["create", "machine", "--ip", "10.0.0.1", "--role", "king"],
+        ["create", "machine", "--ip", "10.0.0.1", "--role", "node", "--yes"],
+        ["plan", "create", "machine", "--ip", "10.0.0.1", "--role", "worker"],
         ["get", "pods"],
         ["resume", "--adopt", "t", "--skip", "t"],
         ["kubeconfig", "--use"],
         ["kubeconfig", "--merge", "--days", "0"],
         ["version", "-o", "name"],
         ["version", "-o", "x"],
+        ["create", "cluster", "-o", "wide"],
+        ["create", "credential", "--private-key", "k", "-o", "wide"],
+        ["kubeconfig", "-o", "json"],
     ],
     ids=" ".join,
 )
@@ -114,14 +119,16 @@ def test_a_mistyped_command_is_guessed():
     assert "Did you mean 'create'?" in command("creat").stderr
 
 
-def test_no_command_shows_help_and_is_no_success():
-    done = command()
+@pytest.mark.parametrize("group", [[], ["plan"], ["plan", "create"], ["create"], ["state", "recipient"]], ids=str)
+def test_no_command_shows_plain_help_and_is_no_success(group: list[str]):
+    done = command(*group)
     assert done.returncode == 3
-    assert "Commands:" in done.stderr
+    assert "Commands:\n" in done.stderr
+    assert "╭" not in done.stderr
 
 
 @pytest.mark.parametrize(
-    "path", [("status",), ("get", "cluster"), ("resume",), ("rollback",), ("history",), ("kubeconfig",)]
+    "path", [("status",), ("get", "cluster"), ("resume",), ("rollback", "--yes"), ("history",), ("kubeconfig",)]
 )
 def test_without_a_state_file_a_command_says_so_and_makes_none(
     path: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

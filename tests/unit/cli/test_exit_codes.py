@@ -106,9 +106,11 @@ def test_a_bug_is_words_and_a_traceback_only_with_debug(capsys: pytest.CaptureFi
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_errors_of_the_system_name_their_file(capsys: pytest.CaptureFixture[str]):
+def test_errors_of_the_system_name_their_file_and_what_to_do(capsys: pytest.CaptureFixture[str]):
     assert guarded(raising(PermissionError(13, "Permission denied", "/etc/x")), ["fail"]) == ExitCode.ERROR
-    assert capsys.readouterr().err.split() == ["error:", "Permission", "denied", "where:", "/etc/x"]
+    said = capsys.readouterr().err.split()
+    assert said[:5] == ["error:", "Permission", "denied", "where:", "/etc/x"]
+    assert said[5:8] == ["what", "to", "do:"]
 
 
 def test_all_reasons_of_a_refusal_are_listed(capsys: pytest.CaptureFixture[str]):

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import stat
-import subprocess
-import sys
 from itertools import product
-from pathlib import Path
 
 import pytest
 import yaml
@@ -19,53 +14,7 @@ from klusterkit.cli.cctl import cctl
 from klusterkit.cli.guard import guarded
 from klusterkit.cli.kinds import KINDS
 from klusterkit.cli.options import Output
-
-
-class Operator:
-    """Somebody with a home, a key, and a folder to work in."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.key = home / "id"
-        if not self.key.exists():
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
-
-    def cctl(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        script = "from klusterkit.cli.cctl import main; main()"
-        environ = {
-            name: value for name, value in os.environ.items() if not name.startswith(("KLUSTERKIT", "XDG", "CCTL"))
-        }
-        done = subprocess.run(
-            [sys.executable, "-c", script, *arguments],
-            cwd=self.home,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env={**environ, "HOME": str(self.home)},
-        )
-        assert done.returncode == code, done.stderr
-        return done
-
-
-@pytest.fixture(name="operator")
-def _operator(tmp_path: Path) -> Operator:
-    return Operator(tmp_path)
-
-
-@pytest.fixture(name="prepared", scope="module")
-def _prepared(tmp_path_factory: pytest.TempPathFactory) -> Operator:
-    operator = Operator(tmp_path_factory.mktemp("operator"))
-    operator.cctl("create", "credential", "--user", "root", "--private-key", "~/id")
-    operator.cctl("create", "cluster", "--pod-network", "192.168.0.0/16", "--service-network", "192.169.0.0/24")
-    return operator
-
-
-@pytest.fixture(name="begun")
-def _begun(prepared: Operator, tmp_path: Path) -> Operator:
-    """An operator with a credential and a cluster."""
-    shutil.copytree(prepared.home, tmp_path, dirs_exist_ok=True)
-    return Operator(tmp_path)
+from tests.unit.cli.laptop import STRANGER, Operator
 
 
 def test_the_first_command_makes_a_key_and_a_state_file_for_the_owner_alone(operator: Operator):
@@ -75,6 +24,40 @@ def test_the_first_command_makes_a_key_and_a_state_file_for_the_owner_alone(oper
     for file in ("cctl-state.yaml", ".config/klusterkit/identity.txt"):
         assert stat.S_IMODE((operator.home / file).stat().st_mode) == 0o600
     assert "made a key" not in operator.cctl("get", "credential").stderr
+
+
+def test_a_refused_first_command_leaves_nothing_and_the_corrected_one_says_all(operator: Operator):
+    command = ["create", "credential", "--private-key", "id", "--recipient"]
+    assert "'bad' is no age X25519 recipient" in operator.cctl(*command, "bad", code=3).stderr
+    assert sorted(path.name for path in operator.home.iterdir() if path.suffix != ".lock") == ["id", "id.pub"]
+    assert "note: made a key:" in operator.cctl(*command, STRANGER).stderr
+    assert STRANGER in (operator.home / "cctl-state.yaml").read_text()
+
+
+def test_a_new_state_file_says_which_key_opens_it_even_if_that_was_made_before(operator: Operator):
+    operator.cctl("create", "credential", "--private-key", "nothing", code=3)
+    assert not (operator.home / "cctl-state.yaml").exists()
+    said = operator.cctl("create", "credential", "--private-key", "id").stderr
+    assert "note: sealed for your key:" in said
+    assert "Carry it along" in " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "word"), [(["--recipient", STRANGER], STRANGER), (["--insecure-plaintext-state"], "encrypted")]
+)
+@pytest.mark.parametrize("command", [["create", "cluster"], ["get", "credential"]], ids=" ".join)
+def test_how_a_new_state_file_is_sealed_is_refused_where_it_is_there(
+    begun: Operator, options: list[str], word: str, command: list[str]
+):
+    said = begun.cctl(*command, *options, code=3).stderr
+    assert "is there already" in said
+    assert word in said
+    assert "what to do: " in said
+
+
+def test_what_a_state_file_is_may_be_said_again(operator: Operator):
+    operator.cctl("create", "credential", "--private-key", "id", "--recipient", STRANGER)
+    operator.cctl("create", "cluster", "--recipient", STRANGER)
 
 
 def test_the_three_commands_have_the_defaults_of_the_original(operator: Operator):
@@ -93,6 +76,15 @@ def test_options_of_the_cluster_are_kept(operator: Operator):
     operator.cctl("create", "cluster", *options)
     row = operator.cctl("get", "cluster", "-o", "wide").stdout.splitlines()[1].split()
     assert row == ["blue", "v1.36.3", "-", "10.2.0.0/16", "10.1.0.0/16", "none", "site.example"]
+
+
+def test_what_was_made_is_shown_as_get_shows_it(operator: Operator):
+    for form in ("json", "yaml", "name"):
+        (operator.home / "cctl-state.yaml").unlink(missing_ok=True)
+        credential = operator.cctl("create", "credential", "--private-key", "id", "-o", form).stdout
+        cluster = operator.cctl("create", "cluster", "-o", form).stdout
+        assert credential == operator.cctl("get", "credential", "-o", form).stdout
+        assert cluster == operator.cctl("get", "cluster", "-o", form).stdout
 
 
 def test_get_shows_tables_data_and_names(begun: Operator):
@@ -139,6 +131,25 @@ def test_a_state_file_that_another_command_holds_is_locked(begun: Operator):
         assert begun.cctl("get", "cluster").stdout
 
 
+@pytest.mark.parametrize("command", ["get cluster", "get credential", "history", "status", "state recipient list"])
+def test_what_is_no_secret_can_be_read_without_the_key(begun: Operator, command: str):
+    (begun.home / ".config/klusterkit/identity.txt").rename(begun.home / "elsewhere")
+    begun.cctl(*command.split())
+
+
+def test_what_changes_the_state_needs_the_key(begun: Operator):
+    (begun.home / ".config/klusterkit/identity.txt").rename(begun.home / "elsewhere")
+    said = begun.cctl("create", "machine", "--ip", "10.0.0.5", "--role", "master", "--yes", code=3).stderr
+    assert "no key at hand opens it" in said
+    assert "--identity" in said
+
+
+def test_a_state_file_in_a_folder_that_is_not_there_is_a_usage_error(operator: Operator):
+    said = operator.cctl("--state", "no/state.yaml", "create", "credential", "--private-key", "id", code=3).stderr
+    assert "there is no folder" in said
+    assert "make the folder first" in said
+
+
 def test_a_damaged_state_file_is_refused(begun: Operator):
     path = begun.home / "cctl-state.yaml"
     path.write_bytes(path.read_bytes().replace(b"192.168.0.0", b"192.167.0.0"))
@@ -151,10 +162,18 @@ def test_a_state_file_in_plain_text_says_so_each_time(operator: Operator):
 
 
 def test_without_a_run_there_is_nothing_to_go_on_with(begun: Operator):
-    for command in ("resume", "rollback"):
-        assert "error: no run is in progress" in begun.cctl(command, code=3).stderr
+    for command in (["resume"], ["rollback", "--yes"]):
+        assert "error: no run is in progress" in begun.cctl(*command, code=3).stderr
     assert begun.cctl("history").stderr == "no run has ended yet\n"
     assert json.loads(begun.cctl("history", "-o", "json").stdout) == []
+
+
+@pytest.mark.parametrize("command", ["create machine --ip 10.0.0.5 --role master", "rollback"])
+def test_without_a_terminal_a_command_that_asks_is_refused_before_it_opens_anything(operator: Operator, command: str):
+    said = operator.cctl(*command.split(), code=3).stderr
+    assert "there is no terminal to ask on" in said
+    assert "--yes" in said
+    assert not list(operator.home.glob("cctl-state*"))
 
 
 def test_a_plan_that_is_none_is_refused(begun: Operator):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -49,8 +50,8 @@ def test_host_keys_in_files_are_accepted_by_the_fingerprint_that_ssh_keygen_show
     ]
     scanned = tmp_path / "scanned"
     scanned.write_text(f"# m1\n10.0.0.5 {public[1].read_text()}")
-    settings = machine(public_keys=[f"{public[0]},{scanned}"]).settings(Common(host_key=["SHA256:x"]))
-    assert settings.host_keys == ("SHA256:x", *shown)
+    settings = machine(public_keys=[f"{public[0]},{scanned}"]).settings(Common(host_key=[shown[0]]))
+    assert settings.host_keys == (shown[0], *shown)
 
 
 @pytest.mark.parametrize("content", ["", "# only words\n", "ssh-ed25519 nonsense\n"])
@@ -65,3 +66,20 @@ def test_a_format_that_a_command_does_not_have_is_refused():
     assert Common(output=Output.JSON).show_as(Output.JSON) is Output.JSON
     with pytest.raises(typer.BadParameter, match="no -o yaml: text, json"):
         Common(output=Output.YAML).show_as(Output.JSON)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"host_key": ["garbage"]},
+        {"host_key": ["SHA256:" + "a" * 42]},
+        {"host_key": ["MD5:" + "a" * 43]},
+        {"host_key": ["SHA256:" + "a" * 43, ""]},
+        {"known_hosts": [Path("/nonexist")]},
+        {"known_hosts": [Path("/")]},
+    ],
+    ids=str,
+)
+def test_a_mistyped_host_key_is_refused_and_not_ignored(options: dict[str, Any]):
+    with pytest.raises(typer.BadParameter, match=r"--host-key|--known-hosts"):
+        Common(**options).settings()

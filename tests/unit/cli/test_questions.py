@@ -44,6 +44,7 @@ def test_only_yes_is_yes(typed: bytes, answer: bool):
     said = on_a_terminal("confirm", typed)
     assert "Do it? [y/N]" in said
     assert f"ANSWER {answer}" in said
+    assert ("Cancelled: nothing was done." in said) is not answer
 
 
 def test_the_end_of_input_is_no():

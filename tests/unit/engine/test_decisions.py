@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from klusterkit.engine.errors import HostUnreachable
+from klusterkit.engine.errors import CommandFailed, HostUnreachable
 from klusterkit.engine.journal import Status
 from klusterkit.engine.plan import Task
 from klusterkit.engine.step import Context
@@ -51,6 +51,22 @@ def test_without_an_answer_it_is_asked_again(bench: Bench) -> None:
     ask(bench, task("a"))
     assert bench.resumed().forward().outcome == "asked"
     assert bench.done("apply") == ["a"]
+
+
+def test_a_walk_that_cannot_even_look_has_failed_and_does_not_wait_for_an_answer(bench: Bench) -> None:
+    ask(bench, task("a"))
+    bench.on("observe", "a", *[LOST] * 5)
+    report = bench.resumed().forward()
+    assert (report.outcome, report.errors["a"].type) == ("failed", "HostUnreachable")
+    assert bench.resumed().forward().outcome == "asked"
+
+
+def test_a_way_back_that_gets_stuck_waits_for_no_answer_of_the_way_there(bench: Bench) -> None:
+    ask(bench, task("a"))
+    bench.on("undo", "a", CommandFailed("rc 1"))
+    assert bench.resumed().back().outcome == "failed"
+    assert not bench.journal()["a"].asked
+    assert bench.resumed().back().outcome == "undone"
 
 
 def test_if_the_host_has_come_right_meanwhile_nobody_needs_to_answer(bench: Bench) -> None:

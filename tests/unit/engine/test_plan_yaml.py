@@ -125,7 +125,6 @@ def edited(old: str, new: str) -> PlanInvalid:
         ("serial: 1", "serial: 2"),
         ("slow: 1", "slow: 2"),
         ("operation: test", "operation: rest"),
-        ("digest: sha256:", "digest: sha256:0"),
         ("ready: true", "ready: 1"),
     ],
 )
@@ -160,8 +159,8 @@ def test_a_field_that_nobody_knows_is_refused() -> None:
         ("- a\n- list\n", "no digest"),
         ("a: [", "not YAML"),
         ("a: 1\nb: 2\n", "no digest"),
-        ("digest: sha256:00\nkind: Plan\n", "apiVersion and kind are None and 'Plan'"),
-        ("digest: sha256:00\napiVersion: klusterkit.io/v9\nkind: Plan\n", "'klusterkit.io/v9'"),
+        (f"digest: {SAMPLE.digest}\nkind: Plan\n", "apiVersion and kind are None and 'Plan'"),
+        (f"digest: {SAMPLE.digest}\napiVersion: klusterkit.io/v9\nkind: Plan\n", "'klusterkit.io/v9'"),
         ("!!python/object/apply:os.getcwd []", "not YAML"),
     ],
 )
@@ -175,6 +174,19 @@ def test_a_saved_plan_without_its_digest_is_refused() -> None:
     text = "".join(line for line in SAMPLE.to_yaml().splitlines(keepends=True) if not line.startswith("digest:"))
     with pytest.raises(PlanInvalid, match="no digest"):
         Plan.from_yaml(text)
+
+
+@pytest.mark.parametrize(
+    "digest", ["", "null", "~", "''", "sha256:00", "[]", f"0{SAMPLE.digest}", SAMPLE.digest.upper()]
+)
+def test_an_edited_plan_whose_digest_was_spoiled_is_refused(digest: str) -> None:
+    text = SAMPLE.to_yaml().replace("with = lines", "with = other lines")
+    with pytest.raises(PlanInvalid, match="no digest"):
+        Plan.from_yaml(text.replace(f"digest: {SAMPLE.digest}", f"digest: {digest}"))
+
+
+def test_a_plan_with_the_digest_of_another_is_refused() -> None:
+    edited(SAMPLE.digest, plan(task("other")).digest)
 
 
 def test_a_plan_survives_a_file(tmp_path: Path) -> None:

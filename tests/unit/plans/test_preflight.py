@@ -33,7 +33,6 @@ def test_a_fit_host_is_not_refused() -> None:
     ("facts", "what", "seen"),
     [
         ({"init": "runit"}, "systemd", "runit"),
-        ({"architecture": "riscv64"}, "architecture", "riscv64"),
         ({"programs": ("iptables",)}, "programs are missing", "tar"),
         (
             {"programs": tuple(name for name in FACTS.programs if name not in ("iptables", "nft"))},
@@ -86,7 +85,22 @@ def test_whatever_is_judged_is_asked_for() -> None:
     assert set(FOREIGN_PATHS) <= set(PATHS)
 
 
+def of_request(**facts: object) -> list[tuple[str, Refusal]]:
+    found: dict[str, Facts] = {MACHINE.name: FACTS.model_copy(update=facts)}
+    return [(machine.name, each) for machine, each in refusals(REQUEST.model_copy(update={"facts": found}))]
+
+
 def test_refusals_name_the_machine() -> None:
-    bad: dict[str, Facts] = {MACHINE.name: FACTS.model_copy(update={"swap": GIB})}
-    found = list(refusals(REQUEST.model_copy(update={"facts": bad})))
-    assert [(machine.name, refusal.what) for machine, refusal in found] == [(MACHINE.name, "swap is on")]
+    assert [(name, refusal.what) for name, refusal in of_request(swap=GIB)] == [(MACHINE.name, "swap is on")]
+
+
+@pytest.mark.parametrize("architecture", ["amd64", "arm64"])
+def test_a_host_of_any_architecture_that_components_are_published_for_will_do(architecture: str) -> None:
+    assert of_request(architecture=architecture) == []
+
+
+def test_a_host_of_another_architecture_is_refused() -> None:
+    ((_, refusal),) = of_request(architecture="riscv64")
+    assert refusal.fatal
+    assert "architecture" in refusal.what
+    assert "riscv64; there are amd64, arm64" in refusal.seen

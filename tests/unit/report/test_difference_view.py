@@ -7,7 +7,7 @@ from example_runs import SMALL, paper, said
 from klusterkit.engine.errors import NotYet
 from klusterkit.engine.executor import Outcome
 from klusterkit.engine.step import Difference, Observation
-from klusterkit.report.diffview import show_differences
+from klusterkit.report.diffview import differences_of, show_differences
 
 NOT_SO = Observation(satisfied=False, reason="missing")
 
@@ -71,3 +71,15 @@ def test_what_can_not_be_told_before_earlier_tasks_are_done_says_so():
 def test_long_lines_of_a_file_are_not_broken():
     difference = Difference(what="/etc/x", new="x" * 300 + "\n")
     assert "+" + "x" * 300 + "\n" in shown(unit=Outcome(observation=NOT_SO, differences=(difference,)))
+
+
+def test_programs_get_what_people_read():
+    outcomes = {
+        "m1/preflight": Outcome(observation=Observation(satisfied=True)),
+        "m1/etcd/unit": Outcome(observation=NOT_SO, differences=(Difference(what="/etc/x", old="a\n", new="b\n"),)),
+        "m1/etcd/start": Outcome(error=NotYet("etcd is not installed").info()),
+    }
+    assert differences_of(SMALL, outcomes) == [
+        {"task": "m1/etcd/unit", "host": "m1", "differences": [{"what": "/etc/x", "old": "a\n", "new": "b\n"}]},
+        {"task": "m1/etcd/start", "host": "m1", "differences": [], "error": "etcd is not installed"},
+    ]

@@ -67,7 +67,17 @@ def test_the_second_command_uses_the_key_and_says_nothing(path: Path, tmp_path: 
     later = key_source(environ=environ)
 
     assert opened(path, later) == b"value"
-    assert StateFile.create(path.with_name("two"), later).notices == ()
+    assert StateFile.load(path, later).notices == ()
+
+
+def test_a_second_state_file_says_that_the_same_key_opens_it(path: Path, tmp_path: Path) -> None:
+    environ = {"XDG_CONFIG_HOME": str(tmp_path)}
+    make(path, key_source(environ=environ))
+
+    (notice,) = StateFile.create(path.with_name("two"), key_source(environ=environ)).notices
+
+    assert notice.startswith(f"sealed for your key: {tmp_path}/klusterkit/identity.txt")
+    assert "Carry it along" in notice
 
 
 def test_reading_makes_no_key(path: Path, tmp_path: Path, keys: KeySource) -> None:

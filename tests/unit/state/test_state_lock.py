@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from klusterkit.state import StateFile, StateLocked, StateNotWritable, lock
+from klusterkit.state import StateFile, StateLocked, StateMissing, lock
 
 HOLDER = """
 import sys
@@ -122,7 +122,7 @@ def test_reading_needs_no_lock(path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StateNotWritable, match="No such file") as raised, lock(tmp_path / "no" / "state.yaml", "x"):
+    with pytest.raises(StateMissing, match="there is no folder") as raised, lock(tmp_path / "no" / "state.yaml", "x"):
         pytest.fail("there is nothing to lock")
 
     assert "make the folder" in raised.value.hint

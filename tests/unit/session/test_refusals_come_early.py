@@ -1,0 +1,65 @@
+"""What can be refused for the request alone is refused before any host is asked, or anything is brought."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from klusterkit.cluster import Cluster, Machine, Role
+from klusterkit.engine.errors import UsageError
+from klusterkit.session.create import Wanted, plan_create
+from klusterkit.session.hold import Hold, open_hold
+from klusterkit.session.settings import Settings
+
+NOWHERE = "198.51.100.7"
+"""An address that nobody has (RFC 5737)."""
+
+
+class Witness:
+    """Remembers what was begun."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+
+    def stage(self, what: str) -> None:
+        self.stages.append(what)
+
+    def came(self, name: str, size: int) -> None: ...
+
+    def ended(self, name: str) -> None: ...
+
+
+@pytest.fixture
+def hold(tmp_path: Path) -> Iterator[Hold]:
+    """A state with a credential and a cluster, and a machine in it."""
+    settings = Settings(state=tmp_path / "state.yaml", cache=tmp_path, plaintext=True)
+    with open_hold(settings, write="test", create=True) as opened:
+        cluster = Cluster.of(pod_network="10.2.0.0/16", service_network="10.1.0.0/16")
+        master = Machine.of(name="m1", address="198.51.100.1", roles=Role.MASTER, cluster=cluster.name)
+        objects = {"cluster": cluster.to_object(), "machines": [master.to_object()]}
+        credential = {"name": "ssh-credential", "user": "root", "key": "key", "fingerprint": ""}
+        opened.state.fold(opened.snapshot.model_copy(update={**objects, "credentials": [credential]}))
+        yield opened
+
+
+@pytest.mark.parametrize(("role", "says"), [("master", "a second master"), ("node", "has machines already")])
+def test_a_machine_too_many_is_refused_before_its_host_is_looked_at(hold: Hold, role: str, says: str) -> None:
+    witness = Witness()
+
+    with pytest.raises(UsageError, match=says) as refused:
+        plan_create(hold, Wanted(addresses=(NOWHERE,), role=role), witness)
+
+    assert refused.value.hint
+    assert witness.stages == []
+
+
+def test_a_cluster_that_would_have_no_master_is_refused_before_its_host_is_looked_at(hold: Hold) -> None:
+    hold.state.fold(hold.snapshot.model_copy(update={"machines": []}))
+    witness = Witness()
+
+    with pytest.raises(UsageError, match="has no master"):
+        plan_create(hold, Wanted(addresses=(NOWHERE,), role="node"), witness)
+
+    assert witness.stages == []
