@@ -50,6 +50,8 @@ COMMANDS: dict[str, Any] = {
             "key": f"{_HERE}.bundle_key",
             "sign": f"{_HERE}.bundle_sign",
             "verify": f"{_HERE}.bundle_verify",
+            "trust": f"{_HERE}.bundle_trust",
+            "check": f"{_HERE}.bundle_check",
             "list": f"{_HERE}.bundle_list",
             "sbom": f"{_HERE}.bundle_sbom",
             "diff": f"{_HERE}.bundle_diff",

@@ -66,6 +66,13 @@ class Common:
         str | None,
         _given("--mirror", metavar="WHERE", help="Folder or URL with artifacts [KLUSTERKIT_MIRROR, or official sites]"),
     ] = None
+    bundle: Annotated[
+        Path | None,
+        _given("--bundle", metavar="FILE", help="Signed bundle that has all artifacts [KLUSTERKIT_BUNDLE]"),
+    ] = None
+    allow_older_bundle: Annotated[
+        bool | None, _given("--allow-older-bundle", help="Use a bundle older than the last one that was used")
+    ] = None
     ssh_jump: Annotated[
         str | None, _given("--ssh-jump", metavar="[USER@]HOST[:PORT]", help="Reach hosts through this one")
     ] = None
@@ -106,6 +113,8 @@ class Common:
             prefer_passphrase=self.passphrase,
             recipients=tuple(self.recipient or ()),
             mirror=self.mirror,
+            bundle=self.bundle and self.bundle.expanduser(),
+            allow_older_bundle=self.allow_older_bundle,
             ssh_jump=self.ssh_jump,
             known_hosts=tuple(path.expanduser() for path in self.known_hosts or ()),
             host_keys=tuple(self.host_key or ()),

@@ -106,14 +106,6 @@ def sign_bundle(path: Path, key: SigningKey | None, signature: Path | None) -> M
         return bundle.manifest
 
 
-def public_key(text: str) -> PublicKey:
-    """A public key from its line, or from the file that holds it."""
-    path = expanded(Path(text))
-    if len(text) == 56 and not path.exists():
-        return PublicKey.parse(text)
-    return PublicKey.parse(_read(path, "public key").decode(errors="replace"), text)
-
-
 def verified(path: Path, keys: Sequence[PublicKey]) -> Manifest:
     """See that a bundle is signed by one of the keys, and whole. Raises ``BundleRefused``."""
     with Bundle.open(expanded(path), keys) as bundle:

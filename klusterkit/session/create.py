@@ -12,12 +12,12 @@ from klusterkit.engine.facts import Facts
 from klusterkit.engine.plan import Plan
 from klusterkit.hosts import Fleet
 from klusterkit.plans.create import compile_create, extra_artifacts
-from klusterkit.plans.request import ArtifactFile, CreateRequest, check_members, refusals
+from klusterkit.plans.request import CreateRequest, check_members, refusals
 from klusterkit.session.connect import each_host, fleet_for_meeting, refuse_passed
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
 from klusterkit.session.onlooker import Onlooker
-from klusterkit.session.supplies import supply
+from klusterkit.session.supplies import Supplies, supply
 
 
 class Wanted(BaseModel):
@@ -67,10 +67,11 @@ def plan_create(hold: Hold, wanted: Wanted, onlooker: Onlooker) -> Plan:
             operation=wanted.operation,
         ).checked()
         _refuse(hold, request)
-        request = request.model_copy(update={"artifacts": _artifacts(hold, request, onlooker)})
+        supplies = _supplies(hold, request, onlooker)
+        request = request.model_copy(update={"artifacts": supplies.files})
         _refuse(hold, request)  # again: how much room they need is known now
         plan = compile_create(request)
-    return plan.changed(serial=hold.snapshot.serial)
+    return plan.changed(serial=hold.snapshot.serial, outcome={**plan.outcome, **supplies.outcome})
 
 
 def _machines(hold: Hold, cluster: Cluster, wanted: Wanted) -> tuple[Machine, ...]:
@@ -119,7 +120,7 @@ def _facts(hold: Hold, fleet: Fleet, machines: Sequence[Machine]) -> dict[str, F
     return each_host([machine.name for machine in machines], facts)
 
 
-def _artifacts(hold: Hold, request: CreateRequest, onlooker: Onlooker) -> dict[str, ArtifactFile]:
+def _supplies(hold: Hold, request: CreateRequest, onlooker: Onlooker) -> Supplies:
     architecture, *others = {Architecture.parse(each.architecture) for each in request.facts.values()}
     if others:
         raise UsageError(
@@ -128,7 +129,7 @@ def _artifacts(hold: Hold, request: CreateRequest, onlooker: Onlooker) -> dict[s
         )
     cluster, roles = request.cluster, {role for machine in request.machines for role in machine.roles}
     wanted = artifacts_for(roles, cluster.kubernetes_version, cluster.cni, architecture)
-    return supply(hold.settings, architecture, (*wanted, *extra_artifacts(cluster.cni)), onlooker)
+    return supply(hold, architecture, (*wanted, *extra_artifacts(cluster.cni)), onlooker)
 
 
 def _refuse(hold: Hold, request: CreateRequest) -> None:

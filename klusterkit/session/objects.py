@@ -11,6 +11,7 @@ from klusterkit import pki
 from klusterkit.cluster import CNI, Cluster
 from klusterkit.engine.errors import UsageError
 from klusterkit.session.hold import Hold, expanded
+from klusterkit.session.trust import public_key
 from klusterkit.state import Snapshot
 
 CREDENTIAL = "ssh-credential"
@@ -65,6 +66,8 @@ class WantedCluster(BaseModel):
     cni: str = "flannel"
     """``flannel``, ``none``, or the path of a manifest."""
     name: str | None = None
+    bundle_keys: tuple[str, ...] = ()
+    """Public keys whose bundles are trusted: files, or the lines themselves."""
 
 
 def create_cluster(hold: Hold, wanted: WantedCluster) -> Cluster:
@@ -75,12 +78,13 @@ def create_cluster(hold: Hold, wanted: WantedCluster) -> Cluster:
             f"{hold.state.path} has a cluster already: {hold.the_cluster().name}",
             hint="each cluster has its own state file: name another one with --state",
         )
-    given = wanted.model_dump(exclude_none=True, exclude={"cni"})
+    given = wanted.model_dump(exclude_none=True, exclude={"cni", "bundle_keys"})
     cluster = Cluster.of(**given, cni=_cni(wanted.cni))
+    keys = [*hold.snapshot.bundle_keys, *(public_key(text).text for text in wanted.bundle_keys)]
     snapshot = hold.snapshot
     for name, value in _authorities().items():
         snapshot = hold.state.with_secret(snapshot, name, value.encode())
-    hold.state.fold(_with(snapshot, cluster=cluster.to_object()))
+    hold.state.fold(_with(snapshot, cluster=cluster.to_object(), bundle_keys=list(dict.fromkeys(keys))))
     return cluster
 
 

@@ -13,12 +13,13 @@ from klusterkit.bundle import ArtifactStore
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.events import Sink
 from klusterkit.engine.executor import GRACE, LocalExecutor
-from klusterkit.engine.journal import Direction, Journal, Record, Status
+from klusterkit.engine.journal import Direction, Journal, Record, Settled, Status
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.runner import Report, Runner
 from klusterkit.hosts import Fleet
 from klusterkit.hosts.fence import Ending
 from klusterkit.session import ending
+from klusterkit.session.completeness import supply_plan
 from klusterkit.session.connect import fleet_for_run, refuse_taken, who
 from klusterkit.session.copies import keep_copies
 from klusterkit.session.errors import NoRun, RunCutShort
@@ -43,6 +44,7 @@ def start(hold: Hold, plan: Plan, tell: Sink, running: Callable[[Runner], None])
         running: given the runner before it starts, so that a signal handler can stop it.
     """
     hold.refuse_run_in_progress()
+    supply_plan(hold, plan, plan.tasks)
     refuse_stale(hold, plan)
     name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
     journal = Journal.open(hold.state, plan, run=name, who=who())
@@ -52,6 +54,8 @@ def start(hold: Hold, plan: Plan, tell: Sink, running: Callable[[Runner], None])
 def resume(hold: Hold, decisions: Mapping[str, Choice], tell: Sink, running: Callable[[Runner], None]) -> Report:
     """Go on towards the plan's end, after an interruption, a failure, a question, or half a rollback."""
     journal = _in_progress(hold)
+    left = [task for task in journal.plan.tasks if journal[task.id].status not in Settled]
+    supply_plan(hold, journal.plan, left)
     return _walk(hold, journal, Direction.FORWARD, tell, running, _decided(journal, decisions))
 
 

@@ -11,6 +11,7 @@ from klusterkit.session.hold import Hold, open_hold
 from klusterkit.session.settings import Settings
 
 if TYPE_CHECKING:  # what a command doesn't need isn't imported: `cctl get` has to answer at once
+    from klusterkit.bundle.manifest import Manifest
     from klusterkit.cluster import Cluster, Machine
     from klusterkit.engine.events import Sink
     from klusterkit.engine.executor import Outcome
@@ -111,6 +112,21 @@ class Session:
         from klusterkit.session.sealing import rekey
 
         rekey(self._hold)
+
+    def trust_bundle_keys(self, keys: Sequence[str], *, forget: bool = False) -> list[str]:
+        """Pin public keys (files, or the lines themselves), or pin them no more. Returns those that are pinned then."""
+        from klusterkit.session import trust
+
+        found = [trust.public_key(text) for text in keys]
+        (trust.forget if forget else trust.trust)(self._hold, found)
+        return self.snapshot.bundle_keys
+
+    def verify_bundle(self, bundle: Path) -> Manifest:
+        """See that a bundle is whole, and signed by a key that the state pins. Raises ``BundleRefused``."""
+        from klusterkit.session.bundles import verified
+        from klusterkit.session.trust import pinned_keys
+
+        return verified(bundle, pinned_keys(self._hold))
 
     def plan_create_machine(self, onlooker: Onlooker, **wanted: Any) -> Plan:
         """Look at the hosts, bring the artifacts, compile (the fields of :class:`klusterkit.session.create.Wanted`)."""

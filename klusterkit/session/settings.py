@@ -42,6 +42,10 @@ class Settings(BaseModel):
     """More age recipients for a new state file."""
     mirror: str = OFFICIAL_SITES
     """A folder, ``file://`` or ``http(s)://`` address that holds the official sites' paths, one folder a site."""
+    bundle: Path | None = None
+    """Has all artifacts, instead of mirror and registries."""
+    allow_older_bundle: bool = False
+    """Whether a bundle may be older than the last one that was used."""
     registry: RegistryAccess | None = None
     """Has the images, instead of the mirror."""
     cache: Path
@@ -65,6 +69,7 @@ class Settings(BaseModel):
         found: dict[str, object] = {
             "state": environ.get("CCTL_STATE") or "cctl-state.yaml",
             "mirror": environ.get("KLUSTERKIT_MIRROR") or OFFICIAL_SITES,
+            "bundle": environ.get("KLUSTERKIT_BUNDLE") or None,
             "cache": environ.get("KLUSTERKIT_CACHE") or cache,
             "known_hosts": (home / ".ssh" / "known_hosts",),
         }

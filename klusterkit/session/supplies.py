@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 from klusterkit.bundle import ArtifactStore, Mirror
 from klusterkit.bundle.building import Source, bring_all
 from klusterkit.bundle.images import ImageSource
 from klusterkit.bundle.reference import Place
 from klusterkit.bundle.registry import Account
-from klusterkit.bundle.sources import Apart
+from klusterkit.bundle.sources import Apart, FromBundle
 from klusterkit.bundle.web import Web
 from klusterkit.cluster import Architecture, Artifact
 from klusterkit.plans.request import ArtifactFile
+from klusterkit.session.hold import Hold
 from klusterkit.session.onlooker import Onlooker
 from klusterkit.session.settings import OFFICIAL_SITES, RegistryAccess, Settings
+from klusterkit.session.trust import record_of, trusted_bundle
 
 
-def supply(
-    settings: Settings, architecture: Architecture, artifacts: Iterable[Artifact], onlooker: Onlooker
-) -> dict[str, ArtifactFile]:
-    """Digest and size of each artifact by its name. What isn't in the cache is fetched and verified.
+@dataclass(frozen=True)
+class Supplies:
+    """What was brought."""
+
+    files: dict[str, ArtifactFile]
+    """By the artifacts' names."""
+    outcome: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    """What the state is to say when they have been used: which bundle they came from."""
+
+
+def supply(hold: Hold, architecture: Architecture, artifacts: Iterable[Artifact], onlooker: Onlooker) -> Supplies:
+    """Bring artifacts into the cache, those that it lacks, verified.
 
     Raises:
-        ArtifactMissing, ArtifactDamaged, MirrorUnreachable, DownloadCut.
+        ArtifactMissing, ArtifactDamaged, MirrorUnreachable, DownloadCut, BundleRefused.
     """
-    wanted, store = list(artifacts), ArtifactStore(settings.cache)
-    onlooker.stage(f"bringing {len(wanted)} artifacts from {settings.mirror}")
-    digests = bring_all(wanted, _Watched(source_of(settings, architecture), onlooker), store)
-    return {item.name: _found(digests[item.url_path], store) for item in wanted}
+    wanted, settings = list(artifacts), hold.settings
+    if settings.bundle is None:
+        onlooker.stage(f"bringing {len(wanted)} artifacts from {settings.mirror}")
+        return Supplies(_files(hold, wanted, source_of(settings, architecture), onlooker))
+    onlooker.stage(f"verifying {settings.bundle}")
+    with trusted_bundle(hold, settings.bundle) as bundle:
+        onlooker.stage(f"taking {len(wanted)} artifacts out of {settings.bundle}")
+        files = _files(hold, wanted, FromBundle(bundle), onlooker)
+        return Supplies(files, {"bundle": record_of(bundle.manifest)})
+
+
+def _files(hold: Hold, wanted: Sequence[Artifact], source: Source, onlooker: Onlooker) -> dict[str, ArtifactFile]:
+    store = ArtifactStore(hold.settings.cache)
+    digests = bring_all(wanted, _Watched(source, onlooker), store)
+    sizes = {path: store.path(digest).stat().st_size for path, digest in digests.items()}
+    return {item.name: ArtifactFile(sha256=digests[item.url_path], size=sizes[item.url_path]) for item in wanted}
 
 
 @dataclass(frozen=True)
@@ -47,10 +69,6 @@ class _Watched:
         sha256 = self.source.bring(artifact, store, came)
         self.onlooker.ended(artifact.name)
         return sha256
-
-
-def _found(sha256: str, store: ArtifactStore) -> ArtifactFile:
-    return ArtifactFile(sha256=sha256, size=store.path(sha256).stat().st_size)
 
 
 def source_of(settings: Settings, architecture: Architecture) -> Source:

@@ -100,6 +100,8 @@ class Snapshot(_Model):
         etcd_members: id, name, peer and client URLs of each member.
         versions: component to version.
         host_keys: lines of a known_hosts file (sshd(8)).
+        bundle_keys: minisign's public keys by which bundles are trusted.
+        bundle: id and time of the newest bundle that the cluster was made from.
         secrets: name to value, sealed.
         runs: finished runs in brief, oldest first.
     """
@@ -115,6 +117,8 @@ class Snapshot(_Model):
     etcd_members: list[dict[str, Any]] = []
     versions: dict[str, str] = {}
     host_keys: list[str] = []
+    bundle_keys: list[str] = []
+    bundle: dict[str, str] | None = None
     secrets: dict[SecretName, Value] = {}
     runs: list[dict[str, Any]] = []
 

@@ -13,7 +13,7 @@ import typer
 from klusterkit.cli.options import Common, Output
 
 
-def run(bundle: Annotated[Path, typer.Argument(metavar="BUNDLE")], common: Common) -> None:
+def run(file: Annotated[Path, typer.Argument(metavar="BUNDLE")], common: Common) -> None:
     """Show it."""
     from klusterkit.bundle.bundle import Bundle
     from klusterkit.cli.structured import write
@@ -21,7 +21,7 @@ def run(bundle: Annotated[Path, typer.Argument(metavar="BUNDLE")], common: Commo
     from klusterkit.report.screen import aside, output
 
     form = common.show_as(Output.WIDE, Output.JSON, Output.YAML, Output.NAME)
-    with Bundle.open(bundle.expanduser()) as opened:
+    with Bundle.open(file.expanduser()) as opened:
         manifest, size = opened.manifest, opened.size
     match form:
         case Output.JSON | Output.YAML:

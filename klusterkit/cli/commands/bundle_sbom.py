@@ -13,12 +13,12 @@ import typer
 from klusterkit.cli.options import Common
 
 
-def run(bundle: Annotated[Path, typer.Argument(metavar="BUNDLE")], common: Common) -> None:
+def run(file: Annotated[Path, typer.Argument(metavar="BUNDLE")], common: Common) -> None:
     """Write it."""
     from klusterkit.bundle.bundle import Bundle
     from klusterkit.bundle.sbom import validate
 
     _ = common
-    with Bundle.open(bundle.expanduser()) as opened:
+    with Bundle.open(file.expanduser()) as opened:
         validate(opened.sbom)
         typer.echo(opened.sbom.decode(), nl=False)

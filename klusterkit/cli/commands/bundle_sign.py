@@ -15,7 +15,7 @@ from klusterkit.cli.options import Common
 
 
 def run(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE")],
+    file: Annotated[Path, typer.Argument(metavar="BUNDLE")],
     common: Common,
     key: Annotated[Path | None, typer.Option("--key", metavar="FILE", help="The key")] = None,
     signature: Annotated[Path | None, typer.Option("--signature", metavar="FILE", help="A signature, made")] = None,
@@ -28,5 +28,5 @@ def run(
     if (key is None) == (signature is None):
         raise typer.BadParameter("say either --key or --signature")
     signing = load_signing_key(key, signing_passphrase_question()) if key else None
-    manifest = sign_bundle(bundle, signing, signature)
+    manifest = sign_bundle(file, signing, signature)
     typer.echo(f"signed the bundle {manifest.summary}")

@@ -28,6 +28,10 @@ def run(
     cni: Annotated[str, _option("--cni", "flannel|none|FILE", "Network of the pods; FILE is a manifest")] = "flannel",
     dns_domain: Annotated[str, _option("--dns-domain", "DOMAIN", "Of services")] = "cluster.local",
     name: Annotated[str, _option("--name", "NAME", "Of the cluster")] = "cctl-cluster",
+    bundle_key: Annotated[
+        list[str] | None,
+        typer.Option("--bundle-key", metavar="KEY", help="Trust bundles signed by this public key; several: once each"),
+    ] = None,
 ) -> None:
     """Make the cluster."""
     from klusterkit.cli.notices import say_notices
@@ -44,6 +48,7 @@ def run(
             cni=cni,
             dns_domain=dns_domain,
             name=name,
+            bundle_keys=tuple(bundle_key or ()),
         )
     if form is Output.TEXT:
         networks = f"pods in {cluster.pod_network}, services in {cluster.service_network}"

@@ -6,12 +6,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from bundles import FILES, KEY, KUBELET, STRANGER, make, members, sha256
 
 from klusterkit.bundle import ArtifactStore
 from klusterkit.bundle.bundle import Bundle
 from klusterkit.bundle.errors import BundleLacks, NotTrusted
 from klusterkit.bundle.sbom import validate
+from tests.support.bundles import FILES, KEY, KUBELET, STRANGER, make, members, sha256
 
 
 def test_what_was_put_in_comes_out(tmp_path: Path) -> None:

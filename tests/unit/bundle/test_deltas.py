@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from bundles import CREATED, FILES, KEY, KUBELET, PAUSE, STRANGER, entry, make
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from klusterkit.bundle.delta import make as make_delta
 from klusterkit.bundle.errors import BundleDamaged, BundleLacks, BundleRefused
 from klusterkit.bundle.manifest import Kind, Manifest
 from klusterkit.engine.errors import UsageError
+from tests.support.bundles import CREATED, FILES, KEY, KUBELET, PAUSE, STRANGER, entry, make
 
 NEWER = {KUBELET.replace("36.3", "36.4"): b"a newer kubelet" * 1000, PAUSE: FILES[PAUSE]}
 LATER = CREATED + timedelta(days=1)

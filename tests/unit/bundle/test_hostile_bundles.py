@@ -11,7 +11,17 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from bundles import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from klusterkit.bundle import ArtifactStore, layout
+from klusterkit.bundle.building import sign_manifest
+from klusterkit.bundle.bundle import Bundle
+from klusterkit.bundle.errors import BundleDamaged
+from klusterkit.bundle.layout import BLOCK, Member, header
+from klusterkit.bundle.manifest import Manifest
+from klusterkit.engine.errors import UsageError
+from tests.support.bundles import (
     CREATED,
     FILES,
     KEY,
@@ -28,16 +38,6 @@ from bundles import (
     sha256,
     unpack,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from klusterkit.bundle import ArtifactStore, layout
-from klusterkit.bundle.building import sign_manifest
-from klusterkit.bundle.bundle import Bundle
-from klusterkit.bundle.errors import BundleDamaged
-from klusterkit.bundle.layout import BLOCK, Member, header
-from klusterkit.bundle.manifest import Manifest
-from klusterkit.engine.errors import UsageError
 
 MEMBERS = {
     "up": (hostile("../../etc/passwd"), "a file '../../etc/passwd'"),

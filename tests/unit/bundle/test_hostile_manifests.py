@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bundles import CREATED, FILES, KEY, KUBELET, entry, forge, manifest_of, raw, refused, sha256
 
 from klusterkit.bundle import layout
 from klusterkit.bundle.building import sign_manifest
 from klusterkit.bundle.manifest import Manifest, canonical
+from tests.support.bundles import CREATED, FILES, KEY, KUBELET, entry, forge, manifest_of, raw, refused, sha256
 
 UNUSABLE = "its manifest can't be used"
 

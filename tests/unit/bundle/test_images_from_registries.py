@@ -7,7 +7,6 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from sites import FakeRegistry, RegistryHandler, Site, serving
 
 from klusterkit.bundle import ArtifactDamaged, ArtifactMissing, ArtifactStore, MirrorUnreachable
 from klusterkit.bundle.imagearchive import ImageArchive, ImageUnusable
@@ -16,6 +15,7 @@ from klusterkit.bundle.reference import Place, Reference
 from klusterkit.bundle.registry import Account, RegistryRefused
 from klusterkit.cluster import Artifact, ArtifactKind
 from klusterkit.engine.errors import UsageError
+from tests.support.sites import FakeRegistry, RegistryHandler, Site, serving
 
 PAUSE = "registry.k8s.io/pause:3.10.2"
 LAYERS = (b"first layer" * 1000, b"second layer" * 100_000)
@@ -233,7 +233,7 @@ def test_a_registry_is_named_by_host_port_and_prefix(text: str, url: str, prefix
 
 
 def archive(path: Path, *members: tuple[str, bytes]) -> Path:
-    from bundles import END, raw
+    from tests.support.bundles import END, raw
 
     path.write_bytes(b"".join(raw(*member) for member in members) + END)
     return path

@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Callable
 
 import pytest
-from bundles import KEY, STRANGER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from klusterkit.bundle.errors import NotTrusted, WrongPassphrase
 from klusterkit.bundle.minisign import PublicKey, Signature, verify
 from klusterkit.bundle.signingkey import SigningKey, _parameters
 from klusterkit.engine.errors import UsageError
+from tests.support.bundles import KEY, STRANGER
 
 # Made by minisign 0.11: `minisign -G -W`, and `minisign -S -m f -c 'my comment' -t bundle:abc` where f is "hello\n".
 THEIR_KEY = b"""untrusted comment: minisign encrypted secret key

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
@@ -12,37 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from klusterkit.bundle.imagearchive import write_archive
-from klusterkit.cluster import Architecture, Artifact, ArtifactKind, Version
-from klusterkit.session.contents import contents_of
-
-VERSIONS = ("1.36.3", "1.37.2")
-
-
-def made_up(artifact: Artifact) -> bytes:
-    """A content that is as long as its name is."""
-    return f"{artifact.name} {artifact.version} ".encode() * 200
-
-
-def make_mirror(root: Path) -> Path:
-    """A mirror in the sites' layout with made-up files for two versions, and images that are images."""
-    versions = [Version.parse(text) for text in VERSIONS]
-    for artifact in contents_of(versions, Architecture.AMD64).artifacts:
-        path = root / artifact.url_path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if artifact.kind is ArtifactKind.IMAGE:
-            layer = made_up(artifact)
-            digest = hashlib.sha256(layer).hexdigest()
-            point = {"digest": f"sha256:{digest}", "size": len(layer)}
-            manifest = json.dumps({"config": point, "layers": [point]}).encode()
-            with path.open("wb") as file:
-                write_archive(file, artifact.name, manifest, lambda _, layer=layer: [layer])
-        else:
-            path.write_bytes(made_up(artifact))
-        sums = root / artifact.checksum_path
-        line = f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {artifact.filename}\n"
-        sums.write_text(sums.read_text() + line if sums.exists() and "SUMS" in sums.name.upper() else line)
-    return root
+from tests.support.mirrors import VERSIONS, make_mirror
 
 
 class Operator:
@@ -199,3 +168,21 @@ def test_what_was_fetched_before_an_interruption_is_not_fetched_again(operator: 
 
     first, second = (operator.folder / f"{name}.bundle" for name in ("first", "second"))
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_key_that_the_state_pins_verifies_bundles_until_it_is_forgotten(operator: Operator) -> None:
+    operator("bundle", "trust", "site.pub")
+    operator("bundle", "verify", "old.bundle")
+
+    operator("bundle", "trust", "site.pub", "--forget")
+
+    assert "pins no key" in operator("bundle", "verify", "old.bundle", code=8).stderr
+
+
+def test_a_bad_key_is_refused_before_a_cluster_is_made(operator: Operator) -> None:
+    state = ("--state", "other.yaml")
+    assert "no public key" in operator(*state, "create", "cluster", "--bundle-key", "RWnonsense", code=3).stderr
+    assert not (operator.folder / "other.yaml").exists()
+
+    operator(*state, "create", "cluster", "--bundle-key", "site.pub")
+    operator(*state, "bundle", "verify", "old.bundle")
