@@ -45,7 +45,8 @@ DEFAULT_RETRY = Retry()
 class Task(BaseModel):
     """One step on one host.
 
-    ``id`` is a path as kubeadm's phases are, host first: ``m1/etcd/start``. ``timeout`` (seconds) is for one attempt.
+    ``id`` is a path as kubeadm's phases are, host first: ``m1/etcd/start``. It starts when all that it ``needs`` is
+    done, and all that it comes ``after`` is over, however that ended. ``timeout`` (seconds) is for one attempt.
     ``budgets`` are the groups that the task takes one unit of while it runs. ``cost`` (seconds) is what it is expected
     to take: it orders what is ready, and gives the time still to go.
     """
@@ -56,6 +57,7 @@ class Task(BaseModel):
     host: str
     step: AnyStep
     needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     timeout: float = 120.0
     retry: Retry = DEFAULT_RETRY
     budgets: tuple[str, ...] = ()
@@ -128,18 +130,28 @@ class Plan(BaseModel):
         return followers
 
     @cached_property
-    def order(self) -> tuple[str, ...]:
-        """One order in which everything comes after what it needs; the plan's own order where that leaves a choice.
+    def followed_by(self) -> dict[str, list[str]]:
+        """For each task, those that come after it without needing it, in the plan's order."""
+        followers: dict[str, list[str]] = {task.id: [] for task in self.tasks}
+        for task in self.tasks:
+            for earlier in dict.fromkeys(task.after):
+                if earlier not in task.needs:
+                    followers[earlier].append(task.id)
+        return followers
 
-        Tasks that need each other in a circle, and what comes after them, are left out.
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """One order in which everything comes after what it waits for; the plan's own where that leaves a choice.
+
+        Tasks that wait for each other in a circle, and what comes after them, are left out.
         """
         place = {task.id: index for index, task in enumerate(self.tasks)}
-        waits = [len(set(task.needs)) for task in self.tasks]
+        waits = [len({*task.needs, *task.after}) for task in self.tasks]
         ready = [index for index, count in enumerate(waits) if not count]
         found: list[str] = []
         while ready:
             found.append(self.tasks[heapq.heappop(ready)].id)
-            for after in map(place.__getitem__, self.needed_by[found[-1]]):
+            for after in map(place.__getitem__, self._behind_directly(found[-1])):
                 waits[after] -= 1
                 if not waits[after]:
                     heapq.heappush(ready, after)
@@ -150,9 +162,12 @@ class Plan(BaseModel):
         """For each task, the expected seconds from its start to the end of the longest path behind it."""
         longest: dict[str, float] = {}
         for task_id in reversed(self.order):
-            behind = max((longest[after] for after in self.needed_by[task_id]), default=0.0)
+            behind = max((longest[after] for after in self._behind_directly(task_id)), default=0.0)
             longest[task_id] = self.by_id[task_id].cost + behind
         return longest
+
+    def _behind_directly(self, task_id: str) -> list[str]:
+        return [*self.needed_by[task_id], *self.followed_by[task_id]]
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -171,20 +186,25 @@ class Plan(BaseModel):
         for task in self.tasks:
             self._check_task(task)
         if len(self.order) < len(self.tasks):
-            raise PlanInvalid(f"tasks need each other in a circle: {self._circle()}")
+            raise PlanInvalid(f"tasks wait for each other in a circle: {self._circle()}")
         self._check_containers()
         return self
 
     def _circle(self) -> str:
         import networkx as nx
 
-        cycle = next(iter(nx.simple_cycles(self.graph)))
+        graph = self.graph.copy()
+        graph.add_edges_from((earlier, task.id) for task in self.tasks for earlier in task.after)
+        cycle = next(iter(nx.simple_cycles(graph)))
         return " → ".join([*cycle, cycle[0]])
 
     def _check_task(self, task: Task) -> None:
         for need in task.needs:
             if need not in self.by_id:
                 raise PlanInvalid(f"task {task.id} needs {need}, which is not in the plan")
+        for earlier in task.after:
+            if earlier not in self.by_id:
+                raise PlanInvalid(f"task {task.id} comes after {earlier}, which is not in the plan")
         for budget in task.budgets:
             if self.budgets.get(budget, 0) < 1:
                 raise PlanInvalid(f"task {task.id} uses the budget {budget!r}, which the plan gives nothing")

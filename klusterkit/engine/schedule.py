@@ -1,4 +1,6 @@
-"""Which tasks may start now: those whose needs are met and whose budgets have room, longest path first.
+"""Which tasks may start now: those whose needs are met, what comes before them over, and whose budgets have room.
+
+Of these, the one with the longest path behind it comes first.
 
 Pure bookkeeping without threads, clock or hosts: the runner asks it, and tests walk it through every interleaving.
 """
@@ -39,6 +41,12 @@ class Schedule:
         before = {task.id: list(dict.fromkeys(task.needs)) for task in plan.tasks}
         self._next, waits = (plan.needed_by, before) if self._forward else (before, plan.needed_by)
         self._waiting_for = {task_id: len(others) for task_id, others in waits.items()}
+        # Back, nothing waits for what it doesn't need: it is as it is, whatever becomes of the other.
+        self._followers = plan.followed_by if self._forward else {}
+        for followers in self._followers.values():
+            for follower in followers:
+                self._waiting_for[follower] += 1
+        self._given_up: set[str] = set()
         self._settled = frozenset(settled)
         self._left = len(plan.tasks) - len(self._settled)
         self._arrive(task_id for task_id, waits in list(self._waiting_for.items()) if waits == 0)
@@ -54,12 +62,26 @@ class Schedule:
                 self._ready.add(self._entry(task_id), self._plan.by_id[task_id].budgets)
 
     def _released_by(self, task_id: str) -> list[str]:
+        return self._released([*self._next[task_id], *self._followers.get(task_id, ())])
+
+    def _released(self, waiting: Iterable[str]) -> list[str]:
+        """Those of these for which this was the last that they waited for."""
         released: list[str] = []
-        for after in self._next[task_id]:
+        for after in waiting:
             self._waiting_for[after] -= 1
             if self._waiting_for[after] == 0:
                 released.append(after)
         return released
+
+    def _give_up(self, task_id: str) -> None:
+        """It won't be done, and nothing that needs it will be. What only comes after those goes on without them."""
+        over = [task_id]
+        while over:
+            lost = over.pop()
+            if lost not in self._given_up:
+                self._given_up.add(lost)
+                self._arrive(self._released(self._followers.get(lost, ())))
+                over += self._next[lost]
 
     def _entry(self, task_id: str) -> Entry:
         # Forward, the longest way still to go comes first. Back, the same order is walked from its other end.
@@ -108,6 +130,8 @@ class Schedule:
         if succeeded:
             self._left -= 1
             self._arrive(self._released_by(task_id))
+        else:
+            self._give_up(task_id)
 
 
 class _Ready:

@@ -55,6 +55,15 @@ def test_the_order_follows_the_needs_and_else_the_plan() -> None:
     assert plan(task("c", "b"), task("z"), task("b"), task("a")).order == ("z", "b", "c", "a")
 
 
+def test_the_order_follows_what_comes_after_too() -> None:
+    assert plan(task("c", after=("b",)), task("a"), task("b")).order == ("a", "b", "c")
+
+
+def test_the_way_still_to_go_counts_what_comes_after() -> None:
+    made = plan(task("a", cost=1), task("b", after=("a",), cost=10), task("c", "a", cost=2))
+    assert made.remaining == {"a": 11, "b": 10, "c": 2}
+
+
 def test_the_way_still_to_go_is_the_longest_one() -> None:
     made = plan(task("a", cost=1), task("b", "a", cost=10), task("c", "a", cost=2), task("d", "b", "c", cost=3))
     assert made.remaining == {"a": 14, "b": 13, "c": 5, "d": 3}
@@ -95,15 +104,24 @@ def test_two_tasks_of_one_id_are_named() -> None:
 
 def test_a_circle_is_shown_all_the_way_round() -> None:
     message = refused(task("a", "c"), task("b", "a"), task("c", "b"), task("d"))
-    assert message.startswith("tasks need each other in a circle: ")
+    assert message.startswith("tasks wait for each other in a circle: ")
     circle = message.partition(": ")[2].split(" → ")
     assert len(circle) == 4
     assert circle[0] == circle[-1]
     assert set(circle) == {"a", "b", "c"}
 
 
+def test_a_circle_of_needs_and_of_what_comes_after_is_one_too() -> None:
+    message = refused(task("a", after=("b",)), task("b", "a"))
+    assert message in (f"tasks wait for each other in a circle: {circle}" for circle in ("a → b → a", "b → a → b"))
+
+
+def test_what_a_task_comes_after_is_in_the_plan() -> None:
+    assert refused(task("a", after=("ghost",))) == "task a comes after ghost, which is not in the plan"
+
+
 def test_a_task_that_needs_itself_is_a_circle() -> None:
-    assert refused(task("a", "a")) == "tasks need each other in a circle: a → a"
+    assert refused(task("a", "a")) == "tasks wait for each other in a circle: a → a"
 
 
 @pytest.mark.parametrize("budgets", [{}, {"uploads": 0}, {"other": 3}])

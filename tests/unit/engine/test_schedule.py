@@ -24,11 +24,13 @@ def plans(draw: st.DrawFn) -> Plan:
     tasks: list[Task] = []
     for number in range(draw(st.integers(1, 14))):
         needs = draw(st.sets(st.integers(0, number - 1), max_size=4)) if number else set()
+        after = draw(st.sets(st.integers(0, number - 1), max_size=2)) if number else set()
         step: Step = draw(st.sampled_from((Cell(), Short(), Short())))
         tasks.append(
             task(
                 f"t{number}",
                 *(f"t{need}" for need in sorted(needs)),
+                after=tuple(f"t{other}" for other in sorted(after)),
                 step=step,
                 host=draw(st.sampled_from(("m1", "m2"))),
                 budgets=tuple(draw(st.sets(st.sampled_from(sorted(budgets))))) if budgets else (),
@@ -48,6 +50,7 @@ class Walk:
         self.forward = direction is FORWARD
         graph = made.graph if self.forward else made.graph.reverse()
         self.needs = {one: set(graph.predecessors(one)) for one in graph}
+        self.after = {one.id: set(one.after) if self.forward else set[str]() for one in made.tasks}
         self.schedule = Schedule(made, direction, settled, at_once)
         self.running: list[str] = []
         self.succeeded: set[str] = set()
@@ -57,8 +60,18 @@ class Walk:
 
     def passed(self, name: str) -> bool:
         """Whether nothing of what this task and those before it stand for is left to do."""
-        through = name in self.settled and all(self.passed(need) for need in self.needs[name])
-        return name in self.succeeded or through
+        return name in self.succeeded or (name in self.settled and self.may_start(name))
+
+    def may_start(self, name: str) -> bool:
+        """Whether all is done that it needs, and over what it comes after."""
+        return all(map(self.passed, self.needs[name])) and all(map(self.over, self.after[name]))
+
+    def over(self, name: str) -> bool:
+        """Whether nothing more will come of this task in this walk."""
+        return self.passed(name) or self.blocked(name)
+
+    def blocked(self, name: str) -> bool:
+        return name in self.failed or any(map(self.blocked, self.needs[name]))
 
     def start(self) -> None:
         batches = self.schedule.start()
@@ -67,7 +80,7 @@ class Walk:
             self.started[one.id] += 1
             self.running.append(one.id)
             assert one.id not in self.settled
-            assert all(self.passed(need) for need in self.needs[one.id])
+            assert self.may_start(one.id)
         assert self.schedule.running == set(self.running)
         self.check_budgets()
         self.check_nothing_ready_waits()
@@ -86,7 +99,7 @@ class Walk:
         used = self.used()
         for one in self.plan.tasks:
             over = self.started[one.id] or one.id in self.settled
-            ready = not over and all(self.passed(need) for need in self.needs[one.id])
+            ready = not over and not self.blocked(one.id) and self.may_start(one.id)
             fits = all(used[budget] < self.plan.budgets[budget] for budget in one.budgets)
             assert not (ready and fits), f"{one.id} could have started"
 
@@ -112,17 +125,16 @@ def test_any_order_of_ends_walks_everything_once(made: Plan, way: Direction, dat
 def test_what_stands_on_a_failure_is_never_started_and_all_else_is(
     made: Plan, way: Direction, data: st.DataObject
 ) -> None:
-    walk = Walk(made, way)
+    settled = frozenset(data.draw(st.sets(st.sampled_from(sorted(made.by_id)))))
+    walk = Walk(made, way, settled)
     walk.start()
     while walk.running:
         walk.finish(data.draw(st.integers(0, 20)), succeeded=data.draw(st.integers(0, 3)) > 0)
         walk.start()
 
-    def blocked(name: str) -> bool:
-        return any(need in walk.failed or blocked(need) for need in walk.needs[name])
-
-    assert {name for name in made.by_id if not blocked(name)} == set(walk.started)
-    assert walk.schedule.left == len(made.tasks) - len(walk.succeeded)
+    startable = {name for name in made.by_id if not any(map(walk.blocked, walk.needs[name]))}
+    assert startable - settled == set(walk.started)
+    assert walk.schedule.left == len(made.tasks) - len(settled) - len(walk.succeeded)
 
 
 @given(plans(), directions, st.data())
@@ -137,6 +149,15 @@ def test_settled_tasks_are_passed_over_and_still_keep_the_order(
         walk.start()
     assert walk.started == Counter(set(made.by_id) - settled)
     assert walk.schedule.left == 0
+
+
+def test_what_comes_after_a_failure_without_needing_it_starts_when_that_is_known() -> None:
+    made = plan(task("a"), task("b", "a"), task("c", after=("b",)), task("d", "b"))
+    schedule = Schedule(made, FORWARD)
+    schedule.start()
+    assert schedule.start() == []
+    schedule.finish("a", succeeded=False)
+    assert [batch[0].id for batch in schedule.start()] == ["c"]
 
 
 @given(plans(), st.data())
