@@ -28,7 +28,16 @@ CLOCK_TOLERANCE = 60.0
 
 FEATURES = ("overlay", "br_netfilter", "vxlan", "nf_tables")
 """Of the kernel: container file systems, bridged packets seen by the firewall, pod network, packet filter."""
-NEEDED = ("mount", "umount", "tar", "ip", "grep", "cp", "find", "systemctl")
+COREUTILS = (
+    *("base64", "cat", "chmod", "chown", "cp", "date", "head", "id", "mkdir", "mv", "nproc", "readlink", "rm"),
+    *("rmdir", "sha256sum", "stat", "sync", "tail", "tee", "timeout", "uname"),
+)
+NEEDED = (
+    *COREUTILS,
+    *("find", "flock", "grep", "ip", "journalctl", "mount", "setsid", "systemctl", "tar", "umount"),
+)
+"""What the scripts of ``klusterkit/hosts`` and the steps call. The kernel's tools where the host has modules, and Perl
+and OpenSSL, which only make it faster, are no condition."""
 PROGRAMS = (*NEEDED, "iptables", "nft", "conntrack", "socat", "ss")
 KERNEL_FEATURES = (*FEATURES, "ip_vs")
 CONTROL_PLANE_PORTS = {
@@ -109,7 +118,9 @@ def _system(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:
         )
     if missing := [name for name in NEEDED if name not in facts.programs]:
         yield Refusal(
-            what="programs are missing", seen=", ".join(missing), hint="install them with the host's package manager"
+            what="programs are missing",
+            seen=", ".join(missing),
+            hint="install what they belong to: coreutils, findutils, grep, iproute2, mount, systemd, tar or util-linux",
         )
     if not {"iptables", "nft"} & {*facts.programs}:
         yield Refusal(

@@ -9,7 +9,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -175,11 +174,9 @@ def test_a_run_that_can_not_begin_its_journal_touches_no_host(site: Site, host: 
     operator = laptop(site, disk)
     fill(disk)
 
-    started = time.monotonic()
     ended = operator("create", "machine", "--ip", host, "--role", "master", "--yes", rc=1)
 
     assert "No space left on device" in ended.err
     assert "free space" in ended.err
     assert operator.records() == 0
     assert site.lab("ssh", HOST, "--", "ls -d /var/lib/klusterkit || true") == ""
-    assert time.monotonic() - started < 120

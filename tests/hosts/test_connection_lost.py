@@ -1,6 +1,7 @@
 """A lost connection is made again; what may be repeated is; what may not raises, and is never done twice."""
 
 import contextlib
+import socket
 import threading
 import time
 
@@ -60,24 +61,41 @@ def test_a_host_that_comes_back_in_time_is_waited_for(own_host):
         assert found == ["directory"]
 
 
-def test_a_host_that_does_not_come_back_is_given_up_after_the_patience(own_host):
-    with own_host.fleet(patience=1.5) as fleet:
+@contextlib.contextmanager
+def nobody_at_home(port):
+    """Somebody who takes every call at a host's port and says nothing. Gives the list of calls."""
+    calls = []
+    with socket.create_server(("127.0.0.1", port)) as server:
+
+        def answer():
+            with contextlib.suppress(OSError):
+                while True:
+                    calls.append(server.accept()[0].close())
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield calls
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_a_host_that_does_not_come_back_is_tried_again_and_given_up_in_the_end(own_host):
+    with own_host.fleet(patience=3) as fleet:
         host = fleet["h"]
         host.connect()
         own_host.power_off()
-        began = time.monotonic()
-        with pytest.raises(HostUnreachable):
-            host.stat("/etc")
-        assert 1.0 < time.monotonic() - began < 12
+        with nobody_at_home(own_host.port) as calls:
+            with pytest.raises(HostUnreachable):
+                host.stat("/etc")
+            assert len(calls) > 1
 
 
 def test_a_first_connection_that_fails_is_an_error_at_once(own_host):
     own_host.power_off()
-    with own_host.fleet(patience=60) as fleet:
-        began = time.monotonic()
-        with pytest.raises(HostUnreachable):
-            fleet["h"].stat("/etc")
-        assert time.monotonic() - began < 5
+    with own_host.fleet(patience=1e9) as fleet, pytest.raises(HostUnreachable):
+        fleet["h"].stat("/etc")
 
 
 def test_closing_ends_those_who_wait_for_a_host(own_host):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
@@ -332,3 +333,21 @@ def test_up_killed_at_any_moment_goes_on_when_given_again(instances: Callable[[]
     assert lab.on("m1", "systemctl is-system-running --wait") == "running"
     lab("down")
     assert traces(lab) == []
+
+
+def test_a_host_starts_where_a_lot_is_watched_already(lab: Lab) -> None:
+    """As many other hosts do: the kernel counts what all of them watch."""
+    watchers = [inotify() for _ in range(200)]
+    try:
+        lab("power-off", "m2")
+        lab("power-on", "m2")
+    finally:
+        for watcher in watchers:
+            os.close(watcher)
+
+
+def inotify() -> int:
+    """One more inotify instance of this user's (inotify_init(2))."""
+    descriptor = ctypes.CDLL(None, use_errno=True).inotify_init()
+    assert descriptor >= 0, os.strerror(ctypes.get_errno())
+    return descriptor

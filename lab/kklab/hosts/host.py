@@ -20,6 +20,8 @@ from kklab.hosts.instance import HostRecord, Instance, make_key
 BOUND = ("containerd", "etcd", "kubelet")
 """Folders of /var/lib that are real ones: containerd's overlay snapshots can't stand on an overlay."""
 READY_SECONDS = 60.0
+INOTIFY_INSTANCES = 8192
+_INOTIFY_INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
 OVERLAY_OPTIONS = "redirect_dir=off,metacopy=off,index=off,xino=off"
 """So that the upper layer can be read without the overlay, see `listing.with_upper`."""
 
@@ -73,6 +75,7 @@ class Host:
             self._tidy()
             self._mount()
             self._cable.create()
+            _allow_watchers()
             self._launch()
         # Always: whoever switched it on may have been ended before this.
         self.apply_limits()
@@ -185,6 +188,16 @@ class Host:
                     f"its console: {self.console}",
                 )
             time.sleep(0.05)
+
+
+def _allow_watchers() -> None:
+    """Let root have so many inotify instances that hosts start however many run.
+
+    The systemd of a host takes about nine. The kernel counts those of all hosts together, and where its limit is the
+    usual 128 (inotify(7)), the systemd of the fifteenth ends as it starts, without a word.
+    """
+    if int(_INOTIFY_INSTANCES.read_text()) < INOTIFY_INSTANCES:
+        _INOTIFY_INSTANCES.write_text(str(INOTIFY_INSTANCES))
 
 
 def _answers(address: str) -> bool:

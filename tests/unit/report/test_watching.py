@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import threading
-import time
 
 from example_runs import SMALL, Hosts, begun, paper, run, said
 
@@ -43,7 +42,7 @@ class Stuck(Broken):
         self.free = threading.Event()
 
     def show(self, event: Event) -> None:
-        self.free.wait(20)
+        self.free.wait()
 
 
 def lines_of(failing: dict[str, object] | None = None) -> list[str]:
@@ -68,10 +67,9 @@ def test_a_view_that_can_not_be_opened_does_not_fail_the_run():
 def test_a_view_that_hangs_does_not_hold_up_the_run():
     view = Stuck()
     watch = Watch(lambda: view).__enter__()
-    begin = time.monotonic()
     report = Runner(begun(SMALL), Hosts(), watch.tell).forward()
     assert report.outcome == "done"
-    assert time.monotonic() - begin < 5
+    assert not view.free.is_set()
     view.free.set()
 
 

@@ -1,4 +1,4 @@
-"""A state file's life: made, appended to, folded, refused."""
+"""A state file is made, read, appended to, or refused; only its owner ever sees it."""
 
 import os
 import stat
@@ -8,16 +8,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from klusterkit.state import (
-    IdentityFile,
     KeySource,
-    Lock,
     StateChanged,
     StateDamaged,
-    StateError,
     StateExists,
     StateFile,
     StateMissing,
@@ -168,92 +163,6 @@ def test_the_lock_of_another_file_is_not_enough(path: Path, keys: KeySource, tmp
         StateFile.create(path, keys, lock=held).append({"n": 1})
 
 
-def test_a_fold_gives_the_next_serial_and_an_empty_journal(state: StateFile, path: Path, keys: KeySource) -> None:
-    state.append({"n": 1})
-    state.fold(state.snapshot.model_copy(update={"versions": {"etcd": "3.6.5"}, "serial": 77}))
-    state.append({"n": 2})
-
-    loaded = StateFile.load(path, keys)
-    assert loaded.snapshot.serial == 2
-    assert loaded.snapshot.versions == {"etcd": "3.6.5"}
-    assert [record["n"] for record in loaded.records] == [2]
-
-
-def test_a_fold_is_flushed_before_it_takes_its_place_and_its_folder_after(
-    state: StateFile, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls: list[str] = []
-    fsync, replace = os.fsync, os.replace
-
-    def named_fsync(fd: int) -> None:
-        calls.append(f"fsync {Path(f'/proc/self/fd/{fd}').readlink().name}")
-        fsync(fd)
-
-    def named_replace(source: Path, target: Path) -> None:
-        replace(source, target)  # fails where there is no such generation to move yet
-        calls.append(f"rename {Path(source).name} {Path(target).name}")
-
-    monkeypatch.setattr(os, "fsync", named_fsync)
-    monkeypatch.setattr(os, "replace", named_replace)
-    state.fold(state.snapshot)
-
-    new = f".cctl-state.yaml.{os.getpid()}.new"
-    assert calls == [f"fsync {new}", f"rename {new} cctl-state.yaml", f"fsync {path.parent.name}"]
-
-
-def test_a_fold_keeps_three_generations_with_their_journals(state: StateFile, path: Path, keys: KeySource) -> None:
-    for serial in range(1, 6):
-        state.append({"run": serial})
-        state.fold(state.snapshot)
-
-    kept = [StateFile.load(path.with_name(f"{path.name}.{number}"), keys) for number in (1, 2, 3)]
-    assert [(old.snapshot.serial, old.records[0]["run"]) for old in kept] == [(5, 5), (4, 4), (3, 3)]
-    assert not path.with_name(f"{path.name}.4").exists()
-
-
-def test_appending_after_a_fold_leaves_the_generation_before_alone(state: StateFile, path: Path) -> None:
-    state.fold(state.snapshot)
-    before = path.with_name(f"{path.name}.1").read_bytes()
-
-    state.append({"n": 1})
-
-    assert path.with_name(f"{path.name}.1").read_bytes() == before
-
-
-def test_a_file_system_without_hard_links_keeps_generations_as_copies(
-    path: Path, keys: KeySource, held: Lock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_links(*_: object, **__: object) -> None:
-        raise PermissionError(1, "Operation not permitted")  # what FAT says
-
-    monkeypatch.setattr(os, "link", no_links)
-    state = StateFile.create(path, keys, lock=held)
-    state.append({"n": 1})
-    state.fold(state.snapshot)
-
-    assert StateFile.load(path.with_name(f"{path.name}.1"), keys).records == [{"n": 1}]
-    with pytest.raises(StateExists):
-        StateFile.create(path, keys)
-
-
-def test_a_snapshot_of_another_cluster_is_not_folded_in(state: StateFile, tmp_path: Path) -> None:
-    other = StateFile.create(tmp_path / "other.yaml", None)
-
-    with pytest.raises(ValueError, match="its own file"):
-        state.fold(other.snapshot)
-
-    assert state.snapshot.serial == 1
-
-
-def test_a_snapshot_that_yaml_would_change_is_not_folded_in(state: StateFile, path: Path) -> None:
-    before = path.read_bytes()
-
-    with pytest.raises((ValueError, StateError)):
-        state.fold(state.snapshot.model_copy(update={"cluster": {1: "a key that is no string", "1": "and its twin"}}))
-
-    assert path.read_bytes() == before
-
-
 @pytest.mark.parametrize("write", ["append", "fold"])
 @pytest.mark.parametrize("change", ["appended to", "replaced", "removed"])
 def test_a_file_that_something_else_changed_is_not_written(
@@ -321,120 +230,3 @@ def test_a_file_that_others_can_read_is_told(state: StateFile, path: Path, keys:
     path.chmod(0o644)
 
     assert any("chmod 600" in notice for notice in StateFile.load(path, keys).notices)
-
-
-def test_readers_see_a_whole_file_while_another_command_writes(path: Path, keys: KeySource) -> None:
-    script = """
-import sys
-from pathlib import Path
-from klusterkit.state import StateFile, lock
-path = Path(sys.argv[1])
-with lock(path, "writer") as held:
-    state = StateFile.load(path, lock=held)
-    for fold in range(20):
-        for number in range(20):
-            state.append({"number": number, "padding": "x" * 3000})
-        state.fold(state.snapshot)
-"""
-    StateFile.create(path, keys)
-    reads = 0
-    with subprocess.Popen([sys.executable, "-c", script, path]) as writer:
-        while writer.poll() is None:
-            records = StateFile.load(path).records
-            assert [record["number"] for record in records] == list(range(len(records)))
-            reads += 1
-
-    assert writer.returncode == 0
-    assert reads > 5
-    assert StateFile.load(path).snapshot.serial == 21
-
-
-steps = st.lists(st.lists(st.dictionaries(st.text("ab\n€", max_size=4), st.integers()), max_size=3) | st.just("fold"))
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    steps=steps,
-    last=st.lists(st.fixed_dictionaries({"n": st.text(max_size=8)}), min_size=1, max_size=3),
-    data=st.data(),
-)
-def test_a_crash_in_the_middle_of_a_write_loses_nothing_that_was_acknowledged(
-    tmp_path_factory: pytest.TempPathFactory, steps: list, last: list, data: st.DataObject
-) -> None:
-    """Whatever was appended and folded before, and at whichever byte the last append is cut."""
-    path = tmp_path_factory.mktemp("state") / "cctl-state.yaml"
-    with lock(path, "test") as held:
-        state = StateFile.create(path, None, lock=held)
-        for step in steps:
-            state.fold(state.snapshot) if step == "fold" else state.append(*step)
-        acknowledged, serial = list(state.records), state.snapshot.serial
-        size = path.stat().st_size
-        state.append(*last)
-        os.truncate(path, data.draw(st.integers(size, path.stat().st_size)))
-
-        survivor = StateFile.load(path, lock=held)
-        kept = len(survivor.records) - len(acknowledged)
-        survivor.append({"after": "the crash"})
-
-    again = StateFile.load(path)
-    assert again.records == [*acknowledged, *last[:kept], {"after": "the crash"}]
-    assert (again.snapshot.serial, again.torn) == (serial, False)
-
-
-@pytest.fixture(scope="module")
-def fold_steps() -> str:
-    """A fold that is killed with -9 before its n-th call of the operating system."""
-    return """
-import os, signal, sys
-from pathlib import Path
-from klusterkit.state import IdentityFile, StateFile, lock
-path, keys, kill_at, calls = Path(sys.argv[1]), IdentityFile(Path(sys.argv[2])), int(sys.argv[3]), 0
-def counted(name):
-    real = getattr(os, name)
-    def call(*args, **kwargs):
-        global calls
-        calls += 1
-        if calls == kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(*args, **kwargs)
-    setattr(os, name, call)
-with lock(path, "test") as held:
-    state = StateFile.load(path, keys, lock=held)
-    for name in ("open", "write", "fsync", "link", "rename", "replace", "unlink", "close", "ftruncate"):
-        counted(name)
-    state.fold(state.with_secret(state.snapshot, "etcd-ca.key", b"new"))
-    calls = -1000
-"""
-
-
-def test_a_fold_killed_at_any_moment_leaves_the_old_file_or_the_new_one(
-    path: Path, tmp_path: Path, fold_steps: str
-) -> None:
-    identity = tmp_path / "identity.txt"
-    keys = IdentityFile(identity, make=True)
-    with lock(path, "test") as held:
-        state = StateFile.create(path, keys, lock=held)
-        state.fold(state.with_secret(state.snapshot, "etcd-ca.key", b"old"))
-        state.append({"n": 1})
-
-    outcomes: list[bytes] = []
-    for kill_at in range(1, 100):
-        done = subprocess.run([sys.executable, "-c", fold_steps, path, identity, str(kill_at)], check=False)
-        after = StateFile.load(path, keys)
-        value = after.secret("etcd-ca.key").get_secret_value()
-        assert list(after.records) == ([{"n": 1}] if value == b"old" else [])
-        outcomes.append(value)
-        if done.returncode == 0:
-            break
-        assert done.returncode == -9
-        with lock(path, "test") as held:
-            state = StateFile.load(path, keys, lock=held)
-            state.fold(state.with_secret(state.snapshot, "etcd-ca.key", b"old"))
-            state.append({"n": 1})
-        assert not list(path.parent.glob(".*")), "the next fold clears what the killed one left"
-
-    assert done.returncode == 0
-    assert set(outcomes) == {b"old", b"new"}
-    assert outcomes == sorted(outcomes, reverse=True), "old up to one moment, new from then on"
-    for number in (1, 2, 3):
-        StateFile.load(path.with_name(f"{path.name}.{number}"), keys)
