@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import re
 import socket
+import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -42,6 +43,8 @@ _JUMP = re.compile(
     r"(?::(?P<port>[0-9]+))?)"
 )
 """ssh(1), ``-J``: an address with colons of its own is bare, or in brackets where a port follows."""
+_CLOSING = 1.0
+"""Seconds for saying good-bye to machines that were only looked at."""
 
 
 def _fleet(hold: Hold, machines: Iterable[Machine], keys: HostKeys, lease: Lease | None = None) -> Fleet:
@@ -105,9 +108,14 @@ def fleet_for_looking(hold: Hold, plan: Plan) -> Generator[Fleet]:
 
 @contextmanager
 def fleet_for_machines(hold: Hold, machines: Sequence[Machine]) -> Generator[Fleet]:
-    """Machines to look at only."""
-    with _fleet(hold, machines, _keys(hold)) as fleet:
+    """Machines to look at only. One that is still being connected to in the end holds nobody up."""
+    fleet = _fleet(hold, machines, _keys(hold))
+    try:
         yield fleet
+    finally:
+        closing = threading.Thread(target=fleet.close, daemon=True)
+        closing.start()
+        closing.join(_CLOSING)
 
 
 @contextmanager

@@ -36,6 +36,10 @@ class Hold:
         self._noticed: set[str] = set()
         self.notice(*state.notices, *notices)
 
+    def read_again(self) -> None:
+        """See what other commands have written since. Only for a command that doesn't write."""
+        self.state = self.state.again()
+
     @property
     def snapshot(self) -> Snapshot:
         """The state between two runs."""

@@ -201,3 +201,9 @@ class Session:
         from klusterkit.session.status import status_of
 
         return status_of(self._hold)
+
+    def looks(self, pause: float) -> Generator[StatusReport]:
+        """Likewise, again and again, with a pause between (seconds)."""
+        from klusterkit.session.status import looks
+
+        return looks(self._hold, pause)

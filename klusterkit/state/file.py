@@ -99,6 +99,10 @@ class StateFile:
         """
         return cls(path.resolve(), keys, lock)
 
+    def again(self) -> StateFile:
+        """The file as it is now. What opened its secrets is not asked for again."""
+        return StateFile(self.path, self._keys, self._lock, self._vault)
+
     @property
     def records(self) -> Sequence[Record]:
         """The journal of the run in progress, oldest first; empty when none is in progress."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 
 import pytest
 import yaml
@@ -51,18 +53,57 @@ def test_status_says_that_all_is_as_wanted(cluster: Operator) -> None:
     report = json.loads(cluster("status", "-o", "json").out)
 
     assert "run" not in report
-    assert all(component["seen"] == component["wanted"] for component in report["components"])
+    assert report["ok"]
+    seen = {component["name"]: component["seen"] for component in report["components"]}
+    version = report["version"]
+    assert seen["quorum"] == "1 of 1 voting members answer; 1 are needed"
+    assert seen["kubelet"] == f"active, {version}"
+    assert seen["node"] == "Ready"
+    assert {"kube-controller-manager", "kube-scheduler", "containerd", "certificates", "pods"} <= set(seen)
+
+
+def test_status_and_etcdctl_agree_on_the_members(cluster: Operator) -> None:
+    (member,) = json.loads(cluster("status", "-o", "json").out)["etcd"]["members"]
+    certificates = "--cacert=/etc/etcd/pki/ca.crt --cert=/etc/etcd/pki/server.crt --key=/etc/etcd/pki/server.key"
+    said = cluster.lab("ssh", "c1", "--", f"etcdctl {certificates} endpoint status").split(", ")
+
+    assert member["id"] == said[1]
+    assert member["version"] == f"v{said[2]}"
+    assert (member["leader"], member["learner"]) == (said[8] == "true", said[9] == "true") == (True, False)
 
 
 def test_status_shows_a_component_that_is_down_and_exits_8(cluster: Operator) -> None:
     try:
-        cluster.lab("ssh", "c1", "--", "systemctl", "stop", "kubelet")
+        cluster.lab("ssh", "c1", "--", "systemctl stop kubelet")
 
         ended = cluster("status", rc=8)
     finally:
-        cluster.lab("ssh", "c1", "--", "systemctl", "start", "kubelet")
+        cluster.lab("ssh", "c1", "--", "systemctl start kubelet")
 
-    assert "kubelet" in ended.out
+    assert "kubelet: inactive" in ended.out
+    assert "journalctl -u kubelet" in ended.out
+
+
+def test_status_is_watched_and_tells_what_changes(cluster: Operator) -> None:
+    watching = cluster.start("status", "--watch", "--interval", "0.2")
+    assert watching.stdout is not None
+    try:
+        assert "components as they should be" in watching.stdout.readline()
+        cluster.lab("ssh", "c1", "--", "systemctl stop kubelet")
+        _read_until(watching, "kubelet: inactive")
+        cluster.lab("ssh", "c1", "--", "systemctl start kubelet")
+        _read_until(watching, "kubelet: active")
+    finally:
+        cluster.lab("ssh", "c1", "--", "systemctl start kubelet")
+        watching.send_signal(signal.SIGINT)
+
+    assert watching.wait(timeout=30) == 130
+
+
+def _read_until(process: subprocess.Popen[str], words: str) -> None:
+    """Fails at the end of what the process says."""
+    assert process.stdout is not None
+    assert any(words in line for line in process.stdout), words
 
 
 def test_no_authority_key_is_on_the_host(cluster: Operator) -> None:

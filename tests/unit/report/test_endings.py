@@ -8,7 +8,7 @@ from klusterkit.engine.errors import CommandFailed, DecisionNeeded, HostUnreacha
 from klusterkit.engine.runner import Report, Runner
 from klusterkit.report.ending import show_end, show_failures
 from klusterkit.report.faults import Fault, show_fault
-from klusterkit.report.statusview import show_components, show_run
+from klusterkit.report.statusview import show_run
 
 FAILURE = CommandFailed("status 1", host="m1", seen="line 1\nline 2", hint="look there").info()
 
@@ -144,26 +144,6 @@ def test_the_run_in_progress_is_shown_with_what_is_open_in_it():
     show_run(console, journal, wide=True)
     assert "  m1/preflight   done" in said(console).splitlines()
     assert "  m1/etcd/start  pending" in said(console).splitlines()
-
-
-class Component:
-    def __init__(self, machine: str, name: str, wanted: str, seen: str, hint: str = "do it") -> None:
-        self.machine, self.name, self.wanted, self.seen, self.hint = machine, name, wanted, seen, hint
-        self.ok = wanted == seen
-
-
-def test_status_says_what_to_do_only_where_something_is_wrong():
-    console = paper()
-    show_components(
-        console,
-        [Component("m1", "ssh", "reachable", "reachable"), Component("m1", "etcd", "active", "failed", "journalctl")],
-    )
-    assert [line.split() for line in said(console).splitlines()] == [
-        ["MACHINE", "COMPONENT", "SEEN", "WHAT", "TO", "DO"],
-        ["m1", "ssh", "reachable"],
-        ["etcd", "failed", "(wanted:", "active)", "journalctl"],
-        ["1", "thing", "on", "1", "machine", "not", "as", "it", "should", "be"],
-    ]
 
 
 def test_an_unreachable_host_is_told_with_the_task_that_met_it():

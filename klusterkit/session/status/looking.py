@@ -1,0 +1,213 @@
+"""Looking at one machine, and at the cluster through one master. Nothing is changed; every question has its time."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from klusterkit import pki
+from klusterkit.cluster import Machine, host_and_port
+from klusterkit.engine.host import Completed, Host
+from klusterkit.pki.layout import CERTIFICATE_FOLDER, CERTIFICATES, KUBECONFIG_FOLDER
+from klusterkit.session.status.seen import ApiSeen, EtcdSeen, ListedMember, MachineSeen, Node, UnitState, Workload
+from klusterkit.tasks import etcd, kubectl
+
+PATIENCE = 6.0
+"""Seconds for one question."""
+
+UNITS = ("containerd.service", "kubelet.service")
+MASTER_UNITS = ("etcd.service", *UNITS)
+API_PORT = 6443
+
+NAMESPACES = ("kube-system", "kube-flannel")
+"""Of the workloads that a cluster can't do without."""
+
+
+def units_of(machine: Machine) -> tuple[str, ...]:
+    """The units that should run there."""
+    return MASTER_UNITS if machine.is_master else UNITS
+
+
+def look_at(host: Host, machine: Machine) -> MachineSeen:
+    """All that the machine says of itself. Raises ``HostUnreachable``, ``HostRefused``."""
+    master = machine.is_master
+    return MachineSeen(
+        facts=host.facts(),
+        units=_units(host, units_of(machine)),
+        certificates=_certificates(host, master=master),
+        etcd=_etcd(host) if master else None,
+        api=_readiness(host, machine) if master else None,
+    )
+
+
+def _units(host: Host, names: tuple[str, ...]) -> dict[str, UnitState]:
+    properties = "--property=Id,ActiveState,SubState,UnitFileState,NRestarts"
+    shown = host.run(["systemctl", "show", properties, *names], timeout=PATIENCE)
+    found: dict[str, UnitState] = {}
+    for block in shown.text.split("\n\n"):
+        said = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if "Id" in said:
+            restarts = said.get("NRestarts", "")
+            found[said["Id"]] = UnitState(
+                said.get("ActiveState", ""),
+                said.get("SubState", ""),
+                said.get("UnitFileState", ""),
+                int(restarts) if restarts.isdigit() else 0,
+            )
+    return found
+
+
+def _etcd(host: Host) -> EtcdSeen | str:
+    """The member's own view: it is told without asking the others, so that it is told when there is no quorum, too."""
+    status = _etcdctl(host, "endpoint", "status")
+    listed = _etcdctl(host, "member", "list", "--consistency=s")
+    if not (status.ok and listed.ok):
+        return _last_line(listed if status.ok else status)
+    said: dict[str, Any] = json.loads(status.out)[0]["Status"]
+    return EtcdSeen(
+        id=said["header"]["member_id"],
+        leader=said.get("leader", 0),
+        version=said.get("version", ""),
+        size=said.get("dbSize", 0),
+        learner=said.get("isLearner", False),
+        errors=tuple(said.get("errors", ())),
+        members=tuple(_member(each) for each in json.loads(listed.out)["members"]),
+    )
+
+
+def _member(said: dict[str, Any]) -> ListedMember:
+    hosts = tuple(url.partition("://")[2].rpartition(":")[0].strip("[]") for url in said.get("peerURLs", ()))
+    return ListedMember(said["ID"], said.get("name", ""), hosts, said.get("isLearner", False))
+
+
+def _etcdctl(host: Host, *arguments: str) -> Completed:
+    command = [
+        *(etcd.ETCDCTL, "--endpoints=https://127.0.0.1:2379", f"--cacert={etcd.PKI}/ca.crt", "--command-timeout=3s"),
+        *(f"--cert={etcd.PKI}/healthcheck-client.crt", f"--key={etcd.PKI}/healthcheck-client.key"),
+    ]
+    return host.run([*command, "--write-out=json", *arguments], timeout=PATIENCE)
+
+
+def _readiness(host: Host, machine: Machine) -> str:
+    """Of the API server beside it, whoever else may serve the cluster."""
+    ended = host.run(kubectl.command("get", "--raw=/readyz", *_beside(machine)), timeout=PATIENCE)
+    failed = _FAILED_CHECK.findall(ended.said)  # it lists all of its checks, most of which went well
+    return "" if ended.ok else f"not ready: {', '.join(failed)}" if failed else _last_line(ended)
+
+
+_FAILED_CHECK = re.compile(r"\[-\](\S+) failed")
+
+
+def _beside(machine: Machine) -> tuple[str, str]:
+    return f"--server=https://{host_and_port(machine.address, API_PORT)}", f"--request-timeout={PATIENCE - 1:.0f}s"
+
+
+def _last_line(ended: Completed) -> str:
+    lines = [line for line in ended.said.splitlines() if not line.startswith("{")]  # etcdctl logs in JSON beside that
+    return lines[-1].removeprefix("Error: ") if lines else f"no answer (status {ended.rc})"
+
+
+def _certificates(host: Host, *, master: bool) -> dict[str, pki.Life | None]:
+    """Public parts only: keys are read by nobody but those who use them."""
+    found: dict[str, list[str]] = {}
+    files, configs = [*_certificate_paths(master=master)], [*_kubeconfig_paths(master=master)]
+    for path, line in _lines(host, "", files):
+        found.setdefault(path, []).append(line)
+    for path, line in _lines(host, "client-certificate-data:", configs):
+        found[path] = [_decoded(line.partition(":")[2])]
+    return {path: _life("\n".join(found.get(path, ()))) for path in (*files, *configs)}
+
+
+def _certificate_paths(*, master: bool) -> Iterator[str]:
+    yield "/var/lib/kubelet/pki/kubelet.crt"
+    if master:
+        yield from (f"{CERTIFICATE_FOLDER}/{place.certificate}" for place in CERTIFICATES.values() if _ours(place))
+        yield from (f"{etcd.PKI}/{name}.crt" for name in ("server", "peer", "healthcheck-client"))
+
+
+def _ours(place: pki.Place) -> bool:
+    """kubeadm would keep those of etcd's members below its own folder; here etcd has one of its own."""
+    return not place.base.startswith("etcd/")
+
+
+def _kubeconfig_paths(*, master: bool) -> Iterator[str]:
+    names = ("kubelet", *(("admin", "controller-manager", "scheduler") if master else ()))
+    return (f"{KUBECONFIG_FOLDER}/{name}.conf" for name in names)
+
+
+def _lines(host: Host, holding: str, paths: list[str]) -> Iterator[tuple[str, str]]:
+    found = host.run(["grep", "-Hs", "--", holding, *paths], timeout=PATIENCE)
+    for line in found.out.decode(errors="replace").splitlines():
+        path, _, text = line.partition(":")
+        yield path, text
+
+
+def _decoded(text: str) -> str:
+    try:
+        return b64decode(text.strip()).decode()
+    except ValueError:
+        return ""
+
+
+def _life(text: str) -> pki.Life | None:
+    try:
+        return pki.life(text)
+    except ValueError:
+        return None
+
+
+def look_through(host: Host, machine: Machine) -> ApiSeen:
+    """What the API server of this master tells of the cluster: by as few programs as can be, each costs 100 ms."""
+    objects = [*_rows(host, machine, ["nodes,daemonsets,deployments", "--all-namespaces"], _OBJECT)]
+    control_plane = ["pods", "--namespace=kube-system", "--selector=tier=control-plane"]
+    return ApiSeen(
+        nodes=dict(_node(row) for row in objects if row["kind"] == "Node"),
+        ready_pods={row["name"]: row["ready"] == "True" for row in _rows(host, machine, control_plane, _POD)},
+        workloads=dict(_workload(row) for row in objects if row["namespace"] in NAMESPACES),
+    )
+
+
+_READY = '.status.conditions[?(@.type=="Ready")]'
+_POD = {"name": ".metadata.name", "ready": f"{_READY}.status"}
+_OBJECT = {
+    "kind": ".kind",
+    "namespace": ".metadata.namespace",
+    "name": ".metadata.name",
+    "ready": f"{_READY}.status",
+    "cordoned": ".spec.unschedulable",
+    "kubelet": ".status.nodeInfo.kubeletVersion",
+    "runtime": ".status.nodeInfo.containerRuntimeVersion",
+    "scheduled": ".status.desiredNumberScheduled",
+    "scheduled_ready": ".status.numberReady",
+    "replicas": ".spec.replicas",
+    "replicas_ready": ".status.readyReplicas",
+    "message": f"{_READY}.message",
+}
+"""What is asked of nodes, and of the two kinds of workloads that a cluster can't do without."""
+
+
+def _rows(host: Host, machine: Machine, what: list[str], fields: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    each = '{"\\t"}'.join(f"{{{path}}}" for path in fields.values())
+    form = "--output=jsonpath={range .items[*]}" + each + '{"\\n"}{end}'
+    ended = host.run(kubectl.command("get", *what, form, *_beside(machine)), timeout=PATIENCE)
+    for line in ended.out.decode(errors="replace").splitlines() if ended.ok else ():
+        values = line.split("\t")
+        if len(values) == len(fields):
+            yield dict(zip(fields, values, strict=True))
+
+
+def _node(row: Mapping[str, str]) -> tuple[str, Node]:
+    runtime = row["runtime"].rpartition("//")[2]
+    return row["name"], Node(row["ready"], row["message"], row["cordoned"] == "true", row["kubelet"], runtime)
+
+
+def _workload(row: Mapping[str, str]) -> tuple[str, Workload]:
+    wanted, ready = (
+        (row["scheduled"], row["scheduled_ready"])
+        if row["kind"] == "DaemonSet"
+        else (row["replicas"], row["replicas_ready"])
+    )
+    return f"{row['kind'].lower()}/{row['name']}", Workload(int(wanted or 0), int(ready or 0))
