@@ -32,9 +32,15 @@ class MachineOptions:
     """The machines, and what they become."""
 
     ip: Annotated[
-        list[str], typer.Option("--ip", metavar="ADDRESS", help="Address of a machine; several: --ip A --ip B")
-    ]
-    role: Annotated[Role, typer.Option("--role", metavar="ROLE", case_sensitive=False, help="master; for now no other")]
+        list[str] | None, typer.Option("--ip", metavar="ADDRESS", help="Address of a machine; several: --ip A --ip B")
+    ] = None
+    role: Annotated[
+        Role | None, typer.Option("--role", metavar="ROLE", case_sensitive=False, help="master, node (or worker)")
+    ] = None
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", "-f", metavar="FILE", help="Machines of any roles: a list of {ip, role}, or objects"),
+    ] = None
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Of sshd", show_default=True)] = 22
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Of the machine [its address]")] = None
     label: Annotated[
@@ -43,26 +49,50 @@ class MachineOptions:
     taint: Annotated[
         list[str] | None, typer.Option("--taint", metavar="KEY[=VALUE]:EFFECT", help="Of the node; several: once each")
     ] = None
+    iface: Annotated[
+        str | None, typer.Option("--iface", metavar="NAME", help="Of a master's virtual address [the one with --ip]")
+    ] = None
     public_keys: Annotated[
         list[str] | None,
         typer.Option("--public-keys", metavar="FILE[,FILE]", help="The machines' SSH host public keys"),
     ] = None
-
-    def __post_init__(self) -> None:
-        """Refuse what can't be yet."""
-        if self.role != Role.MASTER:
-            raise typer.BadParameter(f"--role {self.role}: nodes can't be added yet, a cluster is its one master")
+    uploads: Annotated[int | None, typer.Option("--uploads", min=1, metavar="N", help="At once, in all [4]")] = None
+    uploads_each: Annotated[
+        int | None, typer.Option("--uploads-each", min=1, metavar="N", help="At once, to each host [2]")
+    ] = None
+    imports: Annotated[
+        int | None, typer.Option("--imports", min=1, metavar="N", help="Images unpacked at once, on each host [2]")
+    ] = None
 
     def wanted(self) -> dict[str, Any]:
         """The fields of the session's request."""
-        return {
-            "addresses": tuple(self.ip),
-            "role": "node" if self.role is Role.WORKER else str(self.role),
+        given = {"uploads": self.uploads, "uploads_each": self.uploads_each, "imports": self.imports}
+        options = {name: number for name, number in given.items() if number is not None}
+        return {"machines": self._machines(), "options": options}
+
+    def _machines(self) -> tuple[Any, ...]:
+        if self.file is not None:
+            return self._in_file(self.file)
+        if not self.ip or self.role is None:
+            raise typer.BadParameter("name the machines: --ip ADDRESS --role master|node, or --file FILE")
+        if self.name and len(self.ip) > 1:
+            raise typer.BadParameter("--name is for one machine: leave it out, or create them one by one")
+        common = {
+            "roles": ["node" if self.role is Role.WORKER else str(self.role)],
             "port": self.port,
             "name": self.name,
             "labels": dict(_label(text) for text in self.label or ()),
             "taints": tuple(self.taint or ()),
+            "interface": self.iface,
         }
+        return tuple({"address": address, **common} for address in self.ip)
+
+    def _in_file(self, file: Path) -> tuple[Any, ...]:
+        from klusterkit.session.wanted import read_machines
+
+        if self.ip or self.role or self.name or self.label or self.taint or self.iface:
+            raise typer.BadParameter("--file says all of its machines: leave --ip, --role and what goes with them out")
+        return read_machines(file.expanduser())
 
     def settings(self, common: Common) -> Settings:
         """As a session takes them: the keys in the files are accepted, too."""

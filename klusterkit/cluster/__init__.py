@@ -19,6 +19,7 @@ from klusterkit.cluster.networks import (
 )
 from klusterkit.cluster.releases import LATEST, RELEASES, Release, release_of
 from klusterkit.cluster.versions import Version
+from klusterkit.cluster.vip import Vip
 
 __all__ = [
     "CLUSTER_NAME",
@@ -39,6 +40,7 @@ __all__ = [
     "Role",
     "Taint",
     "Version",
+    "Vip",
     "artifacts_for",
     "dns_service_ip",
     "host_and_port",

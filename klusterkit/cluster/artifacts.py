@@ -77,9 +77,16 @@ class Artifact:
 
 
 def artifacts_for(
-    roles: Iterable[Role], version: Version, cni: CNI, architecture: Architecture = Architecture.AMD64
+    roles: Iterable[Role],
+    version: Version,
+    cni: CNI,
+    architecture: Architecture = Architecture.AMD64,
+    *,
+    vip: bool = False,
 ) -> tuple[Artifact, ...]:
     """All that a host of these roles needs, each once: programs, archives, then images.
+
+    ``vip``: whether the cluster's masters share a virtual address.
 
     Raises:
         InvalidCluster: the minor isn't known.
@@ -92,11 +99,11 @@ def artifacts_for(
         *([_etcd(release, architecture)] if role is Role.MASTER else []),
         _containerd(release, architecture),
         _cni_plugins(release, architecture),
-        *(_image(reference) for reference in images_for(role, version, cni)),
+        *(_image(reference) for reference in images_for(role, version, cni, vip=vip)),
     )
 
 
-def images_for(role: Role, version: Version, cni: CNI) -> tuple[str, ...]:
+def images_for(role: Role, version: Version, cni: CNI, *, vip: bool = False) -> tuple[str, ...]:
     """References of the images that a host of a role runs.
 
     CoreDNS is on every host: its pods tolerate every node, and when a master is drained they go to a worker, which has
@@ -110,7 +117,13 @@ def images_for(role: Role, version: Version, cni: CNI) -> tuple[str, ...]:
         f"registry.k8s.io/coredns/coredns:{release.coredns}",
     ]
     control_plane = [f"registry.k8s.io/{name}:{version.tag}" for name in STATIC_PODS] if role is Role.MASTER else []
-    return (*control_plane, *everywhere, *(flannel_images(release) if cni.kind == "flannel" else ()))
+    address = [keepalived_image(release)] if vip and role is Role.MASTER else []
+    return (*control_plane, *address, *everywhere, *(flannel_images(release) if cni.kind == "flannel" else ()))
+
+
+def keepalived_image(release: Release) -> str:
+    """Reference of the image that keepalived's files come from. It has curl too, by which the API server is asked."""
+    return f"docker.io/osixia/keepalived:{release.keepalived}"
 
 
 def pause_image(release: Release) -> str:

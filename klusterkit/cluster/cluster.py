@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
@@ -28,6 +28,7 @@ from klusterkit.cluster.networks import (
 from klusterkit.cluster.objects import API_VERSION, Object, Reader, annotation
 from klusterkit.cluster.releases import LATEST, Release, release_of
 from klusterkit.cluster.versions import Version, VersionText
+from klusterkit.cluster.vip import Vip
 
 CLUSTER_NAME = "cctl-cluster"
 """The name where none is given: what cctl has always called its cluster."""
@@ -57,8 +58,20 @@ class Cluster(Model):
     endpoint: Endpoint | None = None
     """Where the API is reached; None before there is a master."""
     cni: CNI = CNI()
-    vip: None = None
-    """Virtual addresses are not there yet: a cluster has one master."""
+    vip: Vip | None = None
+    """What the endpoint's address is held by; None for a cluster that stays at one master."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _endpoint_is_virtual(cls, data: Any) -> Any:
+        """A virtual address is the endpoint: it need not be said twice."""
+        if not isinstance(data, Mapping):
+            return data
+        fields = dict(cast(Mapping[str, Any], data))
+        if fields.get("vip") is not None and fields.get("endpoint") is None:
+            vip = Vip.model_validate(fields["vip"])
+            fields |= {"vip": vip, "endpoint": Endpoint(host=str(vip.address))}
+        return fields
 
     @model_validator(mode="after")
     def _networks_fit(self) -> Self:
@@ -66,7 +79,13 @@ class Cluster(Model):
         check_service_network(self.service_network)
         check_apart(self.pod_network, self.service_network)
         if self.endpoint and self.endpoint.address:
-            self.check_address(self.endpoint.address)
+            self._check_reachable(self.endpoint.address, f"endpoint {self.endpoint.address}")
+        if self.vip and (self.endpoint is None or self.endpoint.address != self.vip.address):
+            raise InvalidCluster(
+                f"the virtual address is {self.vip.address}, the endpoint {self.endpoint}",
+                where="control plane endpoint",
+                hint="leave the endpoint out: it is the virtual address",
+            )
         return self
 
     @property
@@ -90,12 +109,21 @@ class Cluster(Model):
         return node_capacity(self.pod_network)
 
     def check_address(self, address: Address) -> None:
-        """Refuse the address of a host that the cluster's networks don't let it keep.
+        """Refuse the address of a host that the cluster doesn't let it keep.
 
         Raises:
-            InvalidCluster: a network of the cluster holds it, or it is of the other IP version.
+            InvalidCluster: a network of the cluster holds it, it is of the other IP version, or the virtual one.
         """
         where = f"host {address}"
+        if self.vip and address == self.vip.address:
+            raise InvalidCluster(
+                "it is the cluster's virtual address, which moves from host to host",
+                where=where,
+                hint="give the host's own address",
+            )
+        self._check_reachable(address, where)
+
+    def _check_reachable(self, address: Address, where: str) -> None:
         if address.version != self.pod_network.version:
             raise InvalidCluster(
                 f"the host has an IPv{address.version} address, the cluster's networks are "
@@ -131,6 +159,7 @@ class Cluster(Model):
             "cni": self.cni.kind,
             "cni-manifest": self.cni.text,
             "cni-manifest-sha256": self.cni.digest,
+            "vip-router-id": str(self.vip.router_id) if self.vip else None,
         }
         endpoint = {"controlPlaneEndpoint": self.endpoint.model_dump()} if self.endpoint else {}
         return {
@@ -164,6 +193,7 @@ class Cluster(Model):
             "kubernetes_version": read.note("kubernetes-version"),
             "endpoint": read.find("spec", "controlPlaneEndpoint"),
             "cni": {name: value for name, value in cni.items() if value is not None} or None,
+            "vip": _vip(read),
         }
         return cls.of(
             name=read.get("metadata", "name"),
@@ -171,3 +201,9 @@ class Cluster(Model):
             service_network=read.one("spec", "clusterNetwork", "services", "cidrBlocks"),
             **{name: value for name, value in said.items() if value is not None},
         )
+
+
+def _vip(read: Reader) -> dict[str, Any] | None:
+    """The address is the endpoint's."""
+    router_id = read.note("vip-router-id")
+    return router_id and {"address": read.get("spec", "controlPlaneEndpoint", "host"), "router_id": router_id}

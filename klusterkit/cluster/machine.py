@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from ipaddress import IPv4Address
@@ -27,6 +28,9 @@ from klusterkit.cluster.objects import (
 from klusterkit.cluster.versions import VersionText
 
 SSH_PORT = 22
+
+_INTERFACE = re.compile(r"[A-Za-z0-9_.:-]{1,15}")
+"""Names are shorter than 16 bytes (Linux, ``IFNAMSIZ``); these characters need no quoting anywhere."""
 
 
 class Role(StrEnum):
@@ -110,6 +114,16 @@ def _user(user: str) -> str:
     return user
 
 
+def _interface(name: str) -> str:
+    if not _INTERFACE.fullmatch(name):
+        raise InvalidCluster(
+            f"{name!r} can't be a network interface",
+            where="machine interface",
+            hint="name one that `ip link` shows, such as eth0",
+        )
+    return name
+
+
 class Machine(Model):
     """A machine. :meth:`of` takes its address as text, and its roles as one word or several.
 
@@ -133,6 +147,8 @@ class Machine(Model):
     """Whom to log in as."""
     node_name: Annotated[str, AfterValidator(lambda name: subdomain(name, "node name", NODE_NAME_LIMIT))] | None = None
     """Its name in Kubernetes; None until the host's own name is known."""
+    interface: Annotated[str, AfterValidator(_interface)] | None = None
+    """The network interface on which a master holds the cluster's virtual address; None where it isn't chosen."""
     version: VersionText | None = None
     """The Kubernetes that it runs, which is the cluster's except during an upgrade; None before it runs one."""
     labels: Annotated[dict[str, str], AfterValidator(_labels)] = Field(default_factory=dict[str, str])
@@ -149,6 +165,7 @@ class Machine(Model):
         """As a Cluster API object."""
         belonging = {CLUSTER_LABEL: self.cluster} | ({CONTROL_PLANE_LABEL: ""} if self.is_master else {})
         notes = {"roles": ",".join(self.roles), "ssh-port": str(self.port), "ssh-user": self.user}
+        notes |= {"vip-interface": self.interface} if self.interface else {}
         # Cluster API keeps taints in the shape of core/v1, with how they get to the node.
         taints = [taint.model_dump(exclude_defaults=True) | {"propagation": "Always"} for taint in self.taints]
         spec: Object = {"clusterName": self.cluster}
@@ -179,6 +196,7 @@ class Machine(Model):
         said = {
             "port": read.note("ssh-port"),
             "user": read.note("ssh-user"),
+            "interface": read.note("vip-interface"),
             "node_name": read.find("status", "nodeRef", "name"),
             "version": read.find("spec", "version"),
         }

@@ -29,6 +29,7 @@ class Release:
     flannel_cni_plugin: str
     coredns: str
     pause: str
+    keepalived: str
 
 
 RELEASES: tuple[Release, ...] = (
@@ -44,6 +45,7 @@ RELEASES: tuple[Release, ...] = (
         flannel_cni_plugin="v1.9.1-flannel3",
         coredns="v1.14.2",
         pause="3.10.2",
+        keepalived="2.0.20",
     ),
     Release(
         minor="1.37",
@@ -57,6 +59,7 @@ RELEASES: tuple[Release, ...] = (
         flannel_cni_plugin="v1.9.1-flannel3",
         coredns="v1.14.6",
         pause="3.10.2",
+        keepalived="2.0.20",
     ),
 )
 """The minors that are known, oldest first."""

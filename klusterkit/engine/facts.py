@@ -40,8 +40,8 @@ class Facts(BaseModel):
     """Whether modules can be loaded: the program is there, and modules for the running kernel."""
     name_servers: tuple[str, ...]
     """Of the resolver that pods would use; loopback addresses are left out, as they mean nothing inside a pod."""
-    addresses: tuple[str, ...]
-    """All addresses with their prefix lengths, such as ``10.0.0.5/24``, without loopback."""
+    interfaces: dict[str, tuple[str, ...]]
+    """Network interfaces, each with its addresses and their prefix lengths, such as ``10.0.0.5/24``; not loopback."""
     default_interface: str
     default_address: str
     listening: tuple[int, ...]
@@ -57,7 +57,20 @@ class Facts(BaseModel):
     clock_offset: float
     """Host's clock minus ours, half the round trip taken off."""
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Those of all interfaces."""
+        return tuple(address for addresses in self.interfaces.values() for address in addresses)
+
+    def interface_of(self, address: str) -> str | None:
+        """The interface that has an address (without prefix length)."""
+        return next((name for name, has in self.interfaces.items() if address in _without_prefix(has)), None)
+
     def stable(self) -> dict[str, object]:
         """What a plan depends on and what doesn't change by itself."""
         moving = {"memory_available", "disk_free", "listening", "services", "paths", "clock", "clock_offset", "kernel"}
         return self.model_dump(mode="json", exclude=moving)
+
+
+def _without_prefix(addresses: tuple[str, ...]) -> list[str]:
+    return [address.partition("/")[0] for address in addresses]

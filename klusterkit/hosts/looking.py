@@ -57,9 +57,9 @@ def _until_last(fields: list[str]) -> Iterator[str]:
 
 def _facts(seen: Mapping[str, str], question: Question, paths: Iterable[str], now: float) -> Facts:
     memory = _memory(seen["memory"])
-    addresses = [*_addresses(seen["addresses"])]
-    interface = _word_after(seen["route"], "dev") or (addresses[0][0] if addresses else "")
-    own = [address for name, address in addresses if name == interface]
+    interfaces = _interfaces(seen["addresses"])
+    interface = _word_after(seen["route"], "dev") or next(iter(interfaces), "")
+    own = interfaces.get(interface, ())
     free, block = seen["disk"].split()
     clock = (float(seen["clock"]) + float(seen["then"])) / 2
     capabilities = int(seen["capabilities"].split()[1], 16)
@@ -83,7 +83,7 @@ def _facts(seen: Mapping[str, str], question: Question, paths: Iterable[str], no
         kernel_features=tuple(seen["features"].split()),
         has_modprobe="modprobe" in seen["programs"].split() and seen["modules"] == "1",
         name_servers=_name_servers(seen["resolver"], seen["stub"]),
-        addresses=tuple(address for _, address in addresses),
+        interfaces=interfaces,
         default_interface=interface,
         default_address=own[0].split("/")[0] if own else "",
         listening=tuple(sorted({int(line.split()[1].rsplit(":", 1)[1], 16) for line in _lines(seen["listening"])})),
@@ -109,6 +109,13 @@ def _memory(text: str) -> dict[str, int]:
     """``/proc/meminfo`` in bytes."""
     pairs = (line.split() for line in _lines(text))
     return {pair[0].rstrip(":"): int(pair[1]) * 1024 for pair in pairs if pair[2:] == ["kB"]}
+
+
+def _interfaces(text: str) -> dict[str, tuple[str, ...]]:
+    interfaces: dict[str, tuple[str, ...]] = {}
+    for name, address in _addresses(text):
+        interfaces[name] = (*interfaces.get(name, ()), address)
+    return interfaces
 
 
 def _addresses(text: str) -> Iterator[tuple[str, str]]:

@@ -37,7 +37,8 @@ def node_certificates(target: Target, preflight: str, kubelet_folder: str) -> li
         usages=(Usage.SERVER,),
     )
     served = add("kubelet/certificate", _certificate(_KUBERNETES, serving, f"{kubelet.PKI}/kubelet"), own, cost=ISSUING)
-    known = _kubeconfig(target, "kubelet", leaves.kubelet(target.node), target.server, top)
+    server = target.local if target.machine.is_master else target.server
+    known = _kubeconfig(target, "kubelet", leaves.kubelet(target.node), server, top)
     return [trusted, served, known]
 
 
@@ -90,15 +91,15 @@ def _leaves(target: Target, folder: str) -> Iterable[str]:
 
 
 def kubeconfigs(target: Target, folder: str) -> list[str]:
-    """For the control plane's parts and the administrator.
+    """For the control plane's parts and the administrator, all of whom ask the API server beside them.
 
-    The parts ask the API server beside them: while versions differ, another might not know them (kubeadm does so too).
+    For the parts, and for the kubelet, kubeadm does so too (KEP-4471): while versions differ, another server might not
+    know them. The administrator's is for work on this very host, which may be what brings the virtual address back.
     """
-    local = f"https://{target.local_endpoint}"
     return [
-        _kubeconfig(target, "admin", leaves.admin(), target.server, folder),
-        _kubeconfig(target, "controller-manager", leaves.controller_manager(), local, folder),
-        _kubeconfig(target, "scheduler", leaves.scheduler(), local, folder),
+        _kubeconfig(target, "admin", leaves.admin(), target.local, folder),
+        _kubeconfig(target, "controller-manager", leaves.controller_manager(), target.local, folder),
+        _kubeconfig(target, "scheduler", leaves.scheduler(), target.local, folder),
         target.tasks.add(
             "kubeconfig/super-admin",
             text_file(str(KUBECONFIGS["super-admin"]), nobody(target.server, target.cluster.name), 0o600),

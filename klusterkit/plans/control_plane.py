@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from klusterkit.cluster.artifacts import pause_image
 from klusterkit.plans.certificates import control_plane_certificates, kubeconfigs
 from klusterkit.plans.etcd import Member
@@ -29,21 +27,8 @@ UPLOADED = (
 )
 
 
-@dataclass(frozen=True)
-class ControlPlane:
-    """Tasks that what comes later needs."""
-
-    ready: str
-    """The API server answers."""
-    access: str
-    """And lets its administrators in."""
-    marked: str
-    """The node says that it is of the control plane."""
-    member: Member
-
-
-def control_plane(target: Target, prepared: Prepared, member: Member, ready: Kubelet) -> ControlPlane:
-    """From files to an API that its administrators can use."""
+def control_plane(target: Target, prepared: Prepared, member: Member, ready: Kubelet, *registered: str) -> str:
+    """From files to an API server that is ready, beside its own member of etcd."""
     add = target.tasks.add
     kubectl = install(target, "kubectl/program", "kubectl", f"{BIN}/kubectl", prepared.preflight)
     manifests = _static_pods(target, prepared, ready)
@@ -51,14 +36,28 @@ def control_plane(target: Target, prepared: Prepared, member: Member, ready: Kub
     static = [f"registry.k8s.io/{program}:{version}" for program in STATIC.values()]
     references = [pause_image(target.cluster.release), *static]
     images = import_images(target, references, prepared.preflight, prepared.containerd)
-    started = start_kubelet(target, prepared, ready, images.values(), manifests, member.healthy)
-    up = add("api/ready", ApiReady(), started, kubectl, cost=6.0, timeout=240.0)
-    data = member.data
-    access = add("api/access", ClusterAdmins(server=target.server), up, cost=0.3, undone_by=data)
-    add("api/configuration", ApiPhase(path="upload-config all", objects=UPLOADED), access, cost=PHASE, undone_by=data)
+    needs = (manifests, member.healthy)
+    started = start_kubelet(target, prepared, ready, images.values(), *needs, registered=registered)
+    return add("api/ready", ApiReady(), started, kubectl, cost=6.0, timeout=240.0)
+
+
+def administrators(target: Target, ready: str, data: str) -> str:
+    """The first right in a new cluster, from which all others come."""
+    step = ClusterAdmins(server=target.local)
+    return target.tasks.add("api/access", step, ready, cost=0.3, undone_by=data)
+
+
+def upload_configuration(target: Target, access: str, data: str) -> str:
+    """kubeadm's configuration, for those who come later."""
+    step = ApiPhase(path="upload-config all", objects=UPLOADED)
+    return target.tasks.add("api/configuration", step, access, cost=PHASE, undone_by=data)
+
+
+def mark(target: Target, access: str, objects: str, *needs: str) -> str:
+    """The node says that it is of the control plane."""
     label = "node-role.kubernetes.io/control-plane"
-    marking = ApiPhase(path="mark-control-plane", objects=(f"node/{target.node}",), labels=label)
-    return ControlPlane(up, access, add("api/mark", marking, access, cost=3.0, undone_by=data), member)
+    step = ApiPhase(path="mark-control-plane", objects=(f"node/{target.node}",), labels=label)
+    return target.tasks.add("api/mark", step, access, *needs, cost=3.0, undone_by=objects)
 
 
 def _static_pods(target: Target, prepared: Prepared, ready: Kubelet) -> list[str]:
@@ -71,7 +70,6 @@ def _static_pods(target: Target, prepared: Prepared, ready: Kubelet) -> list[str
         node=target.node,
         facts=target.facts,
         endpoint=str(endpoint_of(target.request)),
-        etcd_addresses=(target.address,),
         taints=target.taints,
     ).text()
     file = add("kubeadm/configuration", text_file(CONFIG, text, 0o600), ready.kubernetes)

@@ -9,15 +9,17 @@ from typing import Any
 
 from klusterkit.cluster.artifacts import pause_image
 from klusterkit.engine.plan import Plan
-from klusterkit.plans.control_plane import ControlPlane, control_plane
+from klusterkit.plans.api import Api, existing_api, register
+from klusterkit.plans.control_plane import administrators, control_plane, mark, upload_configuration
 from klusterkit.plans.draft import Draft
-from klusterkit.plans.etcd import etcd_member
+from klusterkit.plans.etcd import Ensemble, etcd_member
 from klusterkit.plans.host import prepare
 from klusterkit.plans.network import later_images, pod_network, services
 from klusterkit.plans.node import kubelet_files, start_kubelet
-from klusterkit.plans.proof import extra_artifacts, node_ready, probe_image, service_reached
-from klusterkit.plans.request import CreateRequest, Target, endpoint_of
+from klusterkit.plans.proof import endpoint_answers, extra_artifacts, node_ready, probe_image, service_reached
+from klusterkit.plans.request import CreateRequest, Target, endpoint_of, interface_of
 from klusterkit.plans.shared import import_images
+from klusterkit.plans.vip import share_address, widen
 
 
 def compile_create(request: CreateRequest) -> Plan:
@@ -47,11 +49,7 @@ def _compile(request: CreateRequest) -> Plan:
     draft = Draft()
     draft.budgets["uploads"] = request.options.uploads
     targets = [Target(request, machine, draft.on(machine.name)) for machine in request.machines]
-    master = next(target for target in targets if target.machine.is_master)
-    api = create_master(master)
-    for target in targets:
-        if target is not master:
-            create_worker(master, target, api)
+    _create(request, targets, draft)
     return Plan(
         operation=request.operation,
         lineage=request.lineage,
@@ -63,38 +61,80 @@ def _compile(request: CreateRequest) -> Plan:
     )
 
 
-def create_master(target: Target) -> ControlPlane:
+def _create(request: CreateRequest, targets: list[Target], draft: Draft) -> None:
+    masters = [target for target in targets if target.machine.is_master]
+    if request.anchor is None:
+        api, members = create_first_master(masters.pop(0))
+        widened: list[str] = []
+    else:
+        api, members = existing_api(request, draft.on(request.anchor)), Ensemble(request.member_addresses)
+        widened = widen(request, draft)
+    for target in masters:
+        members = create_master(target, api, members, widened)
+    for target in targets:
+        if not target.machine.is_master:
+            create_worker(target, api)
+
+
+def create_first_master(target: Target) -> tuple[Api, Ensemble]:
     """etcd, a control plane on top of it, and everything that a cluster needs once."""
     prepared = prepare(target)
-    member = etcd_member(target, prepared)
+    member = etcd_member(target, prepared, Ensemble())
     kubelet = kubelet_files(target, prepared)
-    api = control_plane(target, prepared, member, kubelet)
+    ready = control_plane(target, prepared, member, kubelet)
+    access = administrators(target, ready, member.data)
+    upload_configuration(target, access, member.data)
+    marked = mark(target, access, member.data)
     images = import_images(target, later_images(target), prepared.preflight, prepared.containerd)
-    network = pod_network(target, api, images)
-    reachable = services(target, api, images)
-    ready = node_ready(target, target, api.marked, network)
+    answers = endpoint_answers(target, share_address(target, prepared, ready, ())) or ready
+    network = pod_network(target, access, answers, images, member.data)
+    reachable = services(target, access, answers, images, member.data)
+    api = Api(target.tasks, answers, access, tuple(reachable), member.data)
+    registered = node_ready(api, target, marked, network)
     probe = probe_image(target, prepared.preflight, prepared.containerd)
-    service_reached(target, target, api, ready, reachable, probe)
-    return api
+    service_reached(api, target, registered, probe)
+    return api, member.ensemble
 
 
-def create_worker(master: Target, target: Target, api: ControlPlane) -> None:
-    """A kubelet that the master's API server knows."""
+def create_master(target: Target, api: Api, others: Ensemble, widened: list[str]) -> Ensemble:
+    """One more member of etcd, and one more control plane beside it. Returns the members with this one."""
+    prepared = prepare(target)
+    member = etcd_member(target, prepared, others)
+    kubelet = kubelet_files(target, prepared)
+    ready = control_plane(target, prepared, member, kubelet, *register(api, target))
+    marked = mark(target, ready, api.objects_of(target), api.access)
+    share_address(target, prepared, ready, widened)
+    images = import_images(target, later_images(target), prepared.preflight, prepared.containerd)
+    registered = node_ready(api, target, marked, images.values())
+    probe = probe_image(target, prepared.preflight, prepared.containerd)
+    service_reached(api, target, registered, probe)
+    return member.ensemble
+
+
+def create_worker(target: Target, api: Api) -> None:
+    """A kubelet that the cluster's API knows."""
     prepared = prepare(target)
     kubelet = kubelet_files(target, prepared)
     wanted = [pause_image(target.cluster.release), *later_images(target)]
     images = import_images(target, wanted, prepared.preflight, prepared.containerd)
-    started = start_kubelet(target, prepared, kubelet, images.values(), api.ready)
-    ready = node_ready(master, target, api.access, started)
+    registered = register(api, target)
+    started = start_kubelet(target, prepared, kubelet, images.values(), api.answers, registered=registered)
+    known = node_ready(api, target, api.access, started)
     probe = probe_image(target, prepared.preflight, prepared.containerd)
-    service_reached(master, target, api, ready, f"{master.machine.name}/dns/coredns", probe)
+    service_reached(api, target, known, probe)
 
 
 def _outcome(request: CreateRequest, targets: list[Target]) -> dict[str, Any]:
     """What the state says afterwards: the cluster with its endpoint, the machines with their nodes and versions."""
     cluster = request.cluster.replace(endpoint=endpoint_of(request))
-    version = cluster.kubernetes_version
-    machines = [target.machine.replace(node_name=target.node, version=version) for target in targets]
+    machines = [
+        target.machine.replace(
+            node_name=target.node,
+            version=cluster.kubernetes_version,
+            interface=interface_of(target.machine, target.facts) if cluster.vip and target.machine.is_master else None,
+        )
+        for target in targets
+    ]
     return {"cluster": cluster.to_object(), "machines": [machine.to_object() for machine in machines]}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from klusterkit.cluster.artifacts import flannel_images
-from klusterkit.plans.control_plane import PHASE, ControlPlane
+from klusterkit.plans.control_plane import PHASE
 from klusterkit.plans.files import dns, flannel
 from klusterkit.plans.request import Target, endpoint_of
 from klusterkit.tasks.kubeadm import ApiPhase
@@ -36,9 +36,9 @@ subjects:
 which this cluster has none: nodes get their certificates from here."""
 
 
-def services(target: Target, api: ControlPlane, images: dict[str, str]) -> list[str]:
+def services(target: Target, access: str, answers: str, images: dict[str, str], data: str) -> list[str]:
     """kube-proxy and CoreDNS, by kubeadm."""
-    add, data = target.tasks.add, api.member.data
+    add = target.tasks.add
     version, release = target.cluster.kubernetes_version, target.cluster.release
     proxy_image = images[f"registry.k8s.io/kube-proxy:{version.tag}"]
     dns_image = images[f"registry.k8s.io/coredns/coredns:{release.coredns}"]
@@ -46,30 +46,33 @@ def services(target: Target, api: ControlPlane, images: dict[str, str]) -> list[
     # Everybody's pods ask it, and it may run on any host.
     forward = all(facts.name_servers for facts in target.request.facts.values())
     corefile = Apply(name="coredns", manifest=dns.configuration(target.cluster.dns_domain, forward=forward))
-    configured = add("dns/configuration", corefile, api.access, cost=PHASE, undone_by=data)
+    configured = add("dns/configuration", corefile, access, cost=PHASE, undone_by=data)
     coredns = ApiPhase(path="addon coredns", objects=DNS)
-    access = Apply(name="kubelet-access", manifest=KUBELET_ACCESS)
+    rights = Apply(name="kubelet-access", manifest=KUBELET_ACCESS)
     return [
-        add("services/kube-proxy", proxy, api.access, proxy_image, cost=PHASE, undone_by=data),
+        add("services/kube-proxy", proxy, access, answers, proxy_image, cost=PHASE, undone_by=data),
         add("dns/coredns", coredns, configured, dns_image, cost=PHASE, undone_by=data),
-        add("api/kubelet-access", access, api.access, cost=PHASE, undone_by=data),
+        add("api/kubelet-access", rights, access, cost=PHASE, undone_by=data),
     ]
 
 
-def pod_network(target: Target, api: ControlPlane, images: dict[str, str]) -> list[str]:
-    """flannel, the operator's own manifest, or nothing."""
-    add, cluster, data = target.tasks.add, target.cluster, api.member.data
+def pod_network(target: Target, access: str, answers: str, images: dict[str, str], data: str) -> list[str]:
+    """flannel, the operator's own manifest, or nothing.
+
+    ``answers``: clients reach the API. flannel, and kube-proxy, take their time before they try it again.
+    """
+    add, cluster = target.tasks.add, target.cluster
     match cluster.cni.kind:
         case "flannel":
             image, plugin = flannel_images(cluster.release)
             at = endpoint_of(target.request)
             text = flannel.manifest(str(cluster.pod_network), image, plugin, at.host, at.port)
             step = Apply(name="flannel", manifest=text)
-            needs = (api.access, images[image], images[plugin])
+            needs = (access, answers, images[image], images[plugin])
             return [add("network/flannel", step, *needs, cost=PHASE, undone_by=data)]
         case "manifest":
             step = Apply(name="network", manifest=cluster.cni.text or "")
-            return [add("network/manifest", step, api.access, cost=PHASE, undone_by=data)]
+            return [add("network/manifest", step, access, answers, cost=PHASE, undone_by=data)]
         case "none":
             return []
 

@@ -58,11 +58,17 @@ def kubelet_files(target: Target, prepared: Prepared) -> Kubelet:
     return Kubelet(needs, f"{host}/kubernetes/folder", f"{host}/pki/folder", text)
 
 
-def start_kubelet(target: Target, prepared: Prepared, ready: Kubelet, images: Needs, *needs: Needs) -> str:
-    """Start it, when every image is there that it starts pods from: it may have nowhere to pull one from."""
+def start_kubelet(
+    target: Target, prepared: Prepared, ready: Kubelet, images: Needs, *needs: Needs, registered: Needs = ()
+) -> str:
+    """Start it, when every image is there that it starts pods from: it may have nowhere to pull one from.
+
+    ``registered``: tasks whose undo takes the node out of the cluster, which has to wait until its pods are ended.
+    """
     add = target.tasks.add
     # What pods are connected by stays until they are ended: an address that a live pod has would be given again.
-    pods = add("kubelet/pods", _PODS, prepared.containerd, prepared.network, prepared.plugins, ready.kubernetes)
+    under = (prepared.containerd, prepared.network, prepared.plugins, ready.kubernetes)
+    pods = add("kubelet/pods", _PODS, *under, registered)
     return add(
         "kubelet/start",
         service("kubelet.service", ready.configuration),

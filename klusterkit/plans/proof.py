@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from klusterkit.cluster import CNI, Artifact, ArtifactKind
-from klusterkit.plans.control_plane import ControlPlane
+from klusterkit.plans.api import Api
 from klusterkit.plans.draft import Needs
 from klusterkit.plans.request import Target
 from klusterkit.plans.shared import import_images
-from klusterkit.tasks.gates import NodeReady
+from klusterkit.tasks.gates import ApiAnswers, NodeReady
 from klusterkit.tasks.probe import ServiceProbe
 
 PROBE_IMAGE = "docker.io/library/busybox:1.35"
@@ -23,11 +25,17 @@ def extra_artifacts(cni: CNI) -> tuple[Artifact, ...]:
     return (Artifact(PROBE_IMAGE, ArtifactKind.IMAGE, tag, path, f"{path}.sha256"),)
 
 
-def node_ready(master: Target, target: Target, *needs: Needs) -> str:
-    """The node is Ready, asked on the master. Without a network of ours it can only be expected to register."""
+def endpoint_answers(target: Target, held: Sequence[str]) -> str | None:
+    """The virtual address is held, and an API server answers at it. None for a cluster without one."""
+    gate = ApiAnswers(server=target.server)
+    return target.tasks.add("api/answers", gate, held, cost=1.0) if held else None
+
+
+def node_ready(api: Api, target: Target, *needs: Needs) -> str:
+    """The node is Ready. Without a network of ours it can only be expected to register."""
     network = target.cluster.cni.kind != "none"
     gate = NodeReady(node=target.node, network=network)
-    return master.tasks.add(f"proof/node-{target.node}", gate, *needs, cost=6.0, timeout=240.0)
+    return api.tasks.add(f"proof/node-{target.node}", gate, *needs, cost=6.0, timeout=240.0)
 
 
 def probe_image(target: Target, preflight: str, containerd: str) -> list[str]:
@@ -37,10 +45,10 @@ def probe_image(target: Target, preflight: str, containerd: str) -> list[str]:
     return list(import_images(target, [PROBE_IMAGE], preflight, containerd).values())
 
 
-def service_reached(master: Target, target: Target, api: ControlPlane, *needs: Needs) -> list[str]:
+def service_reached(api: Api, target: Target, *needs: Needs) -> list[str]:
     """A pod on the node reaches a Service by its name."""
     if target.cluster.cni.kind == "none":
         return []
     probe = ServiceProbe(node=target.node, image=PROBE_IMAGE, dns_domain=target.cluster.dns_domain)
-    path = f"proof/service-{target.node}"
-    return [master.tasks.add(path, probe, *needs, cost=5.0, timeout=180.0, undone_by=api.member.data)]
+    path, within = f"proof/service-{target.node}", api.objects_of(target)
+    return [api.tasks.add(path, probe, *needs, api.services, cost=5.0, timeout=180.0, undone_by=within)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from klusterkit.cluster import Cluster, Machine, Role, artifacts_for
@@ -43,7 +44,7 @@ FACTS = Facts(
     kernel_features=FEATURES,
     has_modprobe=True,
     name_servers=("10.0.0.2",),
-    addresses=("10.0.0.5/24",),
+    interfaces={"eth0": ("10.0.0.5/24",)},
     default_interface="eth0",
     default_address="10.0.0.5",
     listening=(22,),
@@ -55,11 +56,46 @@ FACTS = Facts(
 )
 
 
+HIGHLY_AVAILABLE = CLUSTER.replace(vip={"address": "10.0.0.100", "router_id": 51})
+
+
+def master(address: str, **more: str) -> Machine:
+    """A machine of the control plane."""
+    return Machine.of(name=address, address=address, roles=Role.MASTER, **more)
+
+
+def worker(address: str) -> Machine:
+    """A machine for workloads."""
+    return Machine.of(name=address, address=address, roles=Role.NODE)
+
+
+def facts_of(machine: Machine) -> Facts:
+    """Its host: ``h5`` is the one with the address 10.0.0.5."""
+    number = str(machine.address).rpartition(".")[2]
+    has = {"eth0": (f"{machine.address}/24",)}
+    own = {"hostname": f"h{number}", "machine_id": f"{int(number):032x}"}
+    return FACTS.model_copy(update={**own, "interfaces": has, "default_address": str(machine.address)})
+
+
 def artifacts(cluster: Cluster) -> dict[str, ArtifactFile]:
     """Made up: a mirror of the day would give a plan of the day."""
-    names = [item.name for item in artifacts_for([Role.MASTER], cluster.kubernetes_version, cluster.cni)]
-    names += [item.name for item in extra_artifacts(cluster.cni)]
+    wanted = artifacts_for([Role.MASTER], cluster.kubernetes_version, cluster.cni, vip=cluster.vip is not None)
+    names = [item.name for item in (*wanted, *extra_artifacts(cluster.cni))]
     return {name: ArtifactFile(sha256=hashlib.sha256(name.encode()).hexdigest(), size=50_000_000) for name in names}
+
+
+def _create(cluster: Cluster, machines: Sequence[Machine], existing: Sequence[Machine] = ()) -> Plan:
+    return compile_create(
+        CreateRequest(
+            cluster=cluster,
+            machines=tuple(machines),
+            existing=tuple(existing),
+            facts={machine.name: facts_of(machine) for machine in machines},
+            artifacts=artifacts(cluster),
+            lineage="6c7d3c0e-0000-4000-8000-000000000000",
+            serial=3,
+        )
+    )
 
 
 def create_one_master() -> Plan:
@@ -72,12 +108,27 @@ def create_one_master() -> Plan:
             artifacts=artifacts(CLUSTER),
             lineage="6c7d3c0e-0000-4000-8000-000000000000",
             serial=3,
-            operation="create machine --ip 10.0.0.5 --role master",
         )
     )
 
 
-PLANS = {"create-one-master": create_one_master}
+def create_three_masters_two_workers() -> Plan:
+    """A highly available cluster from bare hosts, all at once."""
+    machines = [*(master(f"10.0.0.{number}") for number in (5, 6, 7)), worker("10.0.0.8"), worker("10.0.0.9")]
+    return _create(HIGHLY_AVAILABLE, machines)
+
+
+def join_two_masters_one_worker() -> Plan:
+    """A cluster of one master with a virtual address grows."""
+    first = master("10.0.0.5", node_name="h5", interface="eth0")
+    return _create(HIGHLY_AVAILABLE, [master("10.0.0.6"), master("10.0.0.7"), worker("10.0.0.8")], [first])
+
+
+PLANS = {
+    "create-one-master": create_one_master,
+    "create-three-masters-two-workers": create_three_masters_two_workers,
+    "join-two-masters-one-worker": join_two_masters_one_worker,
+}
 
 
 def write(folder: Path) -> None:

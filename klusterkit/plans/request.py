@@ -15,6 +15,8 @@ from klusterkit.plans.draft import HostDraft
 from klusterkit.tasks.preflight import MINIMUM_MEMORY, MINIMUM_WORKER_MEMORY, Refusal, Requirements, check
 
 API_PORT = 6443
+MOST_MASTERS = 7
+"""etcd's own advice."""
 
 CONTROL_PLANE_TAINT = Taint(key="node-role.kubernetes.io/control-plane", effect="PreferNoSchedule")
 """Where the operator says nothing: workloads go elsewhere if there is an elsewhere. etcd and the control plane are kept
@@ -61,41 +63,66 @@ class CreateRequest(BaseModel):
     artifacts: dict[str, ArtifactFile]
     lineage: str
     serial: int
-    operation: str = "create machine"
+    asked_on: str | None = None
+    """The name of the existing master that the cluster is asked on; by default the first."""
     options: Options = Options()
 
     @property
-    def master(self) -> Machine:
-        """The one master."""
-        return next(machine for machine in self.machines if machine.is_master)
+    def operation(self) -> str:
+        """The request in the operator's words."""
+        by_roles: dict[str, list[str]] = {}
+        for machine in self.machines:
+            by_roles.setdefault(",".join(machine.roles), []).append(f"--ip {machine.address}")
+        return "create machine " + ", ".join(f"{' '.join(ips)} --role {role}" for role, ips in by_roles.items())
+
+    @property
+    def masters(self) -> tuple[Machine, ...]:
+        """All that there will be, those that are there first."""
+        return tuple(machine for machine in (*self.existing, *self.machines) if machine.is_master)
+
+    @property
+    def anchor(self) -> str | None:
+        """The master that a running cluster is asked on; None for a cluster that is yet to be made."""
+        return self.asked_on or next((machine.name for machine in self.existing if machine.is_master), None)
+
+    @property
+    def member_addresses(self) -> dict[str, str]:
+        """Of etcd's members that are there, by their names: those of their nodes."""
+        return {str(machine.node_name): str(machine.address) for machine in self.existing if machine.is_master}
 
     def checked(self) -> CreateRequest:
-        """The request itself. Raises ``UsageError`` when there can't be a plan for it."""
+        """The request itself. Raises ``UsageError`` or ``InvalidCluster`` when there can't be a plan for it."""
         check_members(self.cluster, self.existing, self.machines)
-        _unique("node name", (node_name(machine, self.facts[machine.name]) for machine in self.machines))
+        known = [str(machine.node_name) for machine in self.existing]
+        _unique("node name", (*known, *(node_name(machine, self.facts[machine.name]) for machine in self.machines)))
         _unique("machine-id", (self.facts[machine.name].machine_id for machine in self.machines))
         return self
 
 
 def check_members(cluster: Cluster, existing: Sequence[Machine], machines: Sequence[Machine]) -> None:
     """Raise ``UsageError`` or ``InvalidCluster`` for machines that can't be made members, whatever their hosts are."""
-    masters = [machine for machine in (*existing, *machines) if machine.is_master]
-    if len(masters) > 1:
-        raise UsageError(
-            f"a second master is asked for: {', '.join(machine.name for machine in masters)}",
-            hint="several masters need a virtual address, which isn't there yet: a cluster has one master",
-        )
-    if existing:
-        raise UsageError(
-            f"the cluster has machines already: {', '.join(machine.name for machine in existing)}",
-            hint="machines can't be added to a running cluster yet; another cluster has another state file (--state)",
-        )
-    if not masters:
-        raise UsageError("the cluster has no master", hint="create its first machine with --role master")
+    members = (*existing, *machines)
+    _check_masters(cluster, [machine for machine in members if machine.is_master])
     for machine in machines:
         cluster.check_address(machine.address)
-    cluster.check_node_count(len(machines))
-    _unique("address", (str(machine.address) for machine in machines))
+    cluster.check_node_count(len(members))
+    _unique("address", (str(machine.address) for machine in members))
+
+
+def _check_masters(cluster: Cluster, masters: Sequence[Machine]) -> None:
+    names = ", ".join(machine.name for machine in masters)
+    if not masters:
+        raise UsageError("the cluster has no master", hint="create its first machine with --role master")
+    if len(masters) > 1 and cluster.vip is None:
+        raise UsageError(
+            f"several masters are asked for, and the cluster has no virtual address: {names}",
+            hint="a cluster gets one when it is described: `cctl create cluster --vip ADDRESS --router-id N`",
+        )
+    if len(masters) > MOST_MASTERS:
+        raise UsageError(
+            f"{len(masters)} masters are more than {MOST_MASTERS}: {names}",
+            hint="each one more makes every write slower; five survive the loss of two",
+        )
 
 
 def node_name(machine: Machine, facts: Facts) -> str:
@@ -151,6 +178,11 @@ class Target:
         return host_and_port(self.machine.address, API_PORT)
 
     @property
+    def local(self) -> str:
+        """Where the API server beside it is, on a master."""
+        return f"https://{self.local_endpoint}"
+
+    @property
     def taints(self) -> tuple[Taint, ...]:
         """Of its node."""
         return self.machine.taints or ((CONTROL_PLANE_TAINT,) if self.machine.is_master else ())
@@ -167,13 +199,22 @@ class Target:
 
 def endpoint_of(request: CreateRequest) -> Endpoint:
     """Where clients reach the API: the cluster's own endpoint, or else the one master."""
-    return request.cluster.endpoint or Endpoint(host=str(request.master.address), port=API_PORT)
+    return request.cluster.endpoint or Endpoint(host=str(request.masters[0].address), port=API_PORT)
+
+
+def interface_of(machine: Machine, facts: Facts) -> str:
+    """The interface on which a master holds the virtual address: the one with its own, unless another was chosen.
+
+    So whoever reaches the API server by one reaches it by the other. Empty where the host has none; preflight tells.
+    """
+    return machine.interface or facts.interface_of(str(machine.address)) or ""
 
 
 def requirements(request: CreateRequest, machine: Machine) -> Requirements:
     """What the host of a machine has to give."""
     # Each artifact is there as a file, unpacked, and for a while beside what it replaces; pods need room too.
     disk = 3 * sum(item.size for item in request.artifacts.values()) + 2 * _GIB
+    vip = request.cluster.vip if machine.is_master else None
     return Requirements(
         control_plane=machine.is_master,
         memory=MINIMUM_MEMORY if machine.is_master else MINIMUM_WORKER_MEMORY,
@@ -182,6 +223,8 @@ def requirements(request: CreateRequest, machine: Machine) -> Requirements:
             "pod network": str(request.cluster.pod_network),
             "service network": str(request.cluster.service_network),
         },
+        virtual_address=str(vip.address) if vip else "",
+        interface=interface_of(machine, request.facts[machine.name]) if vip else "",
     )
 
 

@@ -10,6 +10,7 @@ from klusterkit.cluster import CNI, Architecture, Artifact, Role, Version, artif
 from klusterkit.cluster.artifacts import pause_image
 from klusterkit.plans.create import extra_artifacts
 from klusterkit.plans.files import containerd, etcd, kubelet, units
+from klusterkit.plans.vip import ROOT
 
 _MEMORY = 8 << 30
 """Of the host that configurations are shown for (bytes): they depend on it."""
@@ -24,7 +25,7 @@ def contents_of(versions: Sequence[Version], architecture: Architecture) -> Cont
 
 
 def _artifacts(version: Version, architecture: Architecture) -> Iterable[Artifact]:
-    yield from artifacts_for(Role, version, CNI(), architecture)
+    yield from artifacts_for(Role, version, CNI(), architecture, vip=True)
     yield from extra_artifacts(CNI())
 
 
@@ -34,6 +35,7 @@ def _own(version: Version) -> Iterator[OwnFile]:
         "containerd.service": units.containerd(can_lower_oom_score=True),
         "etcd.service": units.etcd(can_lower_oom_score=True, memory_floor=True),
         "kubelet.service": units.kubelet(can_lower_oom_score=True),
+        "keepalived.service": units.keepalived(ROOT, "VIRTUAL-ADDRESS/32", "INTERFACE", can_lower_oom_score=True),
     }
     for name, text in unit_files.items():
         yield _file(version, Kind.UNIT, name, text)

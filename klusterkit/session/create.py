@@ -6,18 +6,21 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from klusterkit.cluster import Architecture, Cluster, Machine, Taint, artifacts_for, machine_name, parse_address
+from klusterkit.cluster import Architecture, Cluster, Machine, artifacts_for
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.facts import Facts
 from klusterkit.engine.plan import Plan
 from klusterkit.hosts import Fleet
+from klusterkit.plans import quorum
 from klusterkit.plans.create import compile_create, extra_artifacts
-from klusterkit.plans.request import CreateRequest, check_members, refusals
+from klusterkit.plans.request import CreateRequest, Options, check_members, refusals
 from klusterkit.session.connect import each_host, fleet_for_meeting, refuse_passed
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
+from klusterkit.session.masters import answering, look_at_masters
 from klusterkit.session.onlooker import Onlooker
 from klusterkit.session.supplies import Supplies, supply
+from klusterkit.session.wanted import WantedMachine
 
 
 class Wanted(BaseModel):
@@ -25,18 +28,8 @@ class Wanted(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    addresses: tuple[str, ...]
-    role: str
-    port: int = 22
-    name: str | None = None
-    """Of a single machine; by default a machine is called by its address."""
-    labels: dict[str, str] = {}
-    taints: tuple[str, ...] = ()
-
-    @property
-    def operation(self) -> str:
-        """The request in the operator's words."""
-        return f"create machine {' '.join(f'--ip {address}' for address in self.addresses)} --role {self.role}"
+    machines: tuple[WantedMachine, ...]
+    options: Options = Options()
 
 
 def plan_create(hold: Hold, wanted: Wanted, onlooker: Onlooker) -> Plan:
@@ -52,21 +45,23 @@ def plan_create(hold: Hold, wanted: Wanted, onlooker: Onlooker) -> Plan:
     hold.refuse_run_in_progress()
     cluster = hold.the_cluster()
     machines = _machines(hold, cluster, wanted)
-    check_members(cluster, hold.machines, machines)
+    existing = hold.machines
+    check_members(cluster, existing, machines)
     # All of it before the keys of the machines are pinned: where anything is refused, the state stays as it was.
-    with fleet_for_meeting(hold, machines) as fleet:
+    with fleet_for_meeting(hold, [*machines, *existing]) as fleet:
         onlooker.stage(f"looking at {', '.join(machine.name for machine in machines)}")
         request = CreateRequest(
             cluster=cluster,
             machines=machines,
-            existing=tuple(hold.machines),
+            existing=tuple(existing),
             facts=_facts(hold, fleet, machines),
             artifacts={},
             lineage=hold.snapshot.lineage,
             serial=hold.snapshot.serial,
-            operation=wanted.operation,
+            options=wanted.options,
         ).checked()
         _refuse(hold, request)
+        request = _anchored(hold, fleet, request)
         supplies = _supplies(hold, request, onlooker)
         request = request.model_copy(update={"artifacts": supplies.files})
         _refuse(hold, request)  # again: how much room they need is known now
@@ -74,42 +69,35 @@ def plan_create(hold: Hold, wanted: Wanted, onlooker: Onlooker) -> Plan:
     return plan.changed(serial=hold.snapshot.serial, outcome={**plan.outcome, **supplies.outcome})
 
 
+def _anchored(hold: Hold, fleet: Fleet, request: CreateRequest) -> CreateRequest:
+    """With a master to ask, where there are some. Raises ``Refused`` where the cluster can't take the machines now."""
+    joins = any(machine.is_master for machine in request.machines)
+    if joins and (said := quorum.notice(len(request.masters))):
+        hold.notice(said)
+    masters = [machine for machine in request.existing if machine.is_master]
+    if not masters:
+        return request
+    seen = look_at_masters(fleet, masters)
+    if joins and (reasons := list(quorum.refusals(seen))):
+        raise Refused("no master can be added to the cluster as it is; nothing was changed", reasons)
+    return request.model_copy(update={"asked_on": answering(seen)})
+
+
 def _machines(hold: Hold, cluster: Cluster, wanted: Wanted) -> tuple[Machine, ...]:
-    if not wanted.addresses:
+    if not wanted.machines:
         raise UsageError("no machine is named", hint="name it by its address: --ip 10.0.0.5")
-    if wanted.name and len(wanted.addresses) > 1:
-        raise UsageError("one name for several machines", hint="leave --name out, or create them one by one")
     if not hold.snapshot.credentials:
         raise UsageError(
             f"{hold.state.path} has no credential yet",
             hint="cctl create credential --user root --private-key ~/.ssh/id_rsa",
         )
     user = hold.snapshot.credentials[0]["user"]
-    machines = tuple(
-        Machine.of(
-            name=wanted.name or machine_name(parse_address(address, "machine address")),
-            address=address,
-            roles=wanted.role,
-            cluster=cluster.name,
-            port=wanted.port,
-            user=user,
-            labels=wanted.labels,
-            taints=tuple(_taint(text) for text in wanted.taints),
-            version=cluster.kubernetes_version,
-        )
-        for address in wanted.addresses
-    )
+    machines = tuple(each.machine(cluster, user) for each in wanted.machines)
     for machine in machines:
         cluster.check_address(machine.address)
         if any(there.name == machine.name or there.address == machine.address for there in hold.machines):
             raise UsageError(f"{machine.name} is part of the cluster already", hint="`cctl get machine` lists them")
     return machines
-
-
-def _taint(text: str) -> Taint:
-    body, _, effect = text.rpartition(":")
-    key, _, value = body.partition("=")
-    return Taint.of(key=key, value=value, effect=effect)
 
 
 def _facts(hold: Hold, fleet: Fleet, machines: Sequence[Machine]) -> dict[str, Facts]:
@@ -128,7 +116,8 @@ def _supplies(hold: Hold, request: CreateRequest, onlooker: Onlooker) -> Supplie
             hint="create the machines of one architecture at a time",
         )
     cluster, roles = request.cluster, {role for machine in request.machines for role in machine.roles}
-    wanted = artifacts_for(roles, cluster.kubernetes_version, cluster.cni, architecture)
+    shared = cluster.vip is not None
+    wanted = artifacts_for(roles, cluster.kubernetes_version, cluster.cni, architecture, vip=shared)
     return supply(hold, architecture, (*wanted, *extra_artifacts(cluster.cni)), onlooker)
 
 

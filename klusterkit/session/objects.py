@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -68,6 +69,8 @@ class WantedCluster(BaseModel):
     name: str | None = None
     bundle_keys: tuple[str, ...] = ()
     """Public keys whose bundles are trusted: files, or the lines themselves."""
+    vip: dict[str, Any] | None = None
+    """``address`` and ``router_id``."""
 
 
 def create_cluster(hold: Hold, wanted: WantedCluster) -> Cluster:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from klusterkit.engine.step import Context
+from klusterkit.tasks import etcdctl
 from klusterkit.tasks.gates import Gate, failure
-
-ETCDCTL = "/usr/local/bin/etcdctl"
-PKI = "/etc/etcd/pki"
-DATA = "/var/lib/etcd"
 
 
 class Healthy(Gate):
@@ -18,7 +15,7 @@ class Healthy(Gate):
     kind: ClassVar[str] = "gate.etcd"
     hint: ClassVar[str] = "see `journalctl -u etcd`"
 
-    endpoint: str = "https://127.0.0.1:2379"
+    endpoint: str = etcdctl.LOCAL
 
     @property
     def title(self) -> str:
@@ -26,13 +23,5 @@ class Healthy(Gate):
         return "wait until etcd is healthy"
 
     def missing(self, on: Context) -> str:
-        """What etcdctl says, as the health check's client."""
-        ended = on.host.run(
-            [
-                *(ETCDCTL, f"--endpoints={self.endpoint}", f"--cacert={PKI}/ca.crt"),
-                *(f"--cert={PKI}/healthcheck-client.crt", f"--key={PKI}/healthcheck-client.key"),
-                *("--command-timeout=3s", "endpoint", "health"),
-            ],
-            timeout=10.0,
-        )
-        return failure(ended)
+        """What etcdctl says."""
+        return failure(etcdctl.ask(on, [self.endpoint], "endpoint", "health"))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import ClassVar
 
-from klusterkit.engine.errors import Cancelled, NotYet, StepTimeout
+from klusterkit.engine.errors import Cancelled, CommandFailedTemporarily, NotYet, StepTimeout
 from klusterkit.engine.host import Completed
 from klusterkit.engine.step import Before, Context, Observation, Step, Undo
 from klusterkit.tasks import kubectl
@@ -21,12 +21,39 @@ def failure(ended: Completed) -> str:
     return "" if ended.ok else ended.said or f"it ended with status {ended.rc} and said nothing"
 
 
+PAUSE = 0.1
+"""Seconds between looks. A look that starts a Go program costs 50 to 100 ms of a processor."""
+
+
+def wait_until(
+    on: Context, missing: Callable[[Context], str], *, title: str, hint: str = "", pause: float = PAUSE
+) -> None:
+    """Look until nothing is missing.
+
+    Raises:
+        NotYet: something still is when the attempt's time is up; with what.
+        Cancelled: the run is being stopped.
+    """
+    until = time.monotonic() + on.timeout
+    while reason := _look(on, missing):
+        if time.monotonic() > until:
+            raise NotYet(f"{title}: not after {on.timeout:.0f} s", host=on.host.name, seen=reason, hint=hint)
+        if on.cancelled.wait(pause):
+            raise Cancelled(f"{title}: stopped while waiting")
+
+
+def _look(on: Context, missing: Callable[[Context], str]) -> str:
+    try:
+        return missing(on)
+    except (StepTimeout, CommandFailedTemporarily) as error:  # no answer is an answer
+        return error.seen or error.message
+
+
 class Gate(Step):
     """Waits until nothing is missing any more. Kinds of gates say what is."""
 
     undoing: ClassVar[Undo] = Undo.NOTHING
-    pause: ClassVar[float] = 0.1
-    """Seconds between looks. A look that starts a Go program costs 50 to 100 ms of a processor."""
+    pause: ClassVar[float] = PAUSE
     hint: ClassVar[str] = ""
 
     def missing(self, on: Context) -> str:
@@ -35,7 +62,7 @@ class Gate(Step):
 
     def observe(self, on: Context) -> Observation:
         """Look once."""
-        reason = self._look(on, self.missing)
+        reason = _look(on, self.missing)
         return Observation(satisfied=not reason, reason=reason)
 
     def apply(self, on: Context, before: Before) -> None:
@@ -44,24 +71,11 @@ class Gate(Step):
         self.wait(on, self.missing)
 
     def wait(self, on: Context, missing: Callable[[Context], str]) -> None:
-        """Look until nothing is missing. Raises ``NotYet`` with what still is when the time is up."""
-        until = time.monotonic() + on.timeout
-        while reason := self._look(on, missing):
-            if time.monotonic() > until:
-                message = f"{self.title}: not after {on.timeout:.0f} s"
-                raise NotYet(message, host=on.host.name, seen=reason, hint=self.hint)
-            if on.cancelled.wait(self.pause):
-                raise Cancelled(f"{self.title}: stopped while waiting")
+        """Look until nothing is missing any more; see :func:`wait_until`."""
+        wait_until(on, missing, title=self.title, hint=self.hint, pause=self.pause)
 
     def verify(self, on: Context) -> None:
         """Nothing to add: it ended by having seen it."""
-
-    @staticmethod
-    def _look(on: Context, missing: Callable[[Context], str]) -> str:
-        try:
-            return missing(on)
-        except StepTimeout as error:  # no answer is an answer
-            return error.message
 
 
 class ApiReady(Gate):
@@ -86,6 +100,25 @@ class ApiReady(Gate):
             return f"nothing listens on port {self.port}"
         ended = kubectl.ask(on, "get", "--raw=/readyz", "--request-timeout=5s", timeout=10.0)
         return failure(ended)
+
+
+class ApiAnswers(Gate):
+    """Some API server answers where all clients look for it."""
+
+    kind: ClassVar[str] = "gate.endpoint"
+    hint: ClassVar[str] = "see which master has the address: `ip address`, `journalctl -u keepalived`"
+
+    server: str
+
+    @property
+    def title(self) -> str:
+        """What is waited for."""
+        return f"wait until {self.server} answers"
+
+    def missing(self, on: Context) -> str:
+        """What it says of itself, or nobody to ask."""
+        server = (f"--server={self.server}", "--request-timeout=5s")
+        return failure(kubectl.ask(on, "get", "--raw=/readyz", *server, timeout=10.0))
 
 
 class NodeReady(Gate):

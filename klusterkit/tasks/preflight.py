@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -61,7 +61,8 @@ FOREIGN_UNITS = (
     "snap.microk8s.daemon-kubelite.service",
 )
 """Each would meet ours at the same ports, sockets or folders."""
-UNITS = (*FOREIGN_UNITS, "systemd-resolved.service")
+KEEPALIVED_UNIT = "keepalived.service"
+UNITS = (*FOREIGN_UNITS, KEEPALIVED_UNIT, "systemd-resolved.service")
 FOREIGN_PATHS = {
     "/etc/kubernetes/admin.conf": "a control plane",
     "/etc/kubernetes/kubelet.conf": "a node of a cluster",
@@ -100,11 +101,15 @@ class Requirements(BaseModel):
     networks: dict[str, str]
     """Networks that must not hold or overlap what the host is connected to, by their names."""
     name_servers: tuple[str, ...] = ()
+    virtual_address: str = ""
+    """That it will share with others; nothing where it won't."""
+    interface: str = ""
+    """On which it will hold that."""
 
 
 def check(facts: Facts, wanted: Requirements) -> list[Refusal]:
     """All reasons against this host, at once: nobody likes to be told them one by one."""
-    checks = (_system, _occupied, _ports, _resources, _clock, _networks)
+    checks = (_system, _occupied, _ports, _resources, _clock, _networks, _virtual_address)
     return [refusal for each in checks for refusal in each(facts, wanted)]
 
 
@@ -212,6 +217,31 @@ def _networks(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:
                     seen=f"the host has {there}",
                     hint=f"choose a {name} that nothing in the site uses: `cctl create cluster --state NEW-FILE`",
                 )
+
+
+def _virtual_address(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:
+    if not wanted.virtual_address:
+        return
+    if KEEPALIVED_UNIT in facts.services:
+        yield Refusal(
+            what="the host already runs keepalived",
+            seen=f"active: {KEEPALIVED_UNIT}",
+            hint="use another host, or stop and remove it: there can be one on a host",
+        )
+    address = ip_address(wanted.virtual_address)
+    has = [ip_interface(text) for text in facts.interfaces.get(wanted.interface, ())]
+    if not any(address in there.network for there in has):
+        yield Refusal(
+            what=f"the virtual address {address} is in no network of the interface {wanted.interface or 'of the host'}",
+            seen="; ".join(f"{name}: {', '.join(each)}" for name, each in facts.interfaces.items()),
+            hint="choose the interface with --iface NAME, or the address anew: `cctl create cluster --vip ADDRESS`",
+        )
+    if any(address == ip_interface(text).ip for text in facts.addresses):
+        yield Refusal(
+            what=f"the host has the virtual address {address} already",
+            seen=", ".join(facts.addresses),
+            hint="take it away from the host: keepalived will give it to one master at a time",
+        )
 
 
 def _size(size: int) -> str:

@@ -35,6 +35,16 @@ done
 """
 
 
+def name_on(node: str) -> str:
+    """Of a node's probe: its Service and its server; the client has ``-client`` behind it."""
+    return f"klusterkit-probe-{node}"[:50].rstrip("-.").replace(".", "-")
+
+
+def selector(node: str) -> str:
+    """Selects all that a node's probe consists of."""
+    return f"--selector=klusterkit.io/probe={name_on(node)}"
+
+
 class ServiceProbe(Step):
     """Start a pod that serves and a pod that asks it through a Service by name, both on ``node``; then remove all.
 
@@ -56,12 +66,8 @@ class ServiceProbe(Step):
 
     @property
     def name(self) -> str:
-        """Of the Service and the server; the client has ``-client`` behind it."""
-        return f"klusterkit-probe-{self.node}"[:50].rstrip("-.").replace(".", "-")
-
-    @property
-    def _selector(self) -> str:
-        return f"--selector=klusterkit.io/probe={self.name}"
+        """Of the Service and the server."""
+        return name_on(self.node)
 
     def observe(self, on: Context) -> Observation:
         """Whether it was proved."""
@@ -114,7 +120,7 @@ class ServiceProbe(Step):
         return "\n".join(part for part in (wide.text, says.said) if part)
 
     def _remove(self, on: Context) -> None:
-        kubectl.change(on, "delete", "pods,services", self._selector, f"--namespace={NAMESPACE}", "--wait=true")
+        kubectl.change(on, "delete", "pods,services", selector(self.node), f"--namespace={NAMESPACE}", "--wait=true")
 
     def manifest(self) -> str:
         """The two pods and the Service."""

@@ -12,10 +12,11 @@ from klusterkit.cli.planned import do
 
 def run(machine: MachineOptions, common: Common) -> int:
     """Plan, ask, apply."""
+    wanted = machine.wanted()
     return do(
         common,
         machine.settings(common),
         "create machine",
-        lambda session, onlooker: session.plan_create_machine(onlooker, **machine.wanted()),
+        lambda session, onlooker: session.plan_create_machine(onlooker, **wanted),
         "{cctl} kubeconfig --out admin.conf; kubectl --kubeconfig admin.conf get nodes",
     )

@@ -12,10 +12,11 @@ from klusterkit.cli.planned import PlanOptions, show
 
 def run(machine: MachineOptions, common: Common, options: PlanOptions) -> int:
     """Plan, look, show, save."""
+    wanted = machine.wanted()
     return show(
         common,
         machine.settings(common),
         "create machine",
-        lambda session, onlooker: session.plan_create_machine(onlooker, **machine.wanted()),
+        lambda session, onlooker: session.plan_create_machine(onlooker, **wanted),
         options,
     )

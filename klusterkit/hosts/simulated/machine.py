@@ -146,7 +146,7 @@ def default_facts(name: str) -> Facts:
         kernel_features=("overlay", "br_netfilter", "vxlan", "nf_tables", "ip_vs"),
         has_modprobe=True,
         name_servers=("10.0.0.53",),
-        addresses=("10.0.0.11/24",),
+        interfaces={"eth0": ("10.0.0.11/24",)},
         default_interface="eth0",
         default_address="10.0.0.11",
         listening=(22,),

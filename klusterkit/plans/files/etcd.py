@@ -18,18 +18,17 @@ METRICS = "http://127.0.0.1:2381"
 GIB = 1 << 30
 
 
-def configuration(name: str, members: Mapping[str, str], token: str, memory: int) -> str:
+def configuration(name: str, members: Mapping[str, str], token: str, memory: int, *, joins: bool = False) -> str:
     """The file's content.
 
     Args:
         name: of this member.
-        members: addresses of all members by their names, this one's too.
+        members: addresses of all members by their names, this one's too. etcd looks at them at its first start only.
         token: tells clusters apart that were made with the same addresses.
         memory: of the host, in bytes. The quota goes with it: etcd maps its whole database.
+        joins: whether the other members are there already.
     """
-    address = members[name]
-    client = f"https://{host_and_port(address, CLIENT_PORT)}"
-    peer = f"https://{host_and_port(address, PEER_PORT)}"
+    client, peer = client_url(members[name]), peer_url(members[name])
     return document(
         {
             "name": name,
@@ -38,11 +37,9 @@ def configuration(name: str, members: Mapping[str, str], token: str, memory: int
             "advertise-client-urls": client,
             "listen-peer-urls": peer,
             "initial-advertise-peer-urls": peer,
-            "initial-cluster": ",".join(
-                f"{member}=https://{host_and_port(at, PEER_PORT)}" for member, at in members.items()
-            ),
+            "initial-cluster": ",".join(f"{member}={peer_url(at)}" for member, at in members.items()),
             "initial-cluster-token": token,
-            "initial-cluster-state": "new",
+            "initial-cluster-state": "existing" if joins else "new",
             "strict-reconfig-check": True,
             "client-transport-security": _mutual_tls("server"),
             "peer-transport-security": _mutual_tls("peer"),
@@ -57,6 +54,16 @@ def configuration(name: str, members: Mapping[str, str], token: str, memory: int
             "log-level": "info",
         }
     )
+
+
+def client_url(address: str) -> str:
+    """Where clients reach a member."""
+    return f"https://{host_and_port(address, CLIENT_PORT)}"
+
+
+def peer_url(address: str) -> str:
+    """Where other members reach it."""
+    return f"https://{host_and_port(address, PEER_PORT)}"
 
 
 def quota(memory: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from klusterkit.cluster import Cluster, Machine, Taint, host_and_port
+from klusterkit.cluster import Cluster, Machine, Taint
 from klusterkit.engine.facts import Facts
 from klusterkit.plans.files import etcd, kubelet
 from klusterkit.plans.files.yamltext import document, documents
@@ -25,7 +25,6 @@ class Configuration:
     facts: Facts
     endpoint: str
     """``host:port`` by which clients reach the API."""
-    etcd_addresses: Sequence[str]
     taints: Sequence[Taint]
     port: int = 6443
 
@@ -77,7 +76,9 @@ class Configuration:
 
     def _etcd(self) -> Mapping[str, Any]:
         return {
-            "endpoints": [f"https://{host_and_port(at, etcd.CLIENT_PORT)}" for at in self.etcd_addresses],
+            # The member beside it, as with kubeadm's own etcd: members come and go without other API servers noticing,
+            # and all masters have the same text.
+            "endpoints": [etcd.client_url("127.0.0.1")],
             "caFile": f"{CERTIFICATES}/etcd/ca.crt",
             "certFile": f"{CERTIFICATES}/apiserver-etcd-client.crt",
             "keyFile": f"{CERTIFICATES}/apiserver-etcd-client.key",

@@ -71,6 +71,48 @@ WantedBy=multi-user.target
 """
 
 
+@lru_cache(maxsize=256)
+def keepalived(root: str, address: str, interface: str, *, can_lower_oom_score: bool) -> str:
+    """keepalived, from a file tree of its own: neither the kubelet's nor containerd's end takes the address along.
+
+    Args:
+        root: the folder that is its root.
+        address: the virtual one, with its prefix length. Whatever keepalived dies of, this host stops holding it: the
+            others hear nothing any more, and take it.
+        interface: that may hold it.
+        can_lower_oom_score: as above.
+    """
+    return f"""\
+[Unit]
+Description=keepalived
+Documentation=https://keepalived.org
+After=network-online.target
+Wants=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+RootDirectory={root}
+RootDirectoryStartOnly=yes
+MountAPIVFS=yes
+BindReadOnlyPaths=/etc/keepalived
+TemporaryFileSystem=/run
+ExecStart=/usr/local/sbin/keepalived --dont-fork --log-console --vrrp
+ExecReload=kill -HUP $MAINPID
+ExecStopPost=-ip address delete {address} dev {interface}
+Restart=always
+RestartSec=1
+Nice=-15
+CPUWeight=1000
+IOSchedulingClass=best-effort
+IOSchedulingPriority=0
+IOWeight=1000
+{OOM_PROTECTED if can_lower_oom_score else ""}NoNewPrivileges=yes
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
 @lru_cache(maxsize=8)
 def kubelet(*, can_lower_oom_score: bool) -> str:
     """The kubelet, started as kubeadm's packages start it, so that ``kubeadm upgrade`` finds its files."""

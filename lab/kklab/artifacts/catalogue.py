@@ -52,6 +52,7 @@ def _shared(sites: Sites) -> Iterator[Item]:
     yield _files(releases.flannel_plugin(), [layout.flannel_plugin(go.FLANNEL_PLUGIN)], sites)
     yield _image(images.pause(), sites)
     yield _image(images.busybox(), sites)
+    yield _image(images.keepalived(), sites)
     yield _image(images.flannel(go.FLANNEL_PROGRAMS.component()), sites)
     yield _image(images.flannel_plugin(go.FLANNEL_PLUGIN_PROGRAM.component()), sites)
 

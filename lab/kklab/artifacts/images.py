@@ -7,7 +7,7 @@ libraries and the xtables modules.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kklab import command
@@ -22,6 +22,7 @@ NETFILTER_PROGRAMS = (
     *("iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore"),
     *("nft", "conntrack", "ipset", "ip"),
 )
+KEEPALIVED = "2.0.20"
 PASSWD = b"root:x:0:0:root:/root:/bin/sh\n"
 MODULES = "usr/lib/x86_64-linux-gnu/xtables"
 STATIC_PODS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -36,6 +37,8 @@ class Image:
         files: for each path in it, the component that has the file, and the file's name there.
         applets: names under which busybox is in `/bin`; `*` is all that it has.
         netfilter: whether the netfilter programs are in it.
+        programs: others of the base tree, with their libraries.
+        links: symbolic links, by their paths.
     """
 
     reference: str
@@ -43,6 +46,8 @@ class Image:
     start: Start
     applets: Sequence[str] = ()
     netfilter: bool = False
+    programs: Sequence[str] = ()
+    links: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def component(self) -> Component:
         """The component whose files are the image's archive and its checksum."""
@@ -58,7 +63,11 @@ class Image:
         )
 
     def _recipe(self) -> dict[str, object]:
-        return {
+        # Only where there are some: images without them are kept as they are.
+        recipe: dict[str, object] = {}
+        if self.programs:
+            recipe = {"programs": [self.programs, basetree.recipe()], "links": self.links}
+        return recipe | {
             "files": {path: name for path, (_, name) in self.files.items()},
             "start": [self.start.entrypoint, self.start.cmd, self.start.user],
             "applets": self.applets,
@@ -72,7 +81,10 @@ class Image:
         if self.applets:
             layer.add(*_busybox_entries(bench, self.applets))
         if self.netfilter:
-            layer.add(*_netfilter_entries(bench.base_tree()))
+            layer.add(*_tree_entries(bench.base_tree(), NETFILTER_PROGRAMS, xtables=True))
+        if self.programs:
+            layer.add(*_tree_entries(bench.base_tree(), self.programs))
+        layer.add(*(Entry(path, link=target) for path, target in self.links.items()))
         for path, (built, name) in self.files.items():
             layer.add(Entry(path, bench.made(built) / name))
         file = layout.image(self.reference)
@@ -131,6 +143,18 @@ def busybox() -> Image:
     return Image(f"docker.io/library/busybox:{BUSYBOX}", {}, Start(cmd=["sh"]), applets=("*",))
 
 
+def keepalived() -> Image:
+    """keepalived and curl as Debian has them, at the paths of the image whose name it goes by."""
+    return Image(
+        f"docker.io/osixia/keepalived:{KEEPALIVED}",
+        {},
+        Start(["/usr/local/sbin/keepalived"]),
+        applets=("sh", "kill"),
+        programs=("keepalived", "curl"),
+        links={"usr/local/sbin/keepalived": "/usr/sbin/keepalived"},
+    )
+
+
 def _busybox_entries(bench: Bench, applets: Sequence[str]) -> list[Entry]:
     program = bench.made(BUSYBOX_PROGRAM) / "busybox"
     program.chmod(0o755)
@@ -139,10 +163,11 @@ def _busybox_entries(bench: Bench, applets: Sequence[str]) -> list[Entry]:
     return [Entry("bin/busybox", program), *links]
 
 
-def _netfilter_entries(tree: Path) -> list[Entry]:
-    names = command.run(["chroot", tree, "which", *NETFILTER_PROGRAMS]).split()
+def _tree_entries(tree: Path, programs: Sequence[str], *, xtables: bool = False) -> list[Entry]:
+    """Programs of the base tree with all that they need of it."""
+    names = command.run(["chroot", tree, "which", *programs]).split()
     targets = command.run(["chroot", tree, "realpath", *names]).split()
-    modules = [f"/{path.relative_to(tree)}" for path in sorted((tree / MODULES).glob("*.so"))]
+    modules = [f"/{path.relative_to(tree)}" for path in sorted((tree / MODULES).glob("*.so")) if xtables]
     said = command.run(["chroot", tree, "ldd", *targets, *modules])
     libraries = {word for word in said.split() if word.startswith("/") and not word.endswith(":")}
     # The base tree has /bin, /sbin, /lib below /usr; the dynamic linker's path goes through one of these links.

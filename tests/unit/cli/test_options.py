@@ -34,9 +34,21 @@ def machine(**options: object) -> MachineOptions:
 
 
 def test_labels_are_pairs_and_others_are_refused():
-    assert machine(label=["a=b", "c=", "d=e=f"]).wanted()["labels"] == {"a": "b", "c": "", "d": "e=f"}
+    (wanted,) = machine(label=["a=b", "c=", "d=e=f"]).wanted()["machines"]
+    assert wanted["labels"] == {"a": "b", "c": "", "d": "e=f"}
     with pytest.raises(typer.BadParameter, match="KEY=VALUE"):
         machine(label=["nonsense"]).wanted()
+
+
+def test_several_addresses_are_several_machines_that_are_alike():
+    wanted = machine(ip=["10.0.0.5", "10.0.0.6"], iface="eth1", taint=["a:NoSchedule"]).wanted()["machines"]
+    assert [each["address"] for each in wanted] == ["10.0.0.5", "10.0.0.6"]
+    assert all((each["interface"], each["taints"]) == ("eth1", ("a:NoSchedule",)) for each in wanted)
+
+
+def test_how_much_happens_at_once_is_said_only_where_the_operator_says_it():
+    assert machine().wanted()["options"] == {}
+    assert machine(uploads=8, imports=1).wanted()["options"] == {"uploads": 8, "imports": 1}
 
 
 def test_host_keys_in_files_are_accepted_by_the_fingerprint_that_ssh_keygen_shows(tmp_path: Path):

@@ -84,6 +84,12 @@ def test_a_worker_has_nothing_of_the_control_plane() -> None:
     assert set(NODE) < set(MASTER)
 
 
+def test_only_masters_that_share_an_address_have_keepalived() -> None:
+    for role, others in ((Role.MASTER, MASTER), (Role.NODE, NODE)):
+        found = {artifact.name for artifact in artifacts_for([role], V, CNI(), vip=True)} - set(others)
+        assert found == ({"docker.io/osixia/keepalived:2.0.20"} if role is Role.MASTER else set())
+
+
 def test_a_worker_can_take_over_coredns_from_a_drained_master() -> None:
     assert "registry.k8s.io/coredns/coredns:v1.14.2" in NODE
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ CLUSTERS = st.builds(
     | st.builds(Endpoint, host=st.sampled_from(["10.250.0.1", "api.example"]), port=st.integers(1, 65535)),
     cni=st.sampled_from([CNI(), CNI(kind="none"), CNI.manifest(MANIFEST)]),
 )
+VIP = {"address": "10.0.0.100", "router_id": 51}
 SIX = Cluster.of(pod_network="fd00:1::/56", service_network="fd00:2::/112", endpoint={"host": "fd00:3::1"})
 
 
@@ -64,6 +66,20 @@ def test_a_cluster_survives_being_kept_as_an_object(cluster: Cluster) -> None:
 def test_an_object_survives_being_read(cluster: Cluster) -> None:
     assert Cluster.from_object(cluster.to_object()).to_object() == cluster.to_object()
     assert Cluster.model_validate_json(cluster.model_dump_json()) == cluster
+
+
+def test_a_virtual_address_is_the_endpoint_and_survives_with_it() -> None:
+    cluster = README.replace(vip=VIP)
+    assert str(cluster.endpoint) == "10.0.0.100:6443"
+    assert Cluster.from_object(cluster.to_object()) == cluster
+    assert Cluster.from_object(README.replace(endpoint={"host": "10.0.0.100"}).to_object()).vip is None
+
+
+def test_no_host_of_a_cluster_has_its_virtual_address() -> None:
+    cluster = README.replace(vip=VIP)
+    cluster.check_address(ip_address("10.0.0.5"))
+    with pytest.raises(InvalidCluster, match="moves from host to host"):
+        cluster.check_address(ip_address("10.0.0.100"))
 
 
 def test_a_cluster_of_ipv6_is_a_cluster() -> None:
@@ -140,9 +156,14 @@ def test_a_broken_object_is_refused_with_the_place(change: Callable[[dict[str, A
         ({"service_network": "fd00::/112"}, "pod network and service network"),
         ({"kubernetes_version": "1.36"}, "Kubernetes version"),
         ({"kubernetes_version": "1.20.1"}, "Kubernetes version"),
-        ({"endpoint": {"host": "192.168.3.3"}}, "host 192.168.3.3"),
+        ({"endpoint": {"host": "192.168.3.3"}}, "endpoint 192.168.3.3"),
         ({"endpoint": {"host": "10.0.0.1", "port": 0}}, "control plane endpoint"),
-        ({"vip": "10.0.0.9"}, "cluster vip"),
+        ({"vip": "10.0.0.9"}, "vip"),
+        ({"vip": {"address": "127.0.0.9", "router_id": 1}}, "virtual address"),
+        ({"vip": {"address": "10.0.0.9", "router_id": 0}}, "virtual address"),
+        ({"vip": {"address": "10.0.0.9", "router_id": 256}}, "virtual address"),
+        ({"vip": {"address": "192.168.3.3", "router_id": 1}}, "endpoint 192.168.3.3"),
+        ({"vip": {"address": "10.0.0.9", "router_id": 1}, "endpoint": {"host": "10.0.0.8"}}, "control plane endpoint"),
         ({"colour": "blue"}, "cluster colour"),
     ],
 )

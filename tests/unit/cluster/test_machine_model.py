@@ -31,6 +31,7 @@ MACHINES = st.builds(
     port=st.integers(1, 65535),
     user=st.text("abcdefghijklmnopqrstuvwxyz-_0123456789", min_size=1, max_size=12),
     node_name=st.none() | NAMES,
+    interface=st.none() | st.sampled_from(["eth0", "enp3s0f1", "bond0.100", "br-lan"]),
     version=st.none() | st.sampled_from(["1.36.3", "v1.37.0-rc.1"]),
     labels=st.dictionaries(KEYS, VALUES, max_size=4),
     taints=st.lists(
@@ -149,6 +150,8 @@ def test_the_role_of_a_foreign_object_is_told_by_its_label() -> None:
         ({"user": "a b"}, "SSH user"),
         ({"user": ""}, "SSH user"),
         ({"node_name": "n" * 53}, "node name"),
+        ({"interface": "eth0; reboot"}, "machine interface"),
+        ({"interface": "x" * 16}, "machine interface"),
         ({"version": "latest"}, "Kubernetes version"),
         ({"labels": {"a b": ""}}, "machine label"),
         ({"labels": {"a": "x" * 64}}, "machine label"),

@@ -54,7 +54,9 @@ def test_a_host_is_told_as_it_is():
     assert (facts.os, facts.architecture, facts.cpus, facts.cgroup) == ("rocky-9.4", "arm64", 8, 2)
     assert (facts.memory, facts.memory_available, facts.swap) == (16000 << 10, 9000 << 10, 512 << 10)
     assert facts.disk_free == 4096000
+    assert facts.interfaces == {"eth0": ("10.0.0.5/24",), "eth1": ("fd00::5/64",)}
     assert facts.addresses == ("10.0.0.5/24", "fd00::5/64")
+    assert (facts.interface_of("fd00::5"), facts.interface_of("10.0.0.50")) == ("eth1", None)
     assert (facts.default_interface, facts.default_address) == ("eth0", "10.0.0.5")
     assert facts.listening == (22, 6443)
     assert (facts.programs, facts.services, facts.paths) == (("tar",), ("a.service",), ("/y\n",))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from klusterkit.cluster import CNI, Machine, Role
+from klusterkit.cluster import CNI, Machine, Role, Vip
 from klusterkit.engine.facts import Facts
 from klusterkit.plans.reference import CLUSTER, FACTS, artifacts
 from klusterkit.plans.request import CreateRequest, Options
@@ -12,6 +12,7 @@ from klusterkit.plans.request import CreateRequest, Options
 GIB = 1 << 30
 OWN_NETWORK = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: own\n"
 
+VIP = Vip.of(address="10.0.99.99", router_id=51)
 VERSIONS = st.sampled_from(["v1.36.3", "v1.37.2"])
 NETWORKS = st.sampled_from([CNI(), CNI(kind="none"), CNI.manifest(OWN_NETWORK)])
 
@@ -34,25 +35,38 @@ def facts(draw: st.DrawFn, number: int) -> Facts:
             "services": draw(st.sampled_from([(), ("systemd-resolved.service",)])),
             "architecture": "amd64",
             "default_address": address,
-            "addresses": (f"{address}/16",),
+            "interfaces": {"eth0": (f"{address}/16",)},
         }
     )
 
 
 @st.composite
 def requests(draw: st.DrawFn, most_workers: int = 2) -> CreateRequest:
-    """One master and some workers, of any supported version, network and kind of host."""
-    workers = draw(st.integers(0, most_workers))
-    cluster = CLUSTER.replace(kubernetes_version=draw(VERSIONS), cni=draw(NETWORKS))
-    found = [draw(facts(number)) for number in range(workers + 1)]
+    """Masters and workers, for a new cluster or one that is there; of any supported version, network, kind of host."""
+    vip = draw(st.sampled_from([None, VIP]))
+    cluster = CLUSTER.replace(kubernetes_version=draw(VERSIONS), cni=draw(NETWORKS), vip=vip)
+    there = draw(st.integers(0, 3 if vip else 1))
+    masters = draw(st.integers(0 if there else 1, 3)) if vip else 1 - there
+    workers = draw(st.integers(0 if masters else 1, most_workers))
+    found = [draw(facts(number)) for number in range(there + masters + workers)]
     machines = [
-        Machine.of(name=host.default_address, address=host.default_address, roles=Role.NODE if number else Role.MASTER)
+        Machine.of(
+            name=host.default_address,
+            address=host.default_address,
+            roles=Role.MASTER if number < there + masters else Role.NODE,
+        )
         for number, host in enumerate(found)
     ]
+    existing = [
+        machine.replace(node_name=host.hostname, interface="eth0" if vip else None)
+        for machine, host in zip(machines[:there], found, strict=False)
+    ]
+    new = list(zip(machines, found, strict=True))[there:]
     return CreateRequest(
-        cluster=cluster,
-        machines=tuple(draw(st.permutations(machines))),
-        facts={machine.name: host for machine, host in zip(machines, found, strict=True)},
+        cluster=cluster if vip or not there else cluster.replace(endpoint={"host": machines[0].name}),
+        machines=tuple(draw(st.permutations([machine for machine, _ in new]))),
+        existing=tuple(existing),
+        facts={machine.name: host for machine, host in new},
         artifacts=artifacts(cluster),
         lineage="6c7d3c0e-0000-4000-8000-000000000000",
         serial=draw(st.integers(0, 10_000)),

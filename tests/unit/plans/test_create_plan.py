@@ -7,15 +7,26 @@ from pathlib import Path
 import networkx as nx
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 
 from klusterkit.cluster import Machine, Role
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.step import Undo
 from klusterkit.plans.create import compile_create
-from klusterkit.plans.reference import CLUSTER, FACTS, MACHINE, PLANS, artifacts, create_one_master
-from klusterkit.plans.request import CreateRequest
+from klusterkit.plans.reference import (
+    CLUSTER,
+    FACTS,
+    HIGHLY_AVAILABLE,
+    MACHINE,
+    PLANS,
+    artifacts,
+    create_one_master,
+    master,
+)
+from klusterkit.plans.request import CreateRequest, endpoint_of
+from klusterkit.tasks.imagetree import ImageTree
+from klusterkit.tasks.node import Registration
 from tests.unit.plans.requests import requests
 
 SECRETS = {
@@ -31,7 +42,8 @@ def request_for(*machines: Machine, **fields: object) -> CreateRequest:
         machine.name: FACTS.model_copy(update={"hostname": f"m{number}", "machine_id": f"{number:032x}"})
         for number, machine in enumerate(machines)
     }
-    given: dict[str, object] = {"cluster": CLUSTER, "facts": found, "artifacts": artifacts(CLUSTER), "serial": 1}
+    known = artifacts(HIGHLY_AVAILABLE)
+    given: dict[str, object] = {"cluster": CLUSTER, "facts": found, "artifacts": known, "serial": 1}
     return CreateRequest(machines=machines, lineage="l", **{**given, **fields})  # type: ignore[arg-type]
 
 
@@ -84,12 +96,88 @@ def test_keys_of_authorities_go_to_no_host(request: CreateRequest) -> None:
 
 @given(requests())
 @some
-def test_whatever_the_api_holds_goes_with_the_data_of_etcd(request: CreateRequest) -> None:
+def test_whatever_the_api_holds_goes_with_the_data_of_etcd_or_with_the_node_that_brought_it(
+    request: CreateRequest,
+) -> None:
     plan = compile_create(request)
     for task in plan.tasks:
-        if task.step.undoing is Undo.CONTAINED:
-            assert task.undone_by is not None
-            assert task.undone_by.endswith("/etcd/data")
+        if task.step.undoing is Undo.CONTAINED and not isinstance(task.step, ImageTree):
+            container = plan.by_id[task.undone_by or ""]
+            if request.existing:
+                assert isinstance(container.step, Registration)
+                assert container.host == request.anchor
+            else:
+                assert container.id == f"{request.masters[0].name}/etcd/data"
+
+
+@given(requests())
+@some
+def test_hosts_that_are_there_are_asked_and_told_and_nothing_else(request: CreateRequest) -> None:
+    there = {machine.name for machine in request.existing}
+    kinds = {task.step.kind for task in compile_create(request).tasks if task.host in there}
+    assert kinds <= {
+        *("gate.endpoint", "gate.node", "gate.service", "kubernetes.registration"),
+        "systemd.reloaded-file",
+    }
+
+
+@given(requests())
+@some
+def test_a_node_leaves_the_api_when_its_pods_are_ended(request: CreateRequest) -> None:
+    plan = compile_create(request)
+    for machine in request.machines if request.existing else ():
+        node = f"{request.anchor}/node/{request.facts[machine.name].hostname}"
+        assert nx.has_path(plan.graph, node, f"{machine.name}/kubelet/pods")
+
+
+@given(requests())
+@some
+def test_all_masters_know_of_one_that_comes_before_it_can_hold_the_address(request: CreateRequest) -> None:
+    plan = compile_create(request)
+    addresses = {str(machine.address) for machine in request.masters}
+    for machine in request.masters if request.cluster.vip and any(m.is_master for m in request.machines) else ():
+        comes = machine not in request.existing
+        written = plan.by_id[f"{machine.name}/keepalived/{'configuration' if comes else 'peers'}"]
+        text = written.step.content  # type: ignore[attr-defined]
+        peers = text.partition("unicast_peer {")[2].partition("}")[0].split()
+        assert set(peers) == (addresses - {str(machine.address)} or {"127.0.0.1"})
+        starts = [task.id for task in plan.tasks if task.id.endswith("keepalived/start")]
+        assert comes or all(nx.has_path(plan.graph, written.id, start) for start in starts)
+
+
+@given(requests())
+@some
+def test_etcd_gets_one_member_after_the_other_and_each_knows_those_before(request: CreateRequest) -> None:
+    plan = compile_create(request)
+    new = [machine.name for machine in request.machines if machine.is_master]
+    known = len(request.masters) - len(new)
+    for number, name in enumerate(new):
+        said = yaml.safe_load(plan.by_id[f"{name}/etcd/configuration"].step.content)  # type: ignore[attr-defined]
+        assert len(said["initial-cluster"].split(",")) == known + number + 1
+        assert said["initial-cluster-state"] == ("existing" if known + number else "new")
+        for before in new[:number]:
+            assert nx.has_path(plan.graph, f"{before}/etcd/healthy", f"{name}/etcd/join")
+
+
+@given(requests())
+@some
+def test_all_masters_have_the_same_cluster_configuration(request: CreateRequest) -> None:
+    plan = compile_create(request)
+    texts = [task.step.content for task in plan.tasks if task.id.endswith("/kubeadm/configuration")]  # type: ignore[attr-defined]
+    parts = {next(part for part in text.split("---\n") if "kind: ClusterConfiguration" in part) for text in texts}
+    assert len(parts) <= 1
+
+
+@given(requests())
+@some
+def test_what_serves_clients_is_found_at_the_endpoint_and_what_serves_a_master_beside_it(
+    request: CreateRequest,
+) -> None:
+    plan = compile_create(request)
+    for machine in request.machines:
+        server = plan.by_id[f"{machine.name}/kubeconfig/kubelet"].step.server  # type: ignore[attr-defined]
+        beside = f"https://{machine.address}:6443"
+        assert server == (beside if machine.is_master else endpoint_of(request).url)
 
 
 @given(requests())
@@ -110,7 +198,8 @@ def test_folders_are_taken_back_only_when_no_pod_can_fill_them_again(request: Cr
     for machine in request.machines:
         before = nx.ancestors(plan.graph, f"{machine.name}/kubelet/start")
         kinds = ("file.tree", "file.directory")
-        folders = {task.id for task in plan.tasks if task.host == machine.name and task.step.kind in kinds}
+        own = [task for task in plan.tasks if task.host == machine.name and task.step.kind in kinds]
+        folders = {task.id for task in own if "/keepalived/" not in task.id}
         assert folders <= before
 
 
@@ -118,7 +207,8 @@ def test_folders_are_taken_back_only_when_no_pod_can_fill_them_again(request: Cr
 @some
 def test_nothing_is_changed_on_a_host_before_it_was_looked_at(request: CreateRequest) -> None:
     plan = compile_create(request)
-    for task in plan.tasks:
+    there = {machine.name for machine in request.existing}
+    for task in (task for task in plan.tasks if task.host not in there):
         first = f"{task.host}/preflight"
         assert task.id == first or first in nx.ancestors(plan.graph, task.id)
 
@@ -127,7 +217,7 @@ def test_nothing_is_changed_on_a_host_before_it_was_looked_at(request: CreateReq
 @some
 def test_every_node_is_proved_unless_it_has_no_network(request: CreateRequest) -> None:
     plan = compile_create(request)
-    master = request.master.name
+    master = request.anchor or request.masters[0].name
     for machine in request.machines:
         name = request.facts[machine.name].hostname
         waits = plan.by_id[f"{master}/proof/node-{name}"]
@@ -159,8 +249,9 @@ def test_what_a_host_cannot_do_is_not_asked_of_it(request: CreateRequest) -> Non
 @given(requests())
 @some
 def test_dns_forwards_only_where_every_host_has_name_servers(request: CreateRequest) -> None:
+    assume(not request.existing)
     plan = compile_create(request)
-    manifest = plan.by_id[f"{request.master.name}/dns/configuration"].step.manifest  # type: ignore[attr-defined]
+    manifest = plan.by_id[f"{request.masters[0].name}/dns/configuration"].step.manifest  # type: ignore[attr-defined]
     assert ("forward" in manifest) == all(found.name_servers for found in request.facts.values())
 
 
@@ -188,10 +279,12 @@ def test_the_outcome_says_where_the_api_is_and_what_nodes_are_called() -> None:
 @pytest.mark.parametrize(
     ("request_", "says"),
     [
-        (request_for(MACHINE, Machine.of(name="b", address="10.0.0.6", roles=Role.MASTER)), "a second master"),
+        (request_for(MACHINE, master("10.0.0.6")), "no virtual address"),
+        (request_for(master("10.0.0.6"), existing=(MACHINE,)), "no virtual address"),
+        (request_for(*(master(f"10.0.0.{n}") for n in range(1, 9)), cluster=HIGHLY_AVAILABLE), "more than 7"),
         (request_for(node("10.0.0.6")), "has no master"),
-        (request_for(node("10.0.0.6"), existing=(MACHINE,)), "has machines already"),
-        (request_for(MACHINE, existing=(MACHINE,)), "a second master"),
+        (request_for(node("10.0.0.5"), existing=(MACHINE,)), "the same address"),
+        (request_for(node("10.0.0.6"), existing=(MACHINE.replace(node_name="m0"),)), "the same node name"),
         (request_for(MACHINE, Machine.of(name="b", address="10.0.0.5", roles=Role.NODE)), "the same address"),
         (request_for(MACHINE, artifacts={}), "no artifact for"),
     ],

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klusterkit.plans.files import containerd, etcd, flannel, kubelet
+from klusterkit.cluster import Vip
+from klusterkit.plans.files import containerd, etcd, flannel, keepalived, kubelet
 from klusterkit.plans.files.kubeadm import nobody
 from klusterkit.plans.files.reservations import reservations
 
@@ -114,3 +118,61 @@ def test_the_file_in_place_of_super_admin_conf_gives_no_access() -> None:
     said = yaml.safe_load(nobody("https://10.0.0.5:6443", "c"))
     assert "users" not in said
     assert said["clusters"][0]["cluster"]["certificate-authority"] == "/etc/kubernetes/pki/ca.crt"
+
+
+def configured(*peers: str, vip: str = "10.0.0.100", address: str = "10.0.0.5") -> str:
+    return keepalived.configuration(Vip.of(address=vip, router_id=51), "eth0", address, peers, 6443)
+
+
+def test_masters_share_an_address_as_equals_and_by_unicast() -> None:
+    said = configured("10.0.0.6", "10.0.0.7").split()
+    assert {"nopreempt", "BACKUP", "enable_script_security"} <= {*said}
+    assert "MASTER" not in said
+    assert " ".join(said[said.index("unicast_peer") :]).startswith("unicast_peer { 10.0.0.6 10.0.0.7 }")
+
+
+@pytest.mark.parametrize(
+    ("vip", "address", "loopback"), [("10.0.0.100", "10.0.0.5", "127.0.0.1"), ("fd00::9", "fd00::5", "::1")]
+)
+def test_a_master_without_peers_never_uses_multicast(vip: str, address: str, loopback: str) -> None:
+    said = configured(vip=vip, address=address).split()
+    assert said[said.index("unicast_peer") :][:4] == ["unicast_peer", "{", loopback, "}"]
+
+
+def test_the_check_asks_this_hosts_api_server_first() -> None:
+    assert f'"{keepalived.CHECK_PATH} 10.0.0.5:6443 10.0.0.6:6443"' in configured("10.0.0.6")
+    assert f'"{keepalived.CHECK_PATH} [fd00::5]:6443"' in configured(vip="fd00::9", address="fd00::5")
+
+
+def asked(tmp_path: Path, *well: str) -> tuple[bool, list[str]]:
+    """Run the check with a curl for which only these URLs are well: whether the host should hold the address."""
+    curl = tmp_path / "curl"
+    patterns = "|".join(map(shlex.quote, well))
+    last = "#!/bin/sh\nfor url; do :; done\n"
+    curl.write_text(f'{last}echo "$url" >>{tmp_path}/log\ncase "$url" in {patterns}) ;; *) exit 7 ;; esac\n')
+    curl.chmod(0o755)
+    check = tmp_path / "check"
+    check.write_text(keepalived.CHECK)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    ended = subprocess.run(["sh", check, "own:6443", "one:6443", "two:6443"], env=environment, check=False)
+    return ended.returncode == 0, (tmp_path / "log").read_text().split()
+
+
+OWN_READY, OWN_ALIVE, ONE, TWO = (
+    *("https://own:6443/readyz", "https://own:6443/livez?exclude=etcd"),
+    *("https://one:6443/readyz", "https://two:6443/readyz"),
+)
+
+
+@pytest.mark.parametrize(
+    ("well", "holds", "asks"),
+    [
+        ([OWN_READY], True, [OWN_READY]),
+        ([ONE], False, [OWN_READY, OWN_ALIVE]),
+        ([OWN_ALIVE, TWO], False, [OWN_READY, OWN_ALIVE, ONE, TWO]),
+        ([OWN_ALIVE], True, [OWN_READY, OWN_ALIVE, ONE, TWO]),
+    ],
+    ids=["it is ready", "it is dead", "its etcd is down", "all of etcd is"],
+)
+def test_the_address_moves_where_that_helps(tmp_path: Path, well: list[str], holds: bool, asks: list[str]) -> None:
+    assert asked(tmp_path, *well) == (holds, asks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from klusterkit.engine.facts import Facts
-from klusterkit.plans.reference import CLUSTER, FACTS, MACHINE, artifacts
+from klusterkit.plans.reference import CLUSTER, FACTS, HIGHLY_AVAILABLE, MACHINE, artifacts, worker
 from klusterkit.plans.request import CreateRequest, refusals, requirements
 from klusterkit.tasks.preflight import FOREIGN_PATHS, FOREIGN_UNITS, PATHS, UNITS, Refusal, check
 
@@ -48,9 +48,13 @@ def test_a_fit_host_is_not_refused() -> None:
         ({"disk_free": GIB}, "too little room", "1.0 GiB"),
         ({"clock_offset": 600.0}, "clock", "600 s ahead"),
         ({"clock_offset": -600.0}, "clock", "600 s behind"),
-        ({"addresses": ("192.168.3.4/24",)}, "pod network 192.168.0.0/16 holds the host's own address", "192.168.3.4"),
-        ({"addresses": ("10.0.0.5/24", "192.168.0.9/8")}, "pod network", "192.168.0.9"),
-        ({"addresses": ("192.169.1.9/16",)}, "service network 192.169.0.0/24 overlaps", "192.169.1.9"),
+        (
+            {"interfaces": {"eth0": ("192.168.3.4/24",)}},
+            "pod network 192.168.0.0/16 holds the host's own address",
+            "192.168.3.4",
+        ),
+        ({"interfaces": {"eth0": ("10.0.0.5/24",), "eth1": ("192.168.0.9/8",)}}, "pod network", "192.168.0.9"),
+        ({"interfaces": {"eth0": ("192.169.1.9/16",)}}, "service network 192.169.0.0/24 overlaps", "192.169.1.9"),
         *(({"services": (unit,)}, "already runs", unit) for unit in FOREIGN_UNITS),
         *(({"paths": (path,)}, "already holds a Kubernetes", path) for path in FOREIGN_PATHS),
     ],
@@ -104,3 +108,45 @@ def test_a_host_of_another_architecture_is_refused() -> None:
     assert refusal.fatal
     assert "architecture" in refusal.what
     assert "riscv64; there are amd64, arm64" in refusal.seen
+
+
+SHARING = WANTED.model_copy(update={"virtual_address": "10.0.0.100", "interface": "eth0"})
+
+
+def test_a_host_on_the_virtual_addresss_network_can_share_it() -> None:
+    assert check(FACTS, SHARING) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "what", "seen"),
+    [
+        ({"services": ("keepalived.service",)}, "already runs keepalived", "keepalived.service"),
+        ({"interfaces": {"eth0": ("10.9.0.5/24",), "eth1": ("10.0.0.5/24",)}}, "in no network of", "eth1: 10.0.0.5/24"),
+        ({"interfaces": {"eth1": ("10.0.0.5/24",)}}, "in no network of the interface eth0", "eth1"),
+        ({"interfaces": {"eth0": ("10.0.0.5/24", "10.0.0.100/32")}}, "has the virtual address", "10.0.0.100/32"),
+    ],
+)
+def test_a_host_that_cannot_share_the_virtual_address_is_refused(
+    facts: dict[str, object], what: str, seen: str
+) -> None:
+    (reason,) = check(FACTS.model_copy(update=facts), SHARING)
+    assert what in reason.what
+    assert seen in reason.seen
+    assert check(FACTS.model_copy(update=facts), WANTED) == []
+
+
+def test_a_master_shares_the_address_on_the_interface_with_its_own_unless_another_is_chosen() -> None:
+    facts = FACTS.model_copy(update={"interfaces": {"eth0": ("10.9.0.1/24",), "eth1": ("10.0.0.5/24",)}})
+    for chosen, interface in ((None, "eth1"), ("eth0", "eth0")):
+        machine = MACHINE.replace(interface=chosen)
+        request = REQUEST.model_copy(
+            update={"cluster": HIGHLY_AVAILABLE, "machines": (machine,), "facts": {machine.name: facts}}
+        )
+        wanted = requirements(request, machine)
+        assert (wanted.virtual_address, wanted.interface) == ("10.0.0.100", interface)
+
+
+def test_a_worker_shares_no_address() -> None:
+    machine = worker("10.0.0.8")
+    request = REQUEST.model_copy(update={"cluster": HIGHLY_AVAILABLE, "facts": {machine.name: FACTS}})
+    assert requirements(request, machine).virtual_address == ""

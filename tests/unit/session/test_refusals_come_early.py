@@ -12,6 +12,7 @@ from klusterkit.engine.errors import UsageError
 from klusterkit.session.create import Wanted, plan_create
 from klusterkit.session.hold import Hold, open_hold
 from klusterkit.session.settings import Settings
+from klusterkit.session.wanted import WantedMachine
 
 NOWHERE = "198.51.100.7"
 """An address that nobody has (RFC 5737)."""
@@ -44,12 +45,15 @@ def hold(tmp_path: Path) -> Iterator[Hold]:
         yield opened
 
 
-@pytest.mark.parametrize(("role", "says"), [("master", "a second master"), ("node", "has machines already")])
-def test_a_machine_too_many_is_refused_before_its_host_is_looked_at(hold: Hold, role: str, says: str) -> None:
+def wanted(*roles: str) -> Wanted:
+    return Wanted(machines=(WantedMachine(address=NOWHERE, roles=roles),))
+
+
+def test_a_second_master_without_a_virtual_address_is_refused_before_its_host_is_looked_at(hold: Hold) -> None:
     witness = Witness()
 
-    with pytest.raises(UsageError, match=says) as refused:
-        plan_create(hold, Wanted(addresses=(NOWHERE,), role=role), witness)
+    with pytest.raises(UsageError, match="no virtual address") as refused:
+        plan_create(hold, wanted("master"), witness)
 
     assert refused.value.hint
     assert witness.stages == []
@@ -60,6 +64,6 @@ def test_a_cluster_that_would_have_no_master_is_refused_before_its_host_is_looke
     witness = Witness()
 
     with pytest.raises(UsageError, match="has no master"):
-        plan_create(hold, Wanted(addresses=(NOWHERE,), role="node"), witness)
+        plan_create(hold, wanted("node"), witness)
 
     assert witness.stages == []

@@ -22,7 +22,8 @@ from klusterkit.tasks.kubectl import KUBECTL
 from klusterkit.tasks.manifest import Apply
 from klusterkit.tasks.preflight import Preflight
 from klusterkit.tasks.probe import ServiceProbe
-from tests.unit.plans.cluster_model import ClusterModel, context, reference_plan, secrets
+from tests.unit.plans.host_model import HostModel, alone
+from tests.unit.plans.supplies import context, reference_plan, secrets
 from tests.unit.tasks.step_world import said
 
 PROBE = ServiceProbe(node="m1", image="busybox:1", dns_domain="cluster.local")
@@ -44,18 +45,18 @@ class Opens(Gate):
 
 
 @pytest.fixture
-def model() -> ClusterModel:
-    made = ClusterModel()
+def model() -> HostModel:
+    made = alone()
     made.machine.tree.write("/looks", "0")
     return made
 
 
 @pytest.fixture
-def on(model: ClusterModel, tmp_path: Path) -> Context:
+def on(model: HostModel, tmp_path: Path) -> Context:
     return context(model, "m1/task", tmp_path)
 
 
-def calls_of(model: ClusterModel, program: str) -> list[tuple[Sequence[str], bytes]]:
+def calls_of(model: HostModel, program: str) -> list[tuple[Sequence[str], bytes]]:
     """From now on, keep what a program is called with."""
     calls: list[tuple[Sequence[str], bytes]] = []
     real = model.machine.find_program([program]).act
@@ -86,13 +87,13 @@ def test_a_gate_stops_waiting_when_the_run_is_stopped(on: Context) -> None:
         Opens(at_look=10**6).apply(replace(on, cancelled=stopped), {})
 
 
-def test_a_program_that_fails_without_a_word_opens_no_gate(model: ClusterModel, on: Context) -> None:
+def test_a_program_that_fails_without_a_word_opens_no_gate(model: HostModel, on: Context) -> None:
     model.host.program("grep", lambda *_: said(0))
     assert not ApiReady().observe(on).satisfied
     assert not NodeReady(node="m1").observe(on).satisfied
 
 
-def test_a_node_without_a_network_has_only_to_be_registered(model: ClusterModel, on: Context) -> None:
+def test_a_node_without_a_network_has_only_to_be_registered(model: HostModel, on: Context) -> None:
     model.host.program(KUBECTL, lambda *_: said(0, "False no network"))
     assert "no network" in NodeReady(node="m1").observe(on).reason
     assert NodeReady(node="m1", network=False).observe(on).satisfied
@@ -104,7 +105,7 @@ def image(sha256: str) -> ImportImage:
 
 
 @pytest.fixture
-def store(model: ClusterModel) -> dict[str, str]:
+def store(model: HostModel) -> dict[str, str]:
     """containerd's images: what is listed, by reference."""
     images: dict[str, str] = {}
 
@@ -146,7 +147,7 @@ def test_an_archive_that_cannot_be_imported_fails_in_words(store: dict[str, str]
     assert caught.value.hint
 
 
-def test_many_images_are_looked_at_in_one_look(model: ClusterModel, store: dict[str, str], on: Context) -> None:
+def test_many_images_are_looked_at_in_one_look(model: HostModel, store: dict[str, str], on: Context) -> None:
     calls = calls_of(model, "/usr/local/bin/ctr")
     ImportImage.observe_many([image("a" * 64), image("b" * 64)], [on, on])
     assert len(calls) == 1
@@ -155,14 +156,14 @@ def test_many_images_are_looked_at_in_one_look(model: ClusterModel, store: dict[
 PHASE = Phase(path="control-plane demo", makes=("/etc/demo.yaml",), holding=("image: demo:2", "\nstatus: {}\n"))
 
 
-def test_a_file_that_was_cut_off_while_written_is_our_own_work_half_done(model: ClusterModel, on: Context) -> None:
+def test_a_file_that_was_cut_off_while_written_is_our_own_work_half_done(model: HostModel, on: Context) -> None:
     model.machine.tree.write("/etc/demo.yaml", "image: demo:2\nspec")
     assert PHASE.observe(on).partial
     model.machine.tree.write("/etc/demo.yaml", "image: demo:2\nspec\nstatus: {}\n")
     assert PHASE.observe(on).satisfied
 
 
-def test_undoing_a_phase_puts_back_the_file_that_was_there(model: ClusterModel, on: Context) -> None:
+def test_undoing_a_phase_puts_back_the_file_that_was_there(model: HostModel, on: Context) -> None:
     model.machine.tree.write("/etc/demo.yaml", "image: demo:1\nstatus: {}\n", 0o640)
     before = PHASE.observe(on).before
 
@@ -178,7 +179,7 @@ def test_undoing_a_phase_puts_back_the_file_that_was_there(model: ClusterModel, 
     assert PHASE.observe(on).before == before
 
 
-def test_the_key_above_rbac_is_in_no_argument_and_no_file(model: ClusterModel, on: Context) -> None:
+def test_the_key_above_rbac_is_in_no_argument_and_no_file(model: HostModel, on: Context) -> None:
     model.host.program(KUBECTL, lambda *_: said())
     calls = calls_of(model, KUBECTL)
     ClusterAdmins(server="https://10.0.0.5:6443").apply(on, {})
@@ -191,7 +192,7 @@ def test_the_key_above_rbac_is_in_no_argument_and_no_file(model: ClusterModel, o
     assert secrets()["ca.key"] not in everything
 
 
-def test_a_binding_that_is_there_already_will_do(model: ClusterModel, on: Context) -> None:
+def test_a_binding_that_is_there_already_will_do(model: HostModel, on: Context) -> None:
     model.host.program(KUBECTL, lambda *_: said(1, err='"kubeadm:cluster-admins" already exists'))
     ClusterAdmins(server="https://10.0.0.5:6443").apply(on, {})
 
@@ -200,9 +201,7 @@ def test_a_binding_that_is_there_already_will_do(model: ClusterModel, on: Contex
     ("says", "temporary"),
     [("error validating data: unknown field", False), ("etcdserver: leader changed", True)],
 )
-def test_a_manifest_that_is_wrong_is_not_tried_again(
-    model: ClusterModel, on: Context, says: str, temporary: bool
-) -> None:
+def test_a_manifest_that_is_wrong_is_not_tried_again(model: HostModel, on: Context, says: str, temporary: bool) -> None:
     model.host.program(KUBECTL, lambda *_: said(1, err=says))
     with pytest.raises((CommandFailed, Exception)) as caught:
         Apply(name="demo", manifest="kind: Demo\n").apply(on, {})
@@ -215,7 +214,7 @@ def test_before_there_is_an_api_the_difference_is_the_manifest_itself(on: Contex
     assert difference.new == "kind: Demo\n"
 
 
-def test_a_probe_that_fails_takes_its_pods_away_and_shows_what_pods_there_are(model: ClusterModel, on: Context) -> None:
+def test_a_probe_that_fails_takes_its_pods_away_and_shows_what_pods_there_are(model: HostModel, on: Context) -> None:
     verbs: list[str] = []
 
     def kubectl(_: Machine, argv: Sequence[str], __: bytes) -> Completed:
@@ -242,7 +241,7 @@ def test_a_probes_pods_may_do_nothing_but_what_they_are_for() -> None:
         assert "nodeName" not in pod["spec"]  # the scheduler is a part of the proof
 
 
-def test_preflight_refuses_with_all_reasons_at_once(model: ClusterModel, on: Context) -> None:
+def test_preflight_refuses_with_all_reasons_at_once(model: HostModel, on: Context) -> None:
     step = next(task.step for task in reference_plan().tasks if isinstance(task.step, Preflight))
     model.machine.facts = model.machine.facts.model_copy(update={"swap": 1 << 30, "listening": (6443,)})
     with pytest.raises(PermanentError, match="swap is on") as caught:

@@ -21,6 +21,7 @@ from klusterkit.tasks.certificates import Certificate, Kubeconfig
 from klusterkit.tasks.files import Directory, SecretFile, TextFile
 from klusterkit.tasks.kernel import Modules, Sysctl
 from klusterkit.tasks.network import Baseline
+from klusterkit.tasks.reloaded import ReloadedFile
 from klusterkit.tasks.systemd import Service, Unit
 from klusterkit.tasks.tree import Tree
 
@@ -292,3 +293,10 @@ def test_a_certificate(certificate: Prior, key: Prior) -> None:
 def test_a_kubeconfig(prior: Prior) -> None:
     step = Kubeconfig(authority="ca", leaf=LEAF, server="https://10.0.0.5:6443", path="/etc/demo.conf")
     survive(step, prior, world=with_authority, anew=("/etc/demo.conf",))
+
+
+@few
+@given(file=files_at("/etc/demo.conf"), running=st.booleans())
+def test_a_file_that_a_service_reads_again(file: Prior, running: bool) -> None:
+    step = ReloadedFile(unit="demo.service", path="/etc/demo.conf", content="wanted\n")
+    survive(step, unit(running=running), file)

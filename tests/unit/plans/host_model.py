@@ -1,56 +1,100 @@
-"""A model of what a plan's programs do to a host: containerd, etcd, kubeadm, kubelet and the API, as far as steps see.
+"""A model of what a plan's programs do to hosts: containerd, kubeadm, kubelet, keepalived, API, as far as steps see.
 
-What they keep is in the machine's files, where the real ones keep it too, so that undo has something to take back.
+What they keep is in the machines' files, where the real ones keep it too, so that undo has something to take back.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import io
 import json
-import tarfile
-from collections.abc import Callable, Sequence
-from functools import cache
-from pathlib import Path
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
-from cryptography import x509
 
-from klusterkit import pki
+from klusterkit.cluster import Machine
 from klusterkit.engine.host import Completed
-from klusterkit.engine.plan import Plan
-from klusterkit.engine.step import Context
+from klusterkit.engine.plan import Task
 from klusterkit.hosts.question import Question
-from klusterkit.hosts.simulated import Machine, SimulatedHost
-from klusterkit.plans.create import compile_create
-from klusterkit.plans.host import PLUGINS, SYSCTL
-from klusterkit.plans.reference import CLUSTER, MACHINE, artifacts
-from klusterkit.plans.request import ArtifactFile, CreateRequest
+from klusterkit.hosts.simulated import Machine as SimulatedMachine
+from klusterkit.hosts.simulated import SimulatedHost
+from klusterkit.plans.host import SYSCTL
+from klusterkit.plans.reference import MACHINE, create_one_master, facts_of
 from klusterkit.tasks import preflight
+from tests.unit.plans.api_model import ADMIN_NEEDS, ask_api
+from tests.unit.plans.etcd_model import EtcdModel
 from tests.unit.tasks.step_world import new_host, said
 
 IMAGES = "/var/lib/containerd/images.json"
-OBJECTS = "/var/lib/etcd/member/objects.json"
 QUESTION = Question(
     kernel_features=preflight.KERNEL_FEATURES,
     programs=preflight.PROGRAMS,
     units=preflight.UNITS,
     paths=preflight.PATHS,
 )
-ADMIN_NEEDS = "clusterrolebinding/kubeadm:cluster-admins"
 CERTIFICATES = ("ca.crt", "apiserver.crt", "apiserver-kubelet-client.crt", "front-proxy-client.crt", "etcd/ca.crt")
 
 
-class ClusterModel:
-    """A host on which a cluster can come up."""
+def reference_tasks() -> Sequence[Task]:
+    """The tasks of the reference plan: they say which objects a phase of kubeadm makes."""
+    return create_one_master().tasks
 
-    def __init__(self) -> None:
-        self.machine: Machine = new_host().machine
-        self.host = SimulatedHost("m1", machine=self.machine, question=QUESTION)
+
+class ClusterModel:
+    """Hosts on which a cluster can come up.
+
+    Args:
+        addresses: of the hosts, by their names in the plan.
+        nodes: what they are called themselves.
+    """
+
+    def __init__(self, addresses: Mapping[str, str], nodes: Mapping[str, str], vip: str | None = None) -> None:
+        self.vip = vip
+        self.hosts: dict[str, HostModel] = {}
+        self.etcd = EtcdModel(self.hosts)
+        self.hosts |= {
+            name: HostModel(self, name, address, nodes.get(name, name)) for name, address in addresses.items()
+        }
+
+    @classmethod
+    def of(cls, machines: Iterable[Machine], vip: str | None = None) -> ClusterModel:
+        """The hosts of some machines, called as in reference plans."""
+        found = list(machines)
+        nodes = {machine.name: facts_of(machine).hostname for machine in found}
+        return cls({machine.name: str(machine.address) for machine in found}, nodes, vip)
+
+    def __getitem__(self, name: str) -> HostModel:
+        return self.hosts[name]
+
+    @property
+    def nodes(self) -> set[str]:
+        """Names of the nodes that are registered."""
+        return {name.removeprefix("node/") for name in self.etcd.objects() if name.startswith("node/")}
+
+    def settle(self) -> None:
+        """Let kubelets do what they do by themselves."""
+        for host in self.hosts.values():
+            host.register()
+
+    def reaches(self, here: HostModel, server: str | None) -> bool:
+        """Whether a client on a host reaches an API server: the one beside it, or whoever has the virtual address."""
+        if server is None or self.vip is None or self.vip not in server:
+            return here.api
+        return any(host.api and host.active("keepalived") for host in self.hosts.values())
+
+
+class HostModel:
+    """One of the hosts."""
+
+    def __init__(self, cluster: ClusterModel, name: str, address: str, node: str) -> None:
+        self.cluster = cluster
+        self.address = address
+        self.node = node
+        self.machine: SimulatedMachine = new_host().machine
+        self.host = SimulatedHost(name, machine=self.machine, question=QUESTION)
         self.containers: list[str] = []
-        self.machine.tree.makedirs("/usr/local/sbin")
+        for folder in ("/usr/local/sbin", "/usr/local/lib"):
+            self.machine.tree.makedirs(folder)
         self.machine.tree.makedirs("/lib")
         for key in SYSCTL:
             path = f"/proc/sys/{key.replace('.', '/')}"
@@ -61,7 +105,9 @@ class ClusterModel:
         self.host.program("grep", self._grep)
         for name in preflight.NEEDED:
             self.machine.programs.setdefault(name, self.machine.find_program(["true"]))
+        self.host.program("cp", self._cp)
         starts = {"containerd": self._containerd, "etcd": self._etcd, "kubelet": self._kubelet}
+        starts |= {"keepalived": self._keepalived}
         for name, act in starts.items():
             self.machine.systemd.on_start(f"{name}.service", act)
 
@@ -76,13 +122,14 @@ class ClusterModel:
     @property
     def api(self) -> bool:
         """The API server's pod was started by a kubelet that found its image, and etcd answers it."""
-        return "kube-apiserver" in self.containers and self.active("etcd") and self.active("kubelet")
+        up = self.machine.powered and "kube-apiserver" in self.containers and self.active("kubelet")
+        return up and self.cluster.etcd.answers(self)
 
     def images(self) -> dict[str, str]:
         return self._kept(IMAGES)
 
     def objects(self) -> dict[str, Any]:
-        return self._kept(OBJECTS)
+        return self.cluster.etcd.objects()
 
     def _kept(self, path: str) -> dict[str, Any]:
         return json.loads(self.machine.tree.read(path)) if self.has(path) else {}
@@ -103,8 +150,10 @@ class ClusterModel:
     def _etcd(self, _: str) -> bool:
         if not self.has("/usr/local/bin/etcd", "/etc/etcd/etcd.yaml", "/etc/etcd/pki/server.key", "/var/lib/etcd"):
             return False
-        self.machine.tree.makedirs("/var/lib/etcd/member")
-        return True
+        return self.cluster.etcd.start(self)
+
+    def _keepalived(self, _: str) -> bool:
+        return self.has("/usr/local/lib/keepalived/usr/local/sbin/keepalived", "/etc/keepalived/keepalived.conf")
 
     def _kubelet(self, _: str) -> bool:
         if not self.has("/usr/local/bin/kubelet", "/var/lib/kubelet/config.yaml", "/etc/kubernetes/kubelet.conf"):
@@ -116,6 +165,16 @@ class ClusterModel:
             self._start_pod(name.removesuffix(".yaml"))
         return True
 
+    def register(self) -> None:
+        """What a running kubelet does: its node, where its kubeconfig leads to an API server that answers."""
+        if not self.machine.powered or not self.active("kubelet"):
+            return
+        if f"node/{self.node}" in self.objects():
+            return
+        config = self.machine.tree.read("/etc/kubernetes/kubelet.conf").decode()
+        if self.cluster.reaches(self, re.findall(r"server: (\S+)", config)[0]):
+            self.add({f"node/{self.node}": {"address": self.address}})
+
     def _start_pod(self, name: str) -> None:
         if any(f"/{name}:" in image for image in self.images()) and name not in self.containers:
             self.containers.append(name)
@@ -123,15 +182,15 @@ class ClusterModel:
 
     # Programs -----------------------------------------------------------------------------------------------------
 
-    def _installed(self, name: str) -> Callable[[Machine, Sequence[str], bytes], Completed]:
+    def _installed(self, name: str) -> Callable[[SimulatedMachine, Sequence[str], bytes], Completed]:
         act = getattr(self, f"_{name}")
 
-        def run(_: Machine, argv: Sequence[str], stdin: bytes) -> Completed:
+        def run(_: SimulatedMachine, argv: Sequence[str], stdin: bytes) -> Completed:
             return act(list(argv[1:]), stdin) if self.has(f"/usr/local/bin/{name}") else said(127)
 
         return run
 
-    def _grep(self, _: Machine, argv: Sequence[str], __: bytes) -> Completed:
+    def _grep(self, _: SimulatedMachine, argv: Sequence[str], __: bytes) -> Completed:
         return said(0 if self.api and "192B" in " ".join(argv) else 1)
 
     def _ctr(self, argv: list[str], _: bytes) -> Completed:
@@ -146,6 +205,8 @@ class ClusterModel:
 
     def _ctr_images(self, verb: str, rest: list[str]) -> Completed:
         images = self.images()
+        if verb in ("mount", "unmount"):
+            return self._ctr_mount(verb, rest)
         if verb == "list":
             return said(out="REF TYPE\n" + "".join(f"{name} {label}\n" for name, label in images.items()))
         if verb == "remove":
@@ -156,9 +217,21 @@ class ClusterModel:
         self._keep(IMAGES, images)
         return said() if gone is not None else said(1, err="not found")
 
+    def _ctr_mount(self, verb: str, rest: list[str]) -> Completed:
+        place = rest[-1]
+        if verb == "mount" and rest[0] not in self.images():
+            return said(1, err="image not found")
+        program = f"{place}/usr/local/sbin/keepalived"
+        if verb == "mount":
+            self.machine.tree.makedirs(program.rpartition("/")[0])
+            self.machine.tree.write(program, "program", 0o755)
+        elif self.has(place):
+            self.machine.tree.remove(f"{place}/usr", recursive=True)
+        return said()
+
     def _etcdctl(self, argv: list[str], _: bytes) -> Completed:
         keys = [word.split("=")[1] for word in argv if word.startswith(("--cacert=", "--cert=", "--key="))]
-        return said() if self.active("etcd") and self.has(*keys) else said(1, err="context deadline exceeded")
+        return self.cluster.etcd.etcdctl(self, argv) if self.has(*keys) else said(1, err="open: no such file")
 
     def _kubeadm(self, argv: list[str], _: bytes) -> Completed:
         config = next(word.split("=")[1] for word in argv if word.startswith("--config="))
@@ -183,64 +256,44 @@ class ClusterModel:
         return said()
 
     def _phase_of_api(self, phase: str) -> Completed:
-        plan = reference_plan()
-        step: Any = next(task.step for task in plan.tasks if task.step.title == f"kubeadm init phase {phase}")
-        return self._add(dict.fromkeys(step.objects, phase))
+        self.cluster.settle()
+        if phase == "mark-control-plane":
+            return self.add({f"node/{self.node}": {**self.objects()[f"node/{self.node}"], "marked": True}})
+        step: Any = next(task.step for task in reference_tasks() if task.step.title == f"kubeadm init phase {phase}")
+        return self.add(dict.fromkeys(step.objects, phase))
 
-    def _add(self, objects: dict[str, Any]) -> Completed:
-        self._keep(OBJECTS, {**self.objects(), **objects})
+    def add(self, objects: dict[str, Any]) -> Completed:
+        self.cluster.etcd.keep({**self.objects(), **objects})
         return said()
 
     def _kubectl(self, argv: list[str], stdin: bytes) -> Completed:
         options = dict(word.lstrip("-").partition("=")[::2] for word in argv if word.startswith("--"))
-        words = [word for word in argv if not word.startswith("-")]
-        if not self.api:
+        if not self.cluster.reaches(self, options.get("server")):
             return said(1, err="The connection to the server was refused")
-        if options["kubeconfig"] == "/dev/stdin":
-            return self._create_binding(stdin)
-        if not self.has(options["kubeconfig"]):
+        if options["kubeconfig"] != "/dev/stdin" and not self.has(options["kubeconfig"]):
             return said(1, err="no such file")
-        if "raw" in options:
-            return said(out="ok")
-        if ADMIN_NEEDS not in self.objects():
-            return said(1, err="Error from server (Forbidden)")
-        return getattr(self, f"_kubectl_{words[0]}")(words[1:], options, stdin)
+        words = [word for word in argv if not word.startswith("-")]
+        self.cluster.settle()
+        ended = ask_api(self.objects(), words, options, stdin)
+        if ended.objects is not None:
+            self.cluster.etcd.keep(ended.objects)
+        if words[:1] == ["apply"] and b"flannel" in stdin:
+            self._start_flannel()
+        return ended.completed
 
-    def _create_binding(self, stdin: bytes) -> Completed:
-        user = yaml.safe_load(stdin)["users"][0]["user"]
-        certificate = x509.load_pem_x509_certificate(base64.b64decode(user["client-certificate-data"]))
-        groups = [str(part.value) for part in certificate.subject if part.oid == x509.NameOID.ORGANIZATION_NAME]
-        return self._add({ADMIN_NEEDS: ""}) if groups == ["system:masters"] else said(1, err="Forbidden")
+    def _start_flannel(self) -> None:
+        self.machine.tree.makedirs("/opt/cni/bin")
+        self.machine.tree.write("/opt/cni/bin/flannel", "program")
+        self.machine.tree.makedirs("/sys/class/net/flannel.1")
 
-    def _kubectl_get(self, words: list[str], options: dict[str, str], _: bytes) -> Completed:
-        objects = {"node/m1": {}, **self.objects()}
-        if "jsonpath" in options.get("output", ""):
-            asked = "service-reached" in options["output"]
-            return said(out=("true" if "proved" in objects else "") if asked else "True kubelet is ready")
-        if "selector" in options:
-            return said(out="node/m1\n" if any("mark" in str(value) for value in objects.values()) else "")
-        there = [word for word in words if word in objects]
-        if len(there) < len(words) and "ignore-not-found" not in options:
-            return said(1, err="not found")
-        return said(out="".join(f"{name}\n" for name in there))
-
-    def _kubectl_apply(self, _: list[str], __: dict[str, str], stdin: bytes) -> Completed:
-        if b"flannel" in stdin:
-            self.machine.tree.makedirs("/opt/cni/bin")
-            self.machine.tree.write("/opt/cni/bin/flannel", "program")
-            self.machine.tree.makedirs("/sys/class/net/flannel.1")
-        return self._add({f"applied/{hashlib.sha256(stdin).hexdigest()[:8]}": ""})
-
-    def _kubectl_diff(self, _: list[str], __: dict[str, str], stdin: bytes) -> Completed:
-        return said(0 if f"applied/{hashlib.sha256(stdin).hexdigest()[:8]}" in self.objects() else 1)
-
-    def _kubectl_annotate(self, *_: object) -> Completed:
-        return self._add({"proved": ""})
-
-    def _kubectl_wait(self, *_: object) -> Completed:
+    def _cp(self, machine: SimulatedMachine, argv: Sequence[str], __: bytes) -> Completed:
+        source, target = argv[-2].removesuffix("/."), argv[-1]
+        for entry in list(machine.tree.walk()):
+            if entry.path.startswith(f"{source}/") and entry.type == "file":
+                path = f"{target}{entry.path.removeprefix(source)}"
+                machine.tree.makedirs(path.rpartition("/")[0])
+                machine.tree.write(path, machine.tree.read(entry.path), entry.mode)
         return said()
-
-    _kubectl_delete = _kubectl_wait
 
     def power_cycle(self) -> None:
         """Pull the plug, and put it in again."""
@@ -250,73 +303,6 @@ class ClusterModel:
         self.machine.power_on()
 
 
-# What the control machine has -----------------------------------------------------------------------------------
-
-
-@cache
-def secrets() -> dict[str, bytes]:
-    """Authorities and keys, as in a state file."""
-    found: dict[str, str] = {}
-    for name in pki.AuthorityName:
-        authority = pki.Authority.create(name.common_name)
-        found |= {f"{name}.crt": authority.cert_pem, f"{name}.key": authority.key_pem}
-    found["sa.key"], found["sa.pub"] = pki.create_service_account_key()
-    return {name: value.encode() for name, value in found.items()}
-
-
-@cache
-def contents() -> dict[str, bytes]:
-    """Artifacts by their names: archives hold what is unpacked from them, images say their reference."""
-    release = CLUSTER.release
-    archives = {
-        "containerd": [f"bin/{name}" for name in ("containerd", "ctr", "containerd-shim-runc-v2")],
-        "etcd": [f"etcd-{release.etcd}-linux-amd64/{name}" for name in ("etcd", "etcdctl", "etcdutl")],
-        "cni-plugins": [f"./{name}" for name in PLUGINS],
-    }
-    return {name: _archive(archives[name]) if name in archives else name.encode() for name in artifacts(CLUSTER)}
-
-
-def _archive(members: list[str]) -> bytes:
-    held = io.BytesIO()
-    with tarfile.open(fileobj=held, mode="w") as opened:
-        for name in members:
-            info = tarfile.TarInfo(name)
-            info.size = len(name)
-            opened.addfile(info, io.BytesIO(name.encode()))
-    return held.getvalue()
-
-
-@cache
-def reference_plan() -> Plan:
-    """The creation of one master with artifacts that are really there."""
-    files = {
-        name: ArtifactFile(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
-        for name, content in contents().items()
-    }
-    facts = ClusterModel().machine.facts
-    return compile_create(
-        CreateRequest(
-            cluster=CLUSTER, machines=(MACHINE,), facts={MACHINE.name: facts}, artifacts=files, lineage="l", serial=1
-        )
-    )
-
-
-def context(model: ClusterModel, task: str, folder: Path, *, attempt: int = 1, undoing: bool = False) -> Context:
-    """Where a task acts. Artifacts are written to ``folder`` when they are first asked for."""
-
-    def artifact(sha256: str) -> Path:
-        path = folder / sha256
-        if not path.exists():
-            path.write_bytes(next(c for c in contents().values() if hashlib.sha256(c).hexdigest() == sha256))
-        return path
-
-    return Context(
-        host=model.host,
-        run="r1.1",
-        task=task,
-        attempt=attempt,
-        undoing=undoing,
-        timeout=5.0,
-        secret=secrets().__getitem__,
-        artifact=artifact,
-    )
+def alone() -> HostModel:
+    """A host by itself."""
+    return ClusterModel({MACHINE.name: str(MACHINE.address)}, {MACHINE.name: "m1"})[MACHINE.name]

@@ -1,0 +1,88 @@
+"""keepalived's configuration (keepalived.conf(5)), and its check of the API server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from klusterkit.cluster import Vip, host_and_port
+
+FOLDER = "/etc/keepalived"
+PATH = f"{FOLDER}/keepalived.conf"
+CHECK_PATH = f"{FOLDER}/check-api"
+
+ADVERTISEMENT = 0.25
+"""Seconds between two signs of life. The others take the address over after three and a half of them; with
+keepalived's default of one second writers would wait for 3.5 s, which is more than etcd's election takes."""
+
+CHECK = """\
+#!/bin/sh
+# check-api OWN [PEER…], each HOST:PORT of an API server: whether this host should hold the virtual address.
+ask() {
+    curl --silent --fail --insecure --max-time 1 --output /dev/null "https://$1"
+}
+own=$1
+shift
+ask "$own/readyz" && exit 0
+ask "$own/livez?exclude=etcd" || exit 1
+# It is alive and not ready: its etcd is down, or all of etcd elects a leader or has lost its quorum. In the latter case
+# no API server is ready, and the address stays where it is: clients are told what is wrong.
+for peer in "$@"; do
+    ask "$peer/readyz" && exit 1
+done
+exit 0
+"""
+
+
+def configuration(vip: Vip, interface: str, address: str, peers: Sequence[str], port: int) -> str:
+    """The file's content.
+
+    All masters are alike: none takes the address from another that holds it well. They speak unicast, since many
+    networks drop multicast. A master that has no peers yet speaks to itself: without peers keepalived would use
+    multicast, and the change to unicast later costs it the address for a second (measured; a change of peers doesn't).
+
+    Args:
+        vip: the virtual address.
+        interface: the one that gets it; ``address`` is on it.
+        address: of this master.
+        peers: addresses of the other masters.
+        port: of the API servers.
+    """
+    loopback, prefix = ("127.0.0.1", 32) if vip.address.version == 4 else ("::1", 128)
+    check = " ".join([CHECK_PATH, *(host_and_port(at, port) for at in (address, *peers))])
+    return f"""\
+global_defs {{
+    enable_script_security
+    script_user root
+    vrrp_version 3
+}}
+
+vrrp_script api {{
+    script "{check}"
+    interval 1
+    timeout 9
+    fall 2
+    rise 2
+}}
+
+vrrp_instance api {{
+    state BACKUP
+    nopreempt
+    interface {interface}
+    virtual_router_id {vip.router_id}
+    priority 100
+    advert_int {ADVERTISEMENT}
+    unicast_src_ip {address}
+    unicast_peer {{
+{_lines(peers or [loopback])}    }}
+    virtual_ipaddress {{
+        {vip.address}/{prefix}
+    }}
+    track_script {{
+        api
+    }}
+}}
+"""
+
+
+def _lines(peers: Iterable[str]) -> str:
+    return "".join(f"        {peer}\n" for peer in peers)

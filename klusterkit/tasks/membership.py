@@ -1,0 +1,168 @@
+"""Members come to etcd and leave it, one at a time, so that no change can cost the quorum (etcd, "Learner").
+
+A new member is a learner first: it has the data before it has a vote. All of this is done on the member's own host,
+through any of the others, so that it depends on none of them in particular.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import ClassVar
+
+from klusterkit.engine.errors import CommandFailedTemporarily, PermanentError
+from klusterkit.engine.step import Before, Context, Observation, Step
+from klusterkit.tasks import etcdctl
+from klusterkit.tasks.etcdctl import EtcdMember
+from klusterkit.tasks.gates import wait_until
+
+
+class _Member(Step):
+    """Something about the member of this host.
+
+    Args:
+        name: of the member.
+        peer: the URL by which other members reach it. It is what members are told apart by: one that was added and
+            not started yet has no name.
+        through: client URLs of the members that are asked.
+    """
+
+    name: str
+    peer: str
+    through: tuple[str, ...]
+
+    def own(self, members: list[EtcdMember]) -> EtcdMember | None:
+        """This one among others."""
+        return next((member for member in members if self.peer in member.peers), None)
+
+    def remove(self, on: Context) -> None:
+        """Take it out of the cluster, whatever it is there. Afterwards its etcd stops by itself, and may be stopped."""
+        member = self.own(etcdctl.members(on, self.through))
+        if member is None:
+            return
+        hand_over(on, member, self.through)
+        wait_until(on, lambda _: self._removed(on, member), title=f"remove {member}", hint=_REMOVING)
+
+    def _removed(self, on: Context, member: EtcdMember) -> str:
+        ended = etcdctl.ask(on, self.through, "member", "remove", member.id)
+        if ended.ok or self.own(etcdctl.members(on, self.through)) is None:
+            return ""
+        return ended.said
+
+
+_REMOVING = "etcd removes nobody while that would cost the quorum: bring its other members up first"
+
+
+class Join(_Member):
+    """Make this host's member known to the others, as a learner. Its etcd is started after that.
+
+    ``members`` are the peer URLs of those that are there, by their names: the plan wrote them into the configuration,
+    and a first start of etcd where they differ would be refused.
+    """
+
+    kind: ClassVar[str] = "etcd.join"
+
+    members: dict[str, str]
+
+    @property
+    def title(self) -> str:
+        """What it does."""
+        return f"add {self.name} to etcd's members, as a learner"
+
+    def observe(self, on: Context) -> Observation:
+        """Whether it is known to the others. A host that can't ask them yet was not made one by us."""
+        if any(entry.type == "absent" for entry in on.host.stat(*etcdctl.FILES)):
+            return Observation(satisfied=False, before={"member": False}, reason="etcdctl is not there yet")
+        known = self.own(etcdctl.members(on, self.through)) is not None
+        reason = "" if known else "it is not among etcd's members"
+        return Observation(satisfied=known, before={"member": known}, reason=reason)
+
+    def apply(self, on: Context, before: Before) -> None:
+        """Add it. etcd wants all others to have been connected for five seconds, and no other learner to be there."""
+        _ = before
+        wait_until(on, self._missing, title=self.title, hint="see `journalctl -u etcd` on the other masters")
+
+    def _missing(self, on: Context) -> str:
+        members = etcdctl.members(on, self.through)
+        if self.own(members) is not None:  # also after an answer that was lost
+            return ""
+        self._refuse_others(on, members)
+        peer = f"--peer-urls={self.peer}"
+        ended = etcdctl.ask(on, self.through, "member", "add", self.name, peer, "--learner")
+        return "" if ended.ok else ended.said or "it said nothing"
+
+    def _refuse_others(self, on: Context, members: list[EtcdMember]) -> None:
+        strangers = [member for member in members if not set(member.peers) & set(self.members.values())]
+        unfinished = [member for member in members if member.learner or not member.name]
+        missing = set(self.members.values()) - {peer for member in members for peer in member.peers}
+        if strangers or unfinished or missing:
+            raise PermanentError(
+                "etcd's members are not those that the plan was made for",
+                host=on.host.name,
+                seen="\n".join([*map(str, members), *(f"not there: {peer}" for peer in sorted(missing))]),
+                hint="finish or take back what else changes them (`etcdctl member remove ID` for what was left behind),"
+                " then `cctl resume`; or `cctl rollback`",
+            )
+
+    def undo(self, on: Context, before: Before) -> None:
+        """Take it out again."""
+        if not before["member"]:
+            self.remove(on)
+
+
+class Promote(_Member):
+    """Give the learner a vote, as soon as it has all the data."""
+
+    kind: ClassVar[str] = "etcd.promote"
+
+    @property
+    def title(self) -> str:
+        """What it does."""
+        return f"promote {self.name} to a voting member of etcd"
+
+    def observe(self, on: Context) -> Observation:
+        """Whether it votes."""
+        try:
+            reason = self._missing(on)
+        except CommandFailedTemporarily as error:
+            reason = error.message
+        return Observation(satisfied=not reason, reason=reason)
+
+    def _missing(self, on: Context) -> str:
+        member = self.own(etcdctl.members(on, self.through))
+        if member is None:
+            return "it is not among etcd's members"
+        return "it is a learner" if member.learner else ""
+
+    def apply(self, on: Context, before: Before) -> None:
+        """Ask again until it is in sync: etcd promotes no other."""
+        _ = before
+        wait_until(on, self._promoted, title=self.title, hint="see `journalctl -u etcd`")
+
+    def _promoted(self, on: Context) -> str:
+        member = self.own(etcdctl.members(on, self.through))
+        if member is None:
+            raise PermanentError(
+                f"{self.name} is not among etcd's members any more",
+                host=on.host.name,
+                hint="somebody has removed it: `cctl rollback`, then create the machine again",
+            )
+        if not member.learner:
+            return ""
+        ended = etcdctl.ask(on, self.through, "member", "promote", member.id)
+        return "" if ended.ok else ended.said or "it said nothing"
+
+    def undo(self, on: Context, before: Before) -> None:
+        """Take the member out altogether: a vote can't be taken from it, and once stopped it would count as lost."""
+        _ = before
+        self.remove(on)
+
+
+def hand_over(on: Context, member: EtcdMember, through: tuple[str, ...]) -> None:
+    """If the member of this host leads, let another lead: writers then wait for no election."""
+    ended = etcdctl.ask(on, [etcdctl.LOCAL], "endpoint", "status", "--write-out=json")
+    if not ended.ok or f"{json.loads(ended.out)[0]['Status']['leader']:x}" != member.id:
+        return
+    voters = [other for other in etcdctl.members(on, through) if other.id != member.id and not other.learner]
+    for voter in voters:
+        if etcdctl.ask(on, [etcdctl.LOCAL], "move-leader", voter.id).ok:
+            return

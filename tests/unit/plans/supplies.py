@@ -1,0 +1,96 @@
+"""What the control machine has in tests of whole plans: secrets, artifacts, and contexts for steps."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from functools import cache
+from pathlib import Path
+
+from klusterkit import pki
+from klusterkit.engine.plan import Plan
+from klusterkit.engine.step import Context
+from klusterkit.plans.create import compile_create
+from klusterkit.plans.host import PLUGINS
+from klusterkit.plans.reference import CLUSTER, HIGHLY_AVAILABLE, MACHINE, artifacts
+from klusterkit.plans.request import ArtifactFile, CreateRequest
+from tests.unit.plans.host_model import HostModel, alone
+
+
+@cache
+def secrets() -> dict[str, bytes]:
+    """Authorities and keys, as in a state file."""
+    found: dict[str, str] = {}
+    for name in pki.AuthorityName:
+        authority = pki.Authority.create(name.common_name)
+        found |= {f"{name}.crt": authority.cert_pem, f"{name}.key": authority.key_pem}
+    found["sa.key"], found["sa.pub"] = pki.create_service_account_key()
+    return {name: value.encode() for name, value in found.items()}
+
+
+@cache
+def contents() -> dict[str, bytes]:
+    """Artifacts by their names: archives hold what is unpacked from them, images say their reference."""
+    release = CLUSTER.release
+    archives = {
+        "containerd": [f"bin/{name}" for name in ("containerd", "ctr", "containerd-shim-runc-v2")],
+        "etcd": [f"etcd-{release.etcd}-linux-amd64/{name}" for name in ("etcd", "etcdctl", "etcdutl")],
+        "cni-plugins": [f"./{name}" for name in PLUGINS],
+    }
+    names = artifacts(HIGHLY_AVAILABLE)
+    return {name: _archive(archives[name]) if name in archives else name.encode() for name in names}
+
+
+def _archive(members: list[str]) -> bytes:
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w") as opened:
+        for name in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(name)
+            opened.addfile(info, io.BytesIO(name.encode()))
+    return held.getvalue()
+
+
+@cache
+def files() -> dict[str, ArtifactFile]:
+    """The artifacts as a mirror has them."""
+    return {
+        name: ArtifactFile(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+        for name, content in contents().items()
+    }
+
+
+@cache
+def reference_plan() -> Plan:
+    """The creation of one master with artifacts that are really there."""
+    request = CreateRequest(
+        cluster=CLUSTER,
+        machines=(MACHINE,),
+        facts={MACHINE.name: alone().machine.facts},
+        artifacts=files(),
+        lineage="l",
+        serial=1,
+    )
+    return compile_create(request)
+
+
+def context(model: HostModel, task: str, folder: Path, *, attempt: int = 1, undoing: bool = False) -> Context:
+    """Where a task acts. Artifacts are written to ``folder`` when they are first asked for."""
+
+    def artifact(sha256: str) -> Path:
+        path = folder / sha256
+        if not path.exists():
+            path.write_bytes(next(c for c in contents().values() if hashlib.sha256(c).hexdigest() == sha256))
+        return path
+
+    return Context(
+        host=model.host,
+        run="r1.1",
+        task=task,
+        attempt=attempt,
+        undoing=undoing,
+        timeout=5.0,
+        secret=secrets().__getitem__,
+        artifact=artifact,
+    )
