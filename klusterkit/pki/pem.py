@@ -33,17 +33,21 @@ def public_key_text(key: SigningKey) -> str:
     )
 
 
+_DAMAGED = (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm)
+"""What the library raises besides ``ValueError``."""
+
+
 def read_certificate(text: str) -> x509.Certificate:
     """The first certificate of a PEM text.
 
     Raises:
         ValueError: there is none, or it is damaged.
     """
-    certificate = x509.load_pem_x509_certificate(text.encode())
     try:
+        certificate = x509.load_pem_x509_certificate(text.encode())
         # These are parsed on first use only; what is damaged in them belongs here.
         _ = certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key()
-    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm) as error:
+    except _DAMAGED as error:
         raise ValueError(str(error)) from error
     return certificate
 

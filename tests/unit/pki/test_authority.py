@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
@@ -250,3 +250,12 @@ def test_limits_of_a_leaf_are_said_in_words() -> None:
 def test_every_leaf_certificate_has_a_place_of_its_own() -> None:
     paths = [place.certificate for place in CERTIFICATES.values()] + [place.key for place in CERTIFICATES.values()]
     assert len(set(paths)) == 2 * len(CERTIFICATES)
+
+
+def test_a_certificate_of_a_version_that_there_is_not_is_refused_in_words(authority: Authority) -> None:
+    der = b64decode("".join(authority.cert_pem.splitlines()[1:-1]))
+    of_version_seven = b64encode(der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x06", 1)).decode()
+    with pytest.raises(InvalidAuthority):
+        Authority.load(
+            f"-----BEGIN CERTIFICATE-----\n{of_version_seven}\n-----END CERTIFICATE-----\n", authority.key_pem
+        )
