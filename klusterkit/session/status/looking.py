@@ -13,7 +13,7 @@ from klusterkit.cluster import Machine, host_and_port
 from klusterkit.engine.host import Completed, Host
 from klusterkit.pki.layout import CERTIFICATE_FOLDER, CERTIFICATES, KUBECONFIG_FOLDER
 from klusterkit.session.status.seen import ApiSeen, EtcdSeen, ListedMember, MachineSeen, Node, UnitState, Workload
-from klusterkit.tasks import etcd, kubectl
+from klusterkit.tasks import etcdctl, kubectl
 
 PATIENCE = 6.0
 """Seconds for one question."""
@@ -84,11 +84,8 @@ def _member(said: dict[str, Any]) -> ListedMember:
 
 
 def _etcdctl(host: Host, *arguments: str) -> Completed:
-    command = [
-        *(etcd.ETCDCTL, "--endpoints=https://127.0.0.1:2379", f"--cacert={etcd.PKI}/ca.crt", "--command-timeout=3s"),
-        *(f"--cert={etcd.PKI}/healthcheck-client.crt", f"--key={etcd.PKI}/healthcheck-client.key"),
-    ]
-    return host.run([*command, "--write-out=json", *arguments], timeout=PATIENCE)
+    command = etcdctl.command([etcdctl.LOCAL], "--write-out=json", *arguments)
+    return host.run(command, timeout=PATIENCE)
 
 
 def _readiness(host: Host, machine: Machine) -> str:
@@ -125,7 +122,7 @@ def _certificate_paths(*, master: bool) -> Iterator[str]:
     yield "/var/lib/kubelet/pki/kubelet.crt"
     if master:
         yield from (f"{CERTIFICATE_FOLDER}/{place.certificate}" for place in CERTIFICATES.values() if _ours(place))
-        yield from (f"{etcd.PKI}/{name}.crt" for name in ("server", "peer", "healthcheck-client"))
+        yield from (f"{etcdctl.PKI}/{name}.crt" for name in ("server", "peer", "healthcheck-client"))
 
 
 def _ours(place: pki.Place) -> bool:
