@@ -94,13 +94,15 @@ def test_whatever_the_api_holds_goes_with_the_data_of_etcd(request: CreateReques
 
 @given(requests())
 @some
-def test_pods_are_ended_after_the_kubelet_and_before_containerd_when_going_back(request: CreateRequest) -> None:
+def test_pods_are_ended_after_the_kubelet_and_before_all_that_they_use_when_going_back(request: CreateRequest) -> None:
     plan = compile_create(request)
     for machine in request.machines:
         host = machine.name
-        assert nx.has_path(plan.graph, f"{host}/containerd/start", f"{host}/kubelet/pods")
-        assert nx.has_path(plan.graph, f"{host}/kubelet/pods", f"{host}/kubelet/start")
-        assert nx.has_path(plan.graph, f"{host}/network/baseline", f"{host}/kubelet/pods")
+        pods = nx.ancestors(plan.graph, f"{host}/kubelet/pods")
+        assert nx.ancestors(plan.graph, f"{host}/kubelet/start") == {*pods, f"{host}/kubelet/pods"}
+        assert pods >= {f"{host}/containerd/start", f"{host}/network/baseline", f"{host}/images/pause"}
+    master = request.master.name
+    assert f"{master}/etcd/start" in nx.ancestors(plan.graph, f"{master}/kubelet/pods")
 
 
 @given(requests())

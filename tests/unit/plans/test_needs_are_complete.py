@@ -34,7 +34,7 @@ from tests.unit.plans.requests import requests
 
 EVERYWHERE = {
     *("/etc", "/lib", "/opt", "/var/lib", "/var/log", "/usr/local/bin", "/usr/local/sbin", "/etc/systemd/system"),
-    *("/var/lib/klusterkit", "/dev/stdin", "/etc/kubernetes/manifests"),
+    *("/var/lib/klusterkit", "/dev/stdin"),
 }
 KUBECTL = (ApiReady, NodeReady, ClusterAdmins, Apply, ApiPhase, ServiceProbe)
 
@@ -72,6 +72,8 @@ def used_by(task: Task, plan: Plan) -> Iterator[str]:
             yield from ("/usr/local/bin/kubeadm", step.config)
         case Healthy():
             yield from ("/usr/local/bin/etcdctl", "running etcd.service", "/etc/etcd/pki/healthcheck-client.key")
+        case Pods():
+            yield "running containerd.service"
         case Service():
             yield f"unit {step.unit}"
             yield from used_by_unit(task, plan)
