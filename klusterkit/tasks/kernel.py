@@ -40,7 +40,7 @@ class _Configured(Step):
         return file.get("sha256") == hashlib.sha256(self.text().encode()).hexdigest() and file["mode"] == "0644"
 
     def half_written(self, files: Mapping[str, Any]) -> bool:
-        """Whether the file says what it should, or only its folder is there: what a cut leaves of writing or removing."""
+        """Whether the file says what it should, or only its folder is there: so a cut leaves them."""
         return self.written(files) or (files[self.folder]["type"], files[self.path]["type"]) == ("directory", "absent")
 
     def write(self, on: Context, files: Mapping[str, Any]) -> None:
