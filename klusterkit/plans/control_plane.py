@@ -74,12 +74,11 @@ def _static_pods(target: Target, prepared: Prepared, ready: Kubelet) -> list[str
     ).text()
     file = add("kubeadm/configuration", text_file(CONFIG, text, 0o600), ready.kubernetes)
     secrets = [*control_plane_certificates(target, ready.pki), *kubeconfigs(target, ready.kubernetes)]
-    folder = f"{target.machine.name}/kubelet/pods"
     return [
         add(
             f"control-plane/{name}",
             _phase(name, image, target.cluster.kubernetes_version.tag),
-            *(program, file, folder, secrets, ready.needs),
+            *(program, file, secrets, ready.needs),
             cost=PHASE,
         )
         for name, image in STATIC.items()

@@ -10,7 +10,7 @@ from klusterkit.plans.files import kubelet, units
 from klusterkit.plans.host import BIN, Prepared
 from klusterkit.plans.request import Target
 from klusterkit.plans.shared import install, service, text_file, tree, unit
-from klusterkit.tasks.kubelet import Pods
+from klusterkit.tasks.kubelet import STATIC_PODS, Pods
 
 RESOLVED_UNIT = "systemd-resolved.service"
 
@@ -25,6 +25,8 @@ class Kubelet:
     """The folder /etc/kubernetes."""
     pki: str
     """The folder of certificates below it."""
+    manifests: str
+    """The folder of static pods below it."""
     configuration: str
     """The content of its configuration."""
 
@@ -35,6 +37,8 @@ def kubelet_files(target: Target, prepared: Prepared) -> Kubelet:
     data = add("kubelet/data", tree("/var/lib/kubelet", 0o700), preflight)
     program = install(target, "kubelet/program", "kubelet", f"{BIN}/kubelet", preflight)
     certificates = node_certificates(target, preflight, data)
+    kubernetes = f"{target.machine.name}/kubernetes/folder"
+    manifests = add("kubelet/manifests", tree(STATIC_PODS), kubernetes)
     text = kubelet.configuration(
         target.cluster.dns_domain,
         str(target.cluster.dns_service_ip),
@@ -50,12 +54,12 @@ def kubelet_files(target: Target, prepared: Prepared) -> Kubelet:
     needs = (
         program,
         *certificates,
+        manifests,
         add("kubelet/configuration", text_file(kubelet.PATH, text), data),
         add("kubelet/flags", text_file(kubelet.FLAGS_PATH, flags), data),
         add("kubelet/unit", unit("kubelet.service", own), preflight, cost=0.2),
     )
-    host = target.machine.name
-    return Kubelet(needs, f"{host}/kubernetes/folder", f"{host}/pki/folder", text)
+    return Kubelet(needs, kubernetes, f"{target.machine.name}/pki/folder", manifests, text)
 
 
 def start_kubelet(
@@ -66,15 +70,11 @@ def start_kubelet(
     ``registered``: tasks whose undo takes the node out of the cluster, which has to wait until its pods are ended.
     """
     add = target.tasks.add
-    # What pods are connected by stays until they are ended: an address that a live pod has would be given again.
-    under = (prepared.containerd, prepared.network, prepared.plugins, ready.kubernetes)
-    pods = add("kubelet/pods", _PODS, *under, registered)
-    return add(
-        "kubelet/start",
-        service("kubelet.service", ready.configuration),
-        *(ready.needs, pods, prepared.plugins, images, *needs),
-        cost=0.6,
-    )
+    # Whatever pods use stays until they are ended. An address that a live pod has would be given again; an API server
+    # that outlives its etcd would show, from its memory, what the next one has never had.
+    uses = (prepared.containerd, prepared.network, prepared.plugins, images, ready.needs, *needs)
+    pods = add("kubelet/pods", _PODS, *uses, registered)
+    return add("kubelet/start", service("kubelet.service", ready.configuration), pods, cost=0.6)
 
 
 _PODS = Pods()

@@ -144,7 +144,8 @@ class Unpack(Step):
         return Observation(
             satisfied=not reason,
             before={entry.path: describe(entry) for entry in entries},
-            partial=bool(reason) and (folder.type == "directory" or _BEGUN in wanted),
+            # With a receipt, what was put in place is there no more, or not yet: its undo was cut off.
+            partial=bool(reason) and (folder.type == "directory" or bool(wanted)),
             reason=reason,
         )
 

@@ -114,8 +114,9 @@ class Directory(_Path):
                 yield f"a {entry.type}, not a folder"
 
     def half_made(self, entry: Entry) -> bool:
-        """A new folder is root's alone until it has its owner and mode."""
-        return entry.type == "directory" and entry.mode == 0o700 and entry.owner == "root:root"
+        """A new folder is root's alone until it has its owner and mode; one that was there gets one after the other."""
+        new = (entry.mode, entry.owner) == (0o700, "root:root")
+        return entry.type == "directory" and (new or entry.mode == self.mode or entry.owner == self.owner)
 
     @classmethod
     def make(cls, steps: Sequence[Self], on: Sequence[Context], before: Sequence[Before]) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - Self is this class here

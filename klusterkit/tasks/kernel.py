@@ -44,6 +44,10 @@ class _Configured(Step):
         file = files[self.path]
         return file.get("sha256") == hashlib.sha256(self.text().encode()).hexdigest() and file["mode"] == "0644"
 
+    def half_written(self, files: Mapping[str, Any]) -> bool:
+        """Whether the file says what it should, or only its folder is there: so a cut leaves them."""
+        return self.written(files) or (files[self.folder]["type"], files[self.path]["type"]) == ("directory", "absent")
+
     def write(self, on: Context, files: Mapping[str, Any]) -> None:
         """Write the file, and its folder where there is none."""
         keep([Prior(on, self.path, files[self.path])])
@@ -92,7 +96,7 @@ class Modules(_Configured):
         reasons = [f"not loaded: {', '.join(missing)}"] if missing else []
         if not self.written(files):
             reasons.append(f"{self.path} doesn't name them")
-        partial = bool(reasons) and (self.written(files) or len(missing) < len(self.names))
+        partial = bool(reasons) and (self.half_written(files) or len(missing) < len(self.names))
         return Observation(satisfied=not reasons, before=files, partial=partial, reason="; ".join(reasons))
 
     def apply(self, on: Context, before: Before) -> None:
@@ -173,7 +177,7 @@ class Sysctl(_Configured):
         return Observation(
             satisfied=not reasons,
             before={"files": files, "live": live},
-            partial=bool(reasons) and (done or self.written(files)),
+            partial=bool(reasons) and (done or self.half_written(files)),
             reason="; ".join(reasons),
         )
 

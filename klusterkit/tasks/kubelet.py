@@ -9,14 +9,15 @@ from klusterkit.engine.step import Before, Context, Observation, Step
 from klusterkit.tasks.containerd import CTR, SOCKET
 
 STATIC_PODS = "/etc/kubernetes/manifests"
-FOLDERS = (STATIC_PODS, "/var/log/pods", "/var/log/containers")
+FOLDERS = ("/var/log/pods", "/var/log/containers")
 
 
 class Pods(Step):
-    """Make the folders of static pods and of pods' logs, before a kubelet starts pods.
+    """Make the folders of pods' logs, before a kubelet starts pods.
 
-    Undo comes after the kubelet was stopped and before containerd is: it ends every pod, which no unit's stop does
-    (a container outlives kubelet and containerd by design), and removes the folders with all that pods left there.
+    Undo comes after the kubelet was stopped and before anything that pods use is taken away: it ends every pod, which
+    no unit's stop does (a container outlives kubelet and containerd by design), and removes the folders with all that
+    pods left there.
     """
 
     kind: ClassVar[str] = "kubelet.pods"
@@ -24,7 +25,7 @@ class Pods(Step):
     @property
     def title(self) -> str:
         """What it does on the way there; taking it back says more."""
-        return "make the folders of pods"
+        return "make the folders of pods' logs"
 
     @property
     def subject(self) -> str:

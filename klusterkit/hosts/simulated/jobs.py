@@ -40,25 +40,36 @@ class Jobs:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._records: dict[str, Job] = {}
+        self.records: dict[str, Job] = {}
+        """By their keys."""
 
     def start(self, key: str, argv: Sequence[str], stdin: bytes, timeout: float, *, hangs: bool) -> Job:
         """Start it, unless there is a record."""
-        if key not in self._records:
+        if key not in self.records:
             now = self._machine.clock.now()
             ends = math.inf if hangs else now + self._machine.find_program(argv).takes
-            self._records[key] = Job(tuple(argv), stdin, self._machine.boots, now, ends, timeout)
-        return self._records[key]
+            self.records[key] = Job(tuple(argv), stdin, self._machine.boots, now, ends, timeout)
+        return self.records[key]
 
     def state(self, key: str) -> JobState:
         """What the record says now."""
-        job = self._records.get(key)
+        job = self.records.get(key)
         if job is None:
             return JobState(status="none")
         self.settle(job)
         if job.completed is not None:
             return JobState(status="ended", completed=job.completed)
         return JobState(status="running" if job.boot == self._machine.boots else "vanished")
+
+    def settle_all(self) -> None:
+        """Let every program have ended whose time has come, whether somebody asks for it or not."""
+        for job in list(self.records.values()):
+            self.settle(job)
+
+    @property
+    def running(self) -> list[str]:
+        """Keys of the programs that are alive."""
+        return [key for key in self.records if self.state(key).status == "running"]
 
     def settle(self, job: Job) -> None:
         """Let the program have ended, if its time has come. It acts at this moment, and once."""
@@ -74,4 +85,4 @@ class Jobs:
     def stop(self, key: str) -> None:
         """End it now; it doesn't act any more."""
         if self.state(key).status == "running":
-            self._records[key].completed = Completed(rc=143)
+            self.records[key].completed = Completed(rc=143)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
@@ -11,9 +12,9 @@ from klusterkit.engine.facts import Facts
 from klusterkit.engine.host import HOME, Completed, Entry
 from klusterkit.hosts.question import Question
 from klusterkit.hosts.simulated.clock import Clock
-from klusterkit.hosts.simulated.jobs import Jobs
-from klusterkit.hosts.simulated.systemd import Systemd
-from klusterkit.hosts.simulated.tree import Tree
+from klusterkit.hosts.simulated.jobs import Job, Jobs
+from klusterkit.hosts.simulated.systemd import Running, Systemd
+from klusterkit.hosts.simulated.tree import Node, Tree
 
 Act = Callable[["Machine", Sequence[str], bytes], Completed]
 """A program: what it does to the machine when it ends, and how it ends."""
@@ -38,6 +39,18 @@ class Program:
 
     act: Act
     takes: float = 0.0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A machine at one moment: its files, what systemd has in memory, the records of programs, and whether it is on."""
+
+    root: Node
+    units: dict[str, Running]
+    starts: int
+    jobs: dict[str, Job]
+    powered: bool
+    boots: int
 
 
 class Machine:
@@ -94,6 +107,21 @@ class Machine:
             for folder in VOLATILE:
                 self.tree.makedirs(folder)
             self.systemd.boot()
+
+    def snapshot(self) -> Snapshot:
+        """What it is now, for :meth:`restore`."""
+        with self.lock:
+            now = Snapshot(
+                self.tree.root, self.systemd.units, self.systemd.starts, self.jobs.records, self.powered, self.boots
+            )
+            return copy.deepcopy(now)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Be as this machine, or one with the same programs, was. A snapshot may be restored often."""
+        then = copy.deepcopy(snapshot)
+        with self.lock:
+            self.tree.root, self.systemd.units, self.jobs.records = then.root, then.units, then.jobs
+            self.systemd.starts, self.powered, self.boots = then.starts, then.powered, then.boots
 
     def listing(self) -> list[Entry]:
         """Every path but KlusterKit's own."""

@@ -40,8 +40,10 @@ class Systemd:
     def __init__(self, tree: Tree, version: int = 252) -> None:
         self._tree = tree
         self._version = version
-        self._units: dict[str, Running] = {}
-        self._numbers = itertools.count(1)
+        self.units: dict[str, Running] = {}
+        """What it has in memory, by name."""
+        self.starts = 0
+        """How often it has started something."""
         self._on_start: dict[str, OnStart] = {}
 
     def on_start(self, unit: str, act: OnStart) -> None:
@@ -51,7 +53,7 @@ class Systemd:
     @property
     def active(self) -> tuple[str, ...]:
         """Units that run, by name."""
-        return tuple(sorted(name for name, unit in self._units.items() if unit.active == "active"))
+        return tuple(sorted(name for name, unit in self.units.items() if unit.active == "active"))
 
     def fail(self, unit: str) -> None:
         """The unit's program has ended with an error."""
@@ -59,7 +61,7 @@ class Systemd:
 
     def power_off(self) -> None:
         """Everything in memory is gone."""
-        self._units.clear()
+        self.units.clear()
 
     def boot(self) -> None:
         """Start what is enabled."""
@@ -130,9 +132,9 @@ class Systemd:
         return self._install(unit) or [f"{WANTS}/multi-user.target.wants/{unit}"]
 
     def _loaded(self, unit: str) -> Running:
-        if unit not in self._units:
-            self._units[unit] = Running(self._text(unit))
-        return self._units[unit]
+        if unit not in self.units:
+            self.units[unit] = Running(self._text(unit))
+        return self.units[unit]
 
     def _start(self, unit: str) -> str | None:
         """Start it; the words of the error if that fails."""
@@ -143,24 +145,25 @@ class Systemd:
         running = self._loaded(unit)
         if running.active == "active":
             return None
-        running.invocation = f"{next(self._numbers):032x}"
+        self.starts += 1
+        running.invocation = f"{self.starts:032x}"
         if not self._on_start.get(unit, lambda _: True)(unit):
             running.active = "failed"
             return f"Job for {unit} failed because the control process exited with error code.\n"
-        running.active, running.pid = "active", 1000 + next(self._numbers)
+        running.active, running.pid = "active", 1000 + self.starts
         return None
 
     def _stop(self, unit: str) -> str | None:
-        if self.path_of(unit) is None and unit not in self._units:
+        if self.path_of(unit) is None and unit not in self.units:
             return f"Failed to stop {unit}: Unit {unit} not loaded.\n"
         running = self._loaded(unit)
         running.active, running.pid = "inactive", 0
         return None
 
     def _do_daemon_reload(self, _: list[str], __: list[str]) -> Completed:
-        for name, running in list(self._units.items()):
+        for name, running in list(self.units.items()):
             if self.path_of(name) is None and running.active == "inactive":
-                del self._units[name]
+                del self.units[name]
             else:
                 running.loaded = self._text(name)
         return _said(0, "")
@@ -182,12 +185,12 @@ class Systemd:
 
     def _do_reset_failed(self, units: list[str], _: list[str]) -> Completed:
         def reset(unit: str) -> str | None:
-            if unit not in self._units:
+            if unit not in self.units:
                 return f"Failed to reset failed state of unit {unit}: Unit {unit} not loaded.\n"
-            if self._units[unit].active == "failed":
-                self._units[unit].active = "inactive"
-            if self.path_of(unit) is None and self._units[unit].active == "inactive":
-                del self._units[unit]
+            if self.units[unit].active == "failed":
+                self.units[unit].active = "inactive"
+            if self.path_of(unit) is None and self.units[unit].active == "inactive":
+                del self.units[unit]
             return None
 
         return self._each(units, reset)
@@ -229,7 +232,7 @@ class Systemd:
         return _said(0, "")
 
     def _do_is_active(self, units: list[str], _: list[str]) -> Completed:
-        states = [self._units[unit].active if unit in self._units else "inactive" for unit in units]
+        states = [self.units[unit].active if unit in self.units else "inactive" for unit in units]
         return _said(0 if "active" in states else 3, "".join(f"{state}\n" for state in states))
 
     def _do_is_failed(self, units: list[str], options: list[str]) -> Completed:
@@ -243,7 +246,7 @@ class Systemd:
         return _said(0 if good else 1, "".join(f"{state}\n" for state in states if state), err)
 
     def _do_is_system_running(self, _: list[str], __: list[str]) -> Completed:
-        bad = any(unit.active == "failed" for unit in self._units.values())
+        bad = any(unit.active == "failed" for unit in self.units.values())
         return _said(1 if bad else 0, "degraded\n" if bad else "running\n")
 
     def _do_cat(self, units: list[str], _: list[str]) -> Completed:
@@ -260,7 +263,7 @@ class Systemd:
         return _said(0, "\n".join(parts))
 
     def _properties(self, unit: str) -> dict[str, str]:
-        path, running = self.path_of(unit), self._units.get(unit)
+        path, running = self.path_of(unit), self.units.get(unit)
         active = running.active if running else "inactive"
         masked = self.file_state(unit) == "masked"
         stale = running is not None and running.loaded != self._text(unit)

@@ -182,13 +182,14 @@ def test_what_serves_clients_is_found_at_the_endpoint_and_what_serves_a_master_b
 
 @given(requests())
 @some
-def test_pods_are_ended_after_the_kubelet_and_before_containerd_when_going_back(request: CreateRequest) -> None:
+def test_pods_are_ended_after_the_kubelet_and_before_all_that_they_use_when_going_back(request: CreateRequest) -> None:
     plan = compile_create(request)
     for machine in request.machines:
         host = machine.name
-        assert nx.has_path(plan.graph, f"{host}/containerd/start", f"{host}/kubelet/pods")
-        assert nx.has_path(plan.graph, f"{host}/kubelet/pods", f"{host}/kubelet/start")
-        assert nx.has_path(plan.graph, f"{host}/network/baseline", f"{host}/kubelet/pods")
+        pods = nx.ancestors(plan.graph, f"{host}/kubelet/pods")
+        assert nx.ancestors(plan.graph, f"{host}/kubelet/start") == {*pods, f"{host}/kubelet/pods"}
+        assert pods >= {f"{host}/containerd/start", f"{host}/network/baseline", f"{host}/images/pause"}
+        assert not machine.is_master or f"{host}/etcd/start" in pods
 
 
 @given(requests())

@@ -38,7 +38,7 @@ from tests.unit.plans.requests import requests
 
 EVERYWHERE = {
     *("/etc", "/lib", "/opt", "/var/lib", "/var/log", "/usr/local/bin", "/usr/local/sbin", "/etc/systemd/system"),
-    *("/var/lib/klusterkit", "/dev/stdin", "/etc/kubernetes/manifests", "/usr/local/lib"),
+    *("/var/lib/klusterkit", "/dev/stdin", "/usr/local/lib"),
 }
 KUBECTL = (ApiReady, ApiAnswers, NodeReady, ClusterAdmins, Apply, ApiPhase, ServiceProbe, Registration)
 
@@ -65,6 +65,7 @@ USES: dict[type[Step], Callable[[Any], Iterable[str]]] = {
     ImageTree: lambda step: [f"image {step.reference}", "running containerd.service", step.path],
     Healthy: lambda _: [*etcdctl.FILES, "running etcd.service"],
     Join: lambda _: etcdctl.FILES,
+    Pods: lambda _: ["running containerd.service"],
     Promote: lambda _: [*etcdctl.FILES, "running etcd.service", "membership"],
 }
 

@@ -128,6 +128,35 @@ print(json.dumps([attempt(StateFile.create, path, None), os.listdir(path.parent)
     assert result[1] == ["filler"]
 
 
+def test_a_disk_that_is_full_where_a_new_key_belongs_gets_no_part_of_one(tmp_path: Path) -> None:
+    """An empty identity file would be taken for the operator's own, and open nothing for ever."""
+    result = run(
+        """
+mount("-t", "tmpfs", "-o", "size=4k", "tmpfs")
+keys = key_source(environ={"XDG_CONFIG_HOME": str(path.parent)})
+elsewhere = path.parent.with_name("cctl-state.yaml")
+path.with_name("filler").write_bytes(b"x" * 4096)
+full = attempt(StateFile.create, elsewhere, keys)
+left = sorted(found.name for found in path.parent.rglob("*"))
+path.with_name("filler").unlink()
+with lock(elsewhere, "test") as held:
+    state = StateFile.create(elsewhere, keys, lock=held)
+    state.fold(state.with_secret(state.snapshot, "ca", b"value"))
+opened = StateFile.load(elsewhere, keys).secret("ca").get_secret_value().decode()
+print(json.dumps([full, left, opened]))
+""",
+        tmp_path / "small",
+        namespace=True,
+    )
+
+    (kind, message, hint), left, opened = result
+    assert kind == "StateNotWritable"
+    assert "klusterkit/identity.txt: No space left" in message
+    assert "free space" in hint
+    assert left == ["filler", "klusterkit"]
+    assert opened == "value", "there is space again, and the next command makes the key"
+
+
 @pytest.mark.parametrize("write", ["append", "fold", "lock"])
 def test_a_read_only_file_system_is_told_and_can_be_read(tmp_path: Path, write: str) -> None:
     result = run(

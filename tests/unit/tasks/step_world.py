@@ -250,7 +250,9 @@ def tell_every_story(
     work: Callable[[World], None] = lambda _: None,
     anew: Sequence[str] = (),
 ) -> int:
-    """Cut apply at every changing call, at every moment: it can be finished, and it can be taken back. And cut undo.
+    """Cut apply and undo at every changing call, at every moment: each can be finished, and taken back.
+
+    And never would anybody have to be asked what became of it.
 
     Args:
         step: what is tried.
@@ -276,7 +278,7 @@ def tell_every_story(
             _cut_and_finish(step, make(), moment, change, applied, anew)
             _cut_and_take_back(step, make(), moment, change, initial)
         for change in range(1, undone + 1):
-            _cut_undo(step, make(), moment, change, initial, work)
+            _cut_undo(step, make, moment, change, work)
     return len(MOMENTS) * (changes + undone)
 
 
@@ -296,11 +298,16 @@ def _cut_apply(step: Step, world: World, moment: Any, change: int) -> dict[str, 
     before = travelled(world.observe(step).before)
     on = world.on()
     _cut(world, moment, change, lambda: step.apply_many([step], [on], [before]))
+    _assert_decided(step, world, before, f"cut {moment} change {change}")
+    return before
+
+
+def _assert_decided(step: Step, world: World, before: Mapping[str, Any], where: str) -> None:
+    """As a run decides what became of a step that began and hasn't ended."""
     looked = world.observe(step)
     decided = looked.satisfied or looked.partial or travelled(looked.before) == before
-    recorded = world.host.job_state(on.key).status != "none"
-    assert decided or recorded, f"{moment} change {change}: nobody could tell what became of it: {looked}"
-    return before
+    recorded = world.host.job_state(world.on().key).status != "none"
+    assert decided or recorded, f"{where}: nobody could tell what became of it: {looked}"
 
 
 def _cut_and_finish(step: Step, world: World, moment: Any, change: int, applied: Any, anew: Sequence[str]) -> None:
@@ -318,13 +325,21 @@ def _cut_and_take_back(step: Step, world: World, moment: Any, change: int, initi
     assert seen(world.host) == initial, f"cut {moment} change {change}, then taken back"
 
 
-def _cut_undo(step: Step, world: World, moment: Any, change: int, initial: Any, work: Callable[[World], None]) -> None:
-    before = travelled(world.observe(step).before)
-    step.apply_many([step], [world.on()], [before])
-    work(world)
-    _cut(world, moment, change, lambda: step.undo(world.on(undoing=True), before))
-    _take_back(step, world, before, attempt=2)
-    assert seen(world.host) == initial, f"undo was cut {moment} change {change}"
+def _cut_undo(step: Step, make: Callable[[], World], moment: Any, change: int, work: Callable[[World], None]) -> None:
+    """The undo that is cut is finished, or turned from: then the step is applied again, and taken back."""
+    for turned in (False, True):
+        world = make()
+        initial = seen(world.host)
+        before = travelled(world.observe(step).before)
+        step.apply_many([step], [world.on()], [before])
+        work(world)
+        _cut(world, moment, change, lambda: step.undo(world.on(undoing=True), before))  # noqa: B023 - called at once
+        if turned:
+            _assert_decided(step, world, before, f"undo was cut {moment} change {change}")
+            if not world.observe(step).satisfied:
+                step.apply_many([step], [world.on(attempt=2)], [before])
+        _take_back(step, world, before, attempt=2)
+        assert seen(world.host) == initial, f"undo was cut {moment} change {change}"
 
 
 def _take_back(step: Step, world: World, before: Mapping[str, Any], attempt: int = 1) -> None:

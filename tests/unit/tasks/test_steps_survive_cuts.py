@@ -215,8 +215,9 @@ def test_a_service(was: Prior, enabled: bool | None, running: bool | None, start
     file=files_at("/etc/modules-load.d/klusterkit.conf"),
     loaded=st.sets(st.sampled_from(["overlay", "br_netfilter"])),
     folder=st.booleans(),
+    built_in=st.sampled_from([(), ("built_in",)]),
 )
-def test_kernel_modules(file: Prior, loaded: set[str], folder: bool) -> None:
+def test_kernel_modules(file: Prior, loaded: set[str], folder: bool, built_in: tuple[str, ...]) -> None:
     def arrange(world: World) -> None:
         if folder:
             world.tree.makedirs("/etc/modules-load.d")
@@ -224,19 +225,28 @@ def test_kernel_modules(file: Prior, loaded: set[str], folder: bool) -> None:
         for name in loaded:
             world.tree.makedirs(f"/sys/module/{name}")
 
-    survive(Modules(names=("overlay", "br_netfilter", "built_in")), arrange)
+    survive(Modules(names=("overlay", "br_netfilter", *built_in)), arrange)
 
 
 @few
-@given(file=files_at("/etc/sysctl.d/klusterkit.conf"), forward=st.sampled_from(["0", "1"]), ports=st.booleans())
-def test_kernel_settings(file: Prior, forward: str, ports: bool) -> None:
+@given(
+    file=files_at("/etc/sysctl.d/klusterkit.conf"),
+    folder=st.booleans(),
+    forward=st.sampled_from(["0", "1"]),
+    ports=st.booleans(),
+)
+def test_kernel_settings(file: Prior, folder: bool, forward: str, ports: bool) -> None:
     def arrange(world: World) -> None:
+        if folder:
+            file(world)
+        else:
+            world.tree.remove("/etc/sysctl.d")
         world.tree.makedirs("/proc/sys/net/ipv4")
         world.tree.write("/proc/sys/net/ipv4/ip_forward", f"{forward}\n")
         world.tree.write("/proc/sys/net/ipv4/ip_local_port_range", "1024\t65535\n" if ports else "32768\t60999\n")
 
     step = Sysctl(values={"net.ipv4.ip_forward": "1", "net.ipv4.ip_local_port_range": "1024 65535"})
-    survive(step, file, arrange)
+    survive(step, arrange)
 
 
 OWN_RULES = "*filter\n:INPUT DROP [0:0]\n:mine - [0:0]\n-A INPUT -j mine\nCOMMIT\n"
