@@ -53,7 +53,9 @@ class HostRecord(BaseModel):
     def after(self, done: Collection[Done]) -> Self:
         """The record once these were done too. Of each subject, the first counts. Repeating it changes nothing."""
         known = {each.step.subject for each in self.done}
-        return type(self)(done=(*self.done, *(each for each in done if each.step.subject not in known)))
+        passed_over = {each.task: each.needs for each in done if each.step.subject in known}
+        new = [each for each in done if each.task not in passed_over]
+        return type(self)(done=(*self.done, *(_needing(each, passed_over) for each in new)))
 
     def runs(self) -> list[list[Done]]:
         """What each run did, oldest first."""
@@ -82,6 +84,15 @@ class HostRecord(BaseModel):
             seen=seen,
             hint=f"use the version of KlusterKit that was used last; {PLACE} on the host is the record",
         )
+
+
+def _needing(done: Done, passed_over: Mapping[str, tuple[str, ...]]) -> Done:
+    """The same, needing what is in the record: for what isn't, what that needs."""
+    needs = dict.fromkeys(done.needs)
+    while through := [need for need in needs if need in passed_over]:
+        further = (each for need in through for each in passed_over[need])
+        needs = dict.fromkeys([*(need for need in needs if need not in through), *further])
+    return done.model_copy(update={"needs": tuple(needs)})
 
 
 def done_by_host(journal: Journal) -> dict[str, list[Done]]:

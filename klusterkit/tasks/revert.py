@@ -80,6 +80,11 @@ class Discard(Revert):
     kind: ClassVar[str] = "host.discard"
     undoing: ClassVar[Undo] = Undo.IRREVERSIBLE
 
+    @property
+    def title(self) -> str:
+        """What is taken back."""
+        return f"take back for good: {self.step.title}"
+
 
 def _plain(before: Mapping[str, Any]) -> Any:
     """As it comes back from a record: there are no tuples in JSON."""

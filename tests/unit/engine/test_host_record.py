@@ -106,13 +106,22 @@ def test_of_one_thing_that_several_runs_changed_the_first_counts() -> None:
     assert [[done.task for done in run] for run in record.runs()] == [["a"], ["stop"]]
 
 
+def test_order_holds_through_what_an_earlier_run_has_recorded() -> None:
+    def done(task: str, subject: str, *needs: str) -> Done:
+        return Done(task=task, run="r2.0", step=thing(subject), before={}, needs=needs)
+
+    known = HostRecord().after([Done(task="old", run="r1.0", step=thing("B"), before={})])
+    record = known.after([done("a", "A"), done("b", "B", "a"), done("c", "C", "b")])
+    assert {each.task: each.needs for each in record.done} == {"old": (), "a": (), "c": ("a",)}
+
+
 DONE = st.builds(
     Done,
     task=st.sampled_from(["a", "b/c"]),
     run=st.sampled_from(["r1.0", "r1.1", "r2.0"]),
     step=st.builds(thing, st.sampled_from(["A", "B", "C"]), st.sampled_from(["1", "2"])),
     before=st.sampled_from([{"was": None}, {"was": "old"}]),
-    needs=st.sampled_from([(), ("a",)]),
+    needs=st.sampled_from([(), ("z",)]),
 )
 
 
