@@ -40,16 +40,26 @@ def take_back(
     tasks: dict[str, str] = {}
     for run in reversed(record.runs()):
         followers = _followers(run, ids)
+        ahead = {ids[_key(done)] for done in run if done.step.subject in first}
         for done in reversed(run):
-            subject = done.step.subject
-            order = [first[subject]] if subject in first else [followers[done.task] or before, last.get(subject, ())]
-            step = (Discard if subject in last else Revert)(
-                step=done.step, before=done.before, run=done.run, task=done.task
+            subject, later = done.step.subject, followers[done.task]
+            # What follows only those that are ahead of their turn waits for its own.
+            turn = [later, () if set(later) - ahead else before, last.get(subject, ())]
+            waits = [first[subject]] if subject in first else turn
+            tasks[subject] = on.add(
+                ids[_key(done)].removeprefix(f"{on.host}/"),
+                _undoing(done, for_good=subject in last),
+                *waits,
+                cost=min(done.cost, LONGEST),
+                timeout=TIMEOUT,
             )
-            path = ids[_key(done)].removeprefix(f"{on.host}/")
-            tasks[subject] = on.add(path, step, *order, cost=min(done.cost, LONGEST), timeout=TIMEOUT)
         before = [ids[_key(done)] for done in run if not done.needs]
     return tasks
+
+
+def _undoing(done: Done, *, for_good: bool) -> Revert:
+    kind = Discard if for_good else Revert
+    return kind(step=done.step, before=done.before, run=done.run, task=done.task)
 
 
 def ends(host: str, record: HostRecord, but: Collection[str]) -> list[str]:

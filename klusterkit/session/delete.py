@@ -16,7 +16,8 @@ from klusterkit.engine.plan import Plan
 from klusterkit.engine.record import PLACE
 from klusterkit.hosts import Fleet
 from klusterkit.hosts.errors import StaleState
-from klusterkit.plans.delete import DeleteRequest, DrainOptions, Leaving, compile_delete
+from klusterkit.plans.delete import compile_delete
+from klusterkit.plans.deletion import DeleteRequest, DrainOptions, Leaving
 from klusterkit.session.connect import fleet_for_machines, refuse_passed
 from klusterkit.session.ending import read_record
 from klusterkit.session.errors import Refused

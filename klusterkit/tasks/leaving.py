@@ -11,6 +11,7 @@ from klusterkit.engine.host import Host
 from klusterkit.engine.step import Before, Context, Observation, Step
 from klusterkit.tasks import kubectl, note
 from klusterkit.tasks.gates import Gate
+from klusterkit.tasks.node import take_out
 
 _SLICE = 10
 """Seconds that one kubectl drains: between two, a run can be stopped."""
@@ -92,7 +93,7 @@ class Cordon(Step):
 
     def observe(self, on: Context) -> Observation:
         """Whether it is cordoned. A node that isn't there takes no pods."""
-        shown = _shown(on, self.node, "{.metadata.name} {.spec.unschedulable}").split()
+        shown = _of_node(on, self.node, "jsonpath={.metadata.name} {.spec.unschedulable}").split()
         before = {"there": bool(shown), "cordoned": shown[1:] == ["true"]}
         satisfied = not before["there"] or before["cordoned"]
         return Observation(satisfied=satisfied, before=before, reason="" if satisfied else "it takes new pods")
@@ -192,16 +193,16 @@ class DeleteNode(Step):
 
     def observe(self, on: Context) -> Observation:
         """Whether it is gone."""
-        there = bool(_shown(on, self.node, "{.metadata.name}"))
+        there = bool(_of_node(on, self.node, "name"))
         return Observation(satisfied=not there, before={"there": there}, reason="it is there" if there else "")
 
     def apply(self, on: Context, before: Before) -> None:
         """Write down what it is, then delete it."""
         _ = before
-        found = kubectl.ask(on, "get", f"node/{self.node}", "--ignore-not-found", "--output=json")
-        if found.ok and found.text:
-            note.write(on, self._note, _made_anew(json.loads(found.text)))
-        kubectl.change(on, "delete", f"node/{self.node}", "--ignore-not-found")
+        found = _of_node(on, self.node, "json")
+        if found:
+            note.write(on, self._note, _made_anew(json.loads(found)))
+        take_out(on, self.node)
 
     def undo(self, on: Context, before: Before) -> None:
         """Make it anew."""
@@ -219,9 +220,6 @@ def _made_anew(node: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": node["spec"]}
 
 
-def _shown(on: Context, node: str, what: str) -> str:
+def _of_node(on: Context, node: str, output: str) -> str:
     """What the API says of a node; nothing where there is none. Raises ``CommandFailedTemporarily``."""
-    ended = kubectl.ask(on, "get", f"node/{node}", "--ignore-not-found", f"--output=jsonpath={what}")
-    if not ended.ok:
-        raise CommandFailedTemporarily(f"the API doesn't tell of the node {node}", host=on.host.name, seen=ended.said)
-    return ended.text
+    return kubectl.answer(on, "get", f"node/{node}", "--ignore-not-found", f"--output={output}")
