@@ -1,9 +1,8 @@
-"""``delete machine`` and ``delete cluster``: see who is there, who stays and can be asked, and compile the plan."""
+"""``delete machine`` and ``delete cluster``: see who is there, who stays and can spare them, and compile the plan."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
@@ -18,14 +17,11 @@ from klusterkit.hosts import Fleet
 from klusterkit.hosts.errors import StaleState
 from klusterkit.plans.delete import compile_delete
 from klusterkit.plans.deletion import DeleteRequest, DrainOptions, Leaving
-from klusterkit.session.connect import fleet_for_machines, refuse_passed
+from klusterkit.session.connect import each_host, fleet_for_machines, refuse_passed
 from klusterkit.session.ending import read_record
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
-from klusterkit.tasks import kubectl
-from klusterkit.tasks.leaving import pods_on
-
-AT_ONCE = 32
+from klusterkit.session.sparing import Sparing, look_who_stays
 
 
 class Wanted(BaseModel):
@@ -45,20 +41,18 @@ class Wanted(BaseModel):
     @property
     def operation(self) -> str:
         """The request in the operator's words."""
-        if not self.machines:
-            return "delete cluster"
-        return f"delete machine {' '.join(self.machines)}"
+        return f"delete machine {' '.join(self.machines)}" if self.machines else "delete cluster"
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A machine that was looked at."""
+class _Seen:
+    """A machine that is to leave, as it was found."""
 
     leaving: Leaving
     facts: Facts | None = None
-    """None for a host that is gone."""
+    """None for a host that counts as gone."""
     error: KlusterKitError | None = None
-    """Why it counts as gone."""
+    """Why it does."""
 
 
 def plan_delete(hold: Hold, wanted: Wanted) -> Plan:
@@ -75,17 +69,20 @@ def plan_delete(hold: Hold, wanted: Wanted) -> Plan:
     _refuse_unconfirmed(cluster, staying, wanted)
     with fleet_for_machines(hold, hold.machines) as fleet:
         seen = _look(hold, fleet, leaving, wanted)
-        asked = _asked(fleet, staying)
-        if asked is not None:
-            _tell_of_pods(hold, fleet[asked], seen, wanted.drain)
         facts = {each.leaving.machine.name: each.facts for each in seen if each.facts}
-        facts |= {asked: fleet[asked].facts()} if asked else {}
+        stay = Sparing()
+        if staying:
+            stay = look_who_stays(fleet, staying, [each.leaving for each in seen], wanted.drain)
+            hold.notices += stay.notices
+        if stay.asked_on:
+            facts[stay.asked_on] = fleet[stay.asked_on].facts()
     return compile_delete(
         DeleteRequest(
             cluster=cluster,
             leaving=tuple(each.leaving for each in seen),
             staying=tuple(staying),
-            asked_on=asked,
+            asked_on=stay.asked_on,
+            silent=stay.silent,
             forget=not wanted.machines,
             facts=facts,
             drain=wanted.drain,
@@ -122,99 +119,39 @@ def _refuse_unconfirmed(cluster: Cluster, staying: Sequence[Machine], wanted: Wa
         )
 
 
-# Who is there -----------------------------------------------------------------------------------------------------
-
-
-def _look(hold: Hold, fleet: Fleet, machines: Sequence[Machine], wanted: Wanted) -> list[Seen]:
-    def look(machine: Machine) -> Seen:
-        return _look_at(hold, fleet[machine.name], machine)
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        seen = list(pool.map(look, machines))
+def _look(hold: Hold, fleet: Fleet, machines: Sequence[Machine], wanted: Wanted) -> list[_Seen]:
+    by_name = {machine.name: machine for machine in machines}
+    seen = list(each_host(by_name, lambda name: _look_at(hold, fleet[name], by_name[name])).values())
     reasons = [_missing(each.leaving.machine, each.error) for each in seen if each.error is not None]
+    names = ", ".join(str(reason.host) for reason in reasons)
     if reasons and not wanted.gone:
-        raise Refused(f"{_names(reasons)} can't be taken back; nothing was changed", reasons)
-    for reason in reasons:
+        raise Refused(f"{names} can't be taken back; nothing was changed", reasons)
+    if reasons:
         hold.notices.append(
-            f"{reason.host} counts as gone for good: nothing is done on it. It must not come back as it is: what is on "
-            "it would join in again. Install it anew before it is connected to this network."
+            f"gone for good: {names}. Nothing is done there, and they must not come back as they are: what is on them "
+            "would join in again. Install them anew before they are connected to this network."
         )
     return seen
 
 
-def _look_at(hold: Hold, host: Host, machine: Machine) -> Seen:
+def _look_at(hold: Hold, host: Host, machine: Machine) -> _Seen:
     try:
         refuse_passed(hold, host)
         facts, record = host.facts(), read_record(host)
     except StaleState:
         raise
     except (HostUnreachable, HostRefused) as error:
-        return Seen(Leaving(machine=machine), error=error)
+        return _Seen(Leaving(machine=machine), error=error)
     if not record.done:
         lost = UsageError(f"{PLACE} on it is gone", seen="nothing there says what was done to the host")
-        return Seen(Leaving(machine=machine), error=lost)
-    return Seen(Leaving(machine=machine, record=record), facts)
+        return _Seen(Leaving(machine=machine), error=lost)
+    return _Seen(Leaving(machine=machine, record=record), facts)
 
 
 def _missing(machine: Machine, error: KlusterKitError) -> UsageError:
     return UsageError(
-        f"{machine.name}: {error.message}",
+        error.message,
         host=machine.name,
         seen=error.seen,
         hint=f"{error.hint or 'see whether the host is on, and its link up'}; if it never comes back, say --gone",
     )
-
-
-def _names(reasons: Iterable[UsageError]) -> str:
-    return ", ".join(str(reason.host) for reason in reasons)
-
-
-# Who is asked ----------------------------------------------------------------------------------------------------
-
-
-def _asked(fleet: Fleet, staying: Sequence[Machine]) -> str | None:
-    """The first master that stays and whose API server is ready; None where no master stays."""
-    masters = [machine.name for machine in staying if machine.is_master]
-    reasons: list[UsageError] = []
-    for name in masters:
-        error = _why_not(fleet[name])
-        if error is None:
-            return name
-        reasons.append(error)
-    if masters:
-        raise Refused("no master that stays can be asked; nothing was changed", reasons)
-    return None
-
-
-def _why_not(host: Host) -> UsageError | None:
-    hint = "`cctl status` shows how things stand"
-    try:
-        ended = host.run(kubectl.command("get", "--raw=/readyz", "--request-timeout=5s"), timeout=15.0)
-    except KlusterKitError as error:
-        return UsageError(f"{host.name}: {error.message}", host=host.name, seen=error.seen, hint=hint)
-    if ended.ok:
-        return None
-    return UsageError("its API server isn't ready", host=host.name, seen=ended.said, hint=hint)
-
-
-# What goes with them ---------------------------------------------------------------------------------------------
-
-
-def _tell_of_pods(hold: Hold, host: Host, seen: Sequence[Seen], drain: DrainOptions) -> None:
-    """Before anything is done: what pods lose, and which would be lost."""
-    reasons: list[UsageError] = []
-    for each in seen:
-        if each.error is not None or drain.skip:
-            continue
-        pods = pods_on(host, each.leaving.node)
-        machine = each.leaving.machine.name
-        if lost := [pod.name for pod in pods if pod.is_lost]:
-            hold.notices.append(f"{machine}: nothing makes these pods anew elsewhere: {', '.join(lost)}")
-            if not drain.force:
-                hint = "delete them yourself, or say --drain-force"
-                what = "it has pods that nothing would make anew elsewhere"
-                reasons.append(UsageError(what, host=machine, seen=", ".join(lost), hint=hint))
-        if data := [pod.name for pod in pods if pod.leaves and pod.empty_dir]:
-            hold.notices.append(f"{machine}: these pods lose what they keep in an emptyDir: {', '.join(data)}")
-    if reasons:
-        raise Refused(f"{_names(reasons)} can't be drained; nothing was changed", reasons)
