@@ -183,6 +183,7 @@ class DeleteNode(Step):
     """Take a node out of the cluster's API. Undo makes it anew, with the labels, taints and networks that it had."""
 
     kind: ClassVar[str] = "node.delete"
+    takes_away: ClassVar[bool] = True
 
     node: str
 

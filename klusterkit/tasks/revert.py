@@ -28,6 +28,7 @@ class Revert(Step):
     """
 
     kind: ClassVar[str] = "host.revert"
+    takes_away: ClassVar[bool] = True
 
     step: AnyStep
     before: dict[str, Any]
