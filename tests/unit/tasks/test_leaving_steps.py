@@ -137,9 +137,11 @@ def test_a_node_comes_back_with_all_that_people_gave_it_wherever_it_is_cut() -> 
 def test_where_the_api_does_not_answer_nothing_is_taken_for_granted() -> None:
     api = Api()
     api.answers = False
-    for step in (Cordon(node="w1"), DeleteNode(node="w1"), Drain(node="w1")):
-        with pytest.raises(CommandFailedTemporarily, match="doesn't tell"):
+    for step in (Cordon(node="w1"), DeleteNode(node="w1")):
+        with pytest.raises(CommandFailedTemporarily, match="failed on m1"):
             step.observe(api.world.on())
+    seen = Drain(node="w1").observe(api.world.on())
+    assert (seen.satisfied, seen.reason) == (False, "connection refused")
 
 
 def drain(api: Api, **fields: Any) -> None:
