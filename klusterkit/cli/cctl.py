@@ -33,9 +33,19 @@ COMMANDS: dict[str, Any] = {
             "machine": f"{_HERE}.create_machine",
         },
     ),
+    "delete": (
+        "Take machines out of the cluster, or end it",
+        {"machine": f"{_HERE}.delete_machine", "cluster": f"{_HERE}.delete_cluster"},
+    ),
     "plan": (
         "Show what an operation would do; save it for apply",
-        {"create": ("Show what a creation would do", {"machine": f"{_HERE}.plan_create_machine"})},
+        {
+            "create": ("Show what a creation would do", {"machine": f"{_HERE}.plan_create_machine"}),
+            "delete": (
+                "Show what a deletion would do",
+                {"machine": f"{_HERE}.plan_delete_machine", "cluster": f"{_HERE}.plan_delete_cluster"},
+            ),
+        },
     ),
     "apply": f"{_HERE}.apply",
     "resume": f"{_HERE}.resume",

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from klusterkit.engine.errors import PermanentError, PlanInvalid
 from klusterkit.engine.host import HOME
-from klusterkit.engine.journal import Journal
-from klusterkit.engine.plan import Task
+from klusterkit.engine.journal import TaskState
+from klusterkit.engine.plan import Plan, Task
 from klusterkit.engine.step import AnyStep, Undo
 
 PLACE = f"{HOME}/record.json"
@@ -53,7 +53,9 @@ class HostRecord(BaseModel):
     def after(self, done: Collection[Done]) -> Self:
         """The record once these were done too. Of each subject, the first counts. Repeating it changes nothing."""
         known = {each.step.subject for each in self.done}
-        return type(self)(done=(*self.done, *(each for each in done if each.step.subject not in known)))
+        passed_over = {each.task: each.needs for each in done if each.step.subject in known}
+        new = [each for each in done if each.task not in passed_over]
+        return type(self)(done=(*self.done, *(_needing(each, passed_over) for each in new)))
 
     def runs(self) -> list[list[Done]]:
         """What each run did, oldest first."""
@@ -84,33 +86,41 @@ class HostRecord(BaseModel):
         )
 
 
-def done_by_host(journal: Journal) -> dict[str, list[Done]]:
+def _needing(done: Done, passed_over: Mapping[str, tuple[str, ...]]) -> Done:
+    """The same, needing what is in the record: for what isn't, what that needs."""
+    needs = dict.fromkeys(done.needs)
+    while through := [need for need in needs if need in passed_over]:
+        further = (each for need in through for each in passed_over[need])
+        needs = dict.fromkeys([*(need for need in needs if need not in through), *further])
+    return done.model_copy(update={"needs": tuple(needs)})
+
+
+def done_by_host(plan: Plan, run: str, states: Mapping[str, TaskState]) -> dict[str, list[Done]]:
     """What a run has changed on each of its hosts and undo can put back.
 
     KlusterKit's own folder is left out: it goes as a whole, when the host does.
     """
     recorded: dict[str, dict[str, Task]] = {}
-    for task in journal.plan.tasks:
-        if _lasts(journal, task):
+    for task in plan.tasks:
+        if states[task.id].to_undo and _is_the_hosts_own(task):
             recorded.setdefault(task.host, {})[task.id] = task
-    return {host: _done(journal, tasks) for host, tasks in recorded.items()}
+    return {host: _done(plan, run, states, tasks) for host, tasks in recorded.items()}
 
 
-def _lasts(journal: Journal, task: Task) -> bool:
+def _is_the_hosts_own(task: Task) -> bool:
     subject = task.step.subject
-    own = subject.startswith(f"{HOME}/")
-    return journal[task.id].to_undo and task.step.undoing is Undo.EXACT and bool(subject) and not own
+    return task.step.undoing is Undo.EXACT and bool(subject) and not subject.startswith(f"{HOME}/")
 
 
-def _done(journal: Journal, tasks: Mapping[str, Task]) -> list[Done]:
+def _done(plan: Plan, run: str, states: Mapping[str, TaskState], tasks: Mapping[str, Task]) -> list[Done]:
     nearest: dict[str, frozenset[str]] = {}
     return [
         Done(
             task=task.id,
-            run=f"{journal.run}.{journal[task.id].round}",
+            run=f"{run}.{states[task.id].round}",
             step=task.step,
-            before=journal[task.id].before or {},
-            needs=tuple(sorted(_nearest(journal, task, tasks, nearest))),
+            before=states[task.id].before or {},
+            needs=tuple(sorted(_nearest(plan, task, tasks, nearest))),
             timeout=task.timeout,
             cost=task.cost,
         )
@@ -118,14 +128,10 @@ def _done(journal: Journal, tasks: Mapping[str, Task]) -> list[Done]:
     ]
 
 
-def _nearest(
-    journal: Journal, task: Task, recorded: Collection[str], known: dict[str, frozenset[str]]
-) -> frozenset[str]:
+def _nearest(plan: Plan, task: Task, recorded: Collection[str], known: dict[str, frozenset[str]]) -> frozenset[str]:
     """Of the tasks before this one, the nearest that are recorded: through gates, and through other hosts."""
     if task.id not in known:
         through = [need for need in task.needs if need not in recorded]
         direct = frozenset(task.needs).difference(through)
-        known[task.id] = direct.union(
-            *(_nearest(journal, journal.plan.by_id[need], recorded, known) for need in through)
-        )
+        known[task.id] = direct.union(*(_nearest(plan, plan.by_id[need], recorded, known) for need in through))
     return known[task.id]

@@ -132,6 +132,8 @@ class Step(BaseModel):
     kind: ClassVar[str] = ""
     undoing: ClassVar[Undo] = Undo.EXACT
     repeat: ClassVar[Repeat] = Repeat.CONVERGENT
+    takes_away: ClassVar[bool] = False
+    """What it does is to take something back or away, where other steps make something."""
     batch: ClassVar[bool] = False
     """Steps of this kind are short enough that the runner hands many of one host over at once."""
     _kinds: ClassVar[dict[str, type[Step]]] = {}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
 from klusterkit.cluster import Machine
 from klusterkit.engine.errors import UsageError
 from klusterkit.plans.files import etcd
+from klusterkit.tasks.etcdctl import EtcdMember
+from klusterkit.tasks.membership import majority
 
 
 class SeenMember(BaseModel):
@@ -28,6 +30,8 @@ class SeenMaster(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     machine: Machine
+    reached: bool = True
+    """Whether its host answers."""
     etcd: str = ""
     """Why its etcd doesn't answer; nothing if it does."""
     api: str = ""
@@ -66,3 +70,25 @@ def refusals(seen: list[SeenMaster]) -> Iterator[UsageError]:
                 seen=member.told,
                 hint="if it is a remnant of something that was given up: `etcdctl member remove ID` on a master",
             )
+
+
+def losses(members: Sequence[EtcdMember], working: Collection[str], leaving: Sequence[Machine]) -> Iterator[UsageError]:
+    """The first vote that etcd can't spare, if they go in this order.
+
+    Args:
+        members: all that there are.
+        working: peer URLs of those that take part in a quorum now.
+        leaving: masters whose votes go.
+    """
+    votes = [member for member in members if not member.learner]
+    for machine in leaving:
+        votes = [member for member in votes if etcd.peer_url(str(machine.address)) not in member.peers]
+        up = [member for member in votes if set(working).intersection(member.peers)]
+        if len(up) < majority(len(votes)):
+            yield UsageError(
+                f"without it, {len(up)} of {len(votes)} members of etcd would work, and the cluster would stand still",
+                host=machine.name,
+                seen="; ".join(f"{member}: {'works' if member in up else 'does not answer'}" for member in votes),
+                hint="bring the others up first; name those that never come back too, with --gone",
+            )
+            return

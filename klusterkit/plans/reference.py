@@ -12,8 +12,12 @@ from pathlib import Path
 
 from klusterkit.cluster import Cluster, Machine, Role, artifacts_for
 from klusterkit.engine.facts import Facts
+from klusterkit.engine.journal import TaskState
 from klusterkit.engine.plan import Plan
+from klusterkit.engine.record import HostRecord, done_by_host
 from klusterkit.plans.create import compile_create, extra_artifacts
+from klusterkit.plans.delete import compile_delete
+from klusterkit.plans.deletion import DeleteRequest, Leaving
 from klusterkit.plans.request import ArtifactFile, CreateRequest
 from klusterkit.tasks.preflight import FEATURES, PROGRAMS
 
@@ -124,10 +128,65 @@ def join_two_masters_one_worker() -> Plan:
     return _create(HIGHLY_AVAILABLE, [master("10.0.0.6"), master("10.0.0.7"), worker("10.0.0.8")], [first])
 
 
+def records(plan: Plan) -> dict[str, HostRecord]:
+    """What is recorded on hosts when such a plan is done; what each task saw there before is left out."""
+    states = {task.id: TaskState(before={}) for task in plan.tasks}
+    return {host: HostRecord().after(done) for host, done in done_by_host(plan, "then", states).items()}
+
+
+def _delete(cluster: Cluster, made: Plan, leaving: Sequence[Machine], staying: Sequence[Machine] = ()) -> Plan:
+    """Machines leave. Those that ``made`` doesn't speak of are gone."""
+    known = records(made)
+    asked = next((machine.name for machine in staying if machine.is_master), None)
+    return compile_delete(
+        DeleteRequest(
+            cluster=cluster,
+            leaving=tuple(Leaving(machine=machine, record=known.get(machine.name)) for machine in leaving),
+            staying=tuple(staying),
+            asked_on=asked,
+            forget=not staying,
+            lineage="6c7d3c0e-0000-4000-8000-000000000000",
+            serial=4,
+        )
+    )
+
+
+def _made(machine: Machine) -> Machine:
+    return machine.replace(node_name=facts_of(machine).hostname, interface="eth0" if machine.is_master else None)
+
+
+_MASTERS = tuple(_made(master(f"10.0.0.{number}")) for number in (5, 6, 7))
+_WORKERS = tuple(_made(worker(f"10.0.0.{number}")) for number in (8, 9))
+
+
+def delete_a_worker() -> Plan:
+    """A worker leaves."""
+    return _delete(HIGHLY_AVAILABLE, create_three_masters_two_workers(), _WORKERS[:1], [*_MASTERS, *_WORKERS[1:]])
+
+
+def delete_a_master() -> Plan:
+    """A master leaves: nobody who uses it is cut off, and its vote goes before anything of it is stopped."""
+    return _delete(HIGHLY_AVAILABLE, create_three_masters_two_workers(), _MASTERS[2:], [*_MASTERS[:2], *_WORKERS])
+
+
+def delete_a_gone_master() -> Plan:
+    """A master that is dead is taken out of what stays."""
+    return _delete(HIGHLY_AVAILABLE, create_one_master(), _MASTERS[2:], [*_MASTERS[:2], *_WORKERS])
+
+
+def delete_cluster() -> Plan:
+    """A cluster of one master ends: what its etcd holds goes last."""
+    return _delete(CLUSTER, create_one_master(), [MACHINE])
+
+
 PLANS = {
     "create-one-master": create_one_master,
     "create-three-masters-two-workers": create_three_masters_two_workers,
     "join-two-masters-one-worker": join_two_masters_one_worker,
+    "delete-a-worker": delete_a_worker,
+    "delete-a-master": delete_a_master,
+    "delete-a-gone-master": delete_a_gone_master,
+    "delete-cluster": delete_cluster,
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from klusterkit.cluster import Machine, Vip
 from klusterkit.cluster.artifacts import keepalived_image
-from klusterkit.plans.draft import Draft
+from klusterkit.plans.draft import Draft, Needs
 from klusterkit.plans.files import keepalived, units
 from klusterkit.plans.host import Prepared
 from klusterkit.plans.request import API_PORT, CreateRequest, Target, interface_of
@@ -27,14 +27,19 @@ def widen(request: CreateRequest, draft: Draft) -> list[str]:
     if vip is None or not any(machine.is_master for machine in request.machines):
         return []
     return [
-        draft.on(machine.name).add("keepalived/peers", _peers(vip, request, machine), cost=0.1)
+        draft.on(machine.name).add("keepalived/peers", _peers(vip, machine, request.masters), cost=0.1)
         for machine in request.existing
         if machine.is_master
     ]
 
 
-def _peers(vip: Vip, request: CreateRequest, machine: Machine) -> ReloadedFile:
-    text = _text(vip, machine, str(machine.interface), request.masters)
+def narrow(vip: Vip, draft: Draft, machine: Machine, masters: Sequence[Machine], *needs: Needs) -> str:
+    """Tell a master that stays who is left: those that have gone would be waited for in vain."""
+    return draft.on(machine.name).add("keepalived/peers", _peers(vip, machine, masters), *needs, cost=0.1)
+
+
+def _peers(vip: Vip, machine: Machine, masters: Iterable[Machine]) -> ReloadedFile:
+    text = _text(vip, machine, str(machine.interface), masters)
     return ReloadedFile(unit=UNIT, path=keepalived.PATH, content=text)
 
 

@@ -19,6 +19,7 @@ from klusterkit.report.words import listed, roughly, several
 MEANING = {
     "+": "is made",
     "~": "is changed",
+    "-": "is taken back or away",
     "=": "is so already",
     ".": "only looks, waits or proves",
     "?": "can't be told before what comes first is done",
@@ -26,7 +27,7 @@ MEANING = {
 }
 """The symbols, and what each says of a task."""
 
-_STYLES = {"+": "add", "~": "care", "!": "bad", "?": "care", "=": "quiet", ".": "quiet"}
+_STYLES = {"+": "add", "~": "care", "-": "care", "!": "bad", "?": "care", "=": "quiet", ".": "quiet"}
 
 
 def symbol(task: Task, seen: Outcome | None = None) -> str:
@@ -39,9 +40,14 @@ def symbol(task: Task, seen: Outcome | None = None) -> str:
         return "."
     if seen is not None and seen.error is not None:
         return "?"
-    if seen is not None and any(difference.old is not None for difference in seen.differences):
-        return "~"
-    return "+"
+    return _change(task, seen)
+
+
+def _change(task: Task, seen: Outcome | None) -> str:
+    if task.step.takes_away:
+        return "-"
+    changes = seen is not None and any(difference.old is not None for difference in seen.differences)
+    return "~" if changes else "+"
 
 
 def show_plan(screen: Console, plan: Plan, seen: Mapping[str, Outcome] | None = None, *, wide: bool = False) -> None:

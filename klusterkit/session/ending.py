@@ -57,7 +57,8 @@ def record(hosts: Hosts, journal: Journal) -> None:
         RunCutShort: a host doesn't take it now.
     """
     leaving = set(_removed(journal).get("machines", ()))
-    done = {host: tasks for host, tasks in done_by_host(journal).items() if host not in leaving}
+    changed = done_by_host(journal.plan, journal.run, journal.states)
+    done = {host: tasks for host, tasks in changed.items() if host not in leaving}
 
     def keep(name: str) -> None:
         host = hosts(name)

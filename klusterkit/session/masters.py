@@ -28,7 +28,7 @@ def _look(fleet: Fleet, machine: Machine) -> SeenMaster:
         etcd, api = Healthy().observe(on).reason, ApiReady().observe(on).reason
         return SeenMaster(machine=machine, etcd=etcd, api=api, members=_members(on))
     except KlusterKitError as error:
-        return SeenMaster(machine=machine, etcd=error.message, api=error.message)
+        return SeenMaster(machine=machine, reached=False, etcd=error.message, api=error.message)
 
 
 def _members(on: Context) -> tuple[SeenMember, ...]:

@@ -134,6 +134,12 @@ class Session:
 
         return plan_create(self._hold, Wanted(**wanted), onlooker)
 
+    def plan_delete(self, **wanted: Any) -> Plan:
+        """Look who is there, compile (the fields of :class:`klusterkit.session.delete.Wanted`)."""
+        from klusterkit.session.delete import Wanted, plan_delete
+
+        return plan_delete(self._hold, Wanted(**wanted))
+
     def look(self, plan: Plan) -> dict[str, Outcome]:
         """What each task sees on its host, and what it would change."""
         from klusterkit.session.staleness import look

@@ -50,6 +50,16 @@ def ask(on: Context, endpoints: Sequence[str], *arguments: str) -> Completed:
     return on.host.run(command(endpoints, *arguments), timeout=10.0)
 
 
+def healthy(on: Context, endpoints: Sequence[str]) -> set[str]:
+    """Of these client URLs, those whose member takes part in a quorum: it answers a linearizable read."""
+    ended = ask(on, endpoints, "endpoint", "health", "--write-out=json")
+    try:
+        answers = json.loads(ended.out)
+    except ValueError:
+        return set()
+    return {each["endpoint"] for each in answers if each["health"]}
+
+
 def members(on: Context, endpoints: Sequence[str]) -> list[EtcdMember]:
     """All members, by a linearizable read: a quorum agrees on them.
 

@@ -78,6 +78,11 @@ class Gate(Step):
         """Nothing to add: it ended by having seen it."""
 
 
+def _listens(on: Context, port: int) -> bool:
+    listening = f":{port:04X} 0*:0000 {LISTEN}"
+    return on.host.run(["grep", "-qs", listening, "/proc/net/tcp", "/proc/net/tcp6"]).ok
+
+
 class ApiReady(Gate):
     """The API server on this host says that it is ready: etcd reached, its own first objects made."""
 
@@ -94,12 +99,28 @@ class ApiReady(Gate):
     def missing(self, on: Context) -> str:
         """Nobody to ask, or what it says of its own checks."""
         # Asking a closed port with kubectl costs a hundred times what looking at the list of sockets does.
-        listening = f":{self.port:04X} 0*:0000 {LISTEN}"
-        sockets = on.host.run(["grep", "-qs", listening, "/proc/net/tcp", "/proc/net/tcp6"])
-        if not sockets.ok:
+        if not _listens(on, self.port):
             return f"nothing listens on port {self.port}"
         ended = kubectl.ask(on, "get", "--raw=/readyz", "--request-timeout=5s", timeout=10.0)
         return failure(ended)
+
+
+class ApiStopped(Gate):
+    """The API server on this host has ended, and with it all that it did for its clients."""
+
+    kind: ClassVar[str] = "gate.api-stopped"
+    hint: ClassVar[str] = "see `journalctl -u kubelet`: it ends static pods whose files are gone"
+
+    port: int = 6443
+
+    @property
+    def title(self) -> str:
+        """What is waited for."""
+        return "wait until the API server has ended"
+
+    def missing(self, on: Context) -> str:
+        """Somebody who listens where it did."""
+        return f"something listens on port {self.port}" if _listens(on, self.port) else ""
 
 
 class ApiAnswers(Gate):

@@ -1,7 +1,8 @@
 """Members come to etcd and leave it, one at a time, so that no change can cost the quorum (etcd, "Learner").
 
-A new member is a learner first: it has the data before it has a vote. All of this is done on the member's own host,
-through any of the others, so that it depends on none of them in particular.
+A new member is a learner first: it has the data before it has a vote. That is done on the member's own host, through
+any of the others, so that it depends on none of them in particular; a member is taken out on another's host, since its
+own may be gone.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 from typing import ClassVar
 
 from klusterkit.engine.errors import CommandFailedTemporarily, PermanentError
-from klusterkit.engine.step import Before, Context, Observation, Step
+from klusterkit.engine.step import Before, Context, Observation, Step, Undo
 from klusterkit.tasks import etcdctl
 from klusterkit.tasks.etcdctl import EtcdMember
 from klusterkit.tasks.gates import wait_until
@@ -34,12 +35,18 @@ class _Member(Step):
         """This one among others."""
         return next((member for member in members if self.peer in member.peers), None)
 
-    def remove(self, on: Context) -> None:
-        """Take it out of the cluster, whatever it is there. Afterwards its etcd stops by itself, and may be stopped."""
+    def remove(self, on: Context, at: str | None = etcdctl.LOCAL) -> None:
+        """Take it out of the cluster, whatever it is there. Afterwards its etcd stops by itself, and may be stopped.
+
+        Args:
+            on: the task.
+            at: the member's client URL, where it is asked to hand over; None where it isn't there any more.
+        """
         member = self.own(etcdctl.members(on, self.through))
         if member is None:
             return
-        hand_over(on, member, self.through)
+        if at is not None:
+            hand_over(on, member, self.through, at)
         wait_until(on, lambda _: self._removed(on, member), title=f"remove {member}", hint=_REMOVING)
 
     def _removed(self, on: Context, member: EtcdMember) -> str:
@@ -157,12 +164,62 @@ class Promote(_Member):
         self.remove(on)
 
 
-def hand_over(on: Context, member: EtcdMember, through: tuple[str, ...]) -> None:
-    """If the member of this host leads, let another lead: writers then wait for no election."""
-    ended = etcdctl.ask(on, [etcdctl.LOCAL], "endpoint", "status", "--write-out=json")
+class Leave(_Member):
+    """Take a member out of etcd, asked on another master than its own. Afterwards its data are good for nothing.
+
+    It hands the leadership over if it has it, so that no writer waits for an election. It is refused where those that
+    stay and are healthy would be no majority: the cluster would stand still at once.
+
+    Args:
+        client: the member's own client URL; None for one whose host is gone.
+    """
+
+    kind: ClassVar[str] = "etcd.leave"
+    undoing: ClassVar[Undo] = Undo.IRREVERSIBLE
+
+    client: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What it does."""
+        return f"take {self.name} out of etcd's members"
+
+    def observe(self, on: Context) -> Observation:
+        """Whether it is still one."""
+        member = self.own(etcdctl.members(on, self.through))
+        before = {"member": member is not None}
+        return Observation(satisfied=member is None, before=before, reason="it is a member" if member else "")
+
+    def apply(self, on: Context, before: Before) -> None:
+        """See that a majority stays, and remove it."""
+        _ = before
+        self._refuse_loss(on)
+        self.remove(on, at=self.client)
+
+    def _refuse_loss(self, on: Context) -> None:
+        members = etcdctl.members(on, self.through)
+        votes = [member for member in members if self.peer not in member.peers and not member.learner]
+        up = len(etcdctl.healthy(on, self.through))
+        if self.own(members) is not None and up < majority(len(votes)):
+            raise PermanentError(
+                f"without {self.name}, etcd would have no majority that works",
+                host=on.host.name,
+                seen=f"{up} healthy of {len(votes)} that would stay: {', '.join(map(str, votes))}",
+                hint="bring the others up first, or take those out that never come back (--gone); then `cctl resume`",
+            )
+
+
+def majority(votes: int) -> int:
+    """How many members of so many have to work."""
+    return votes // 2 + 1
+
+
+def hand_over(on: Context, member: EtcdMember, through: tuple[str, ...], at: str) -> None:
+    """If the member at this client URL leads, let another lead: writers then wait for no election."""
+    ended = etcdctl.ask(on, [at], "endpoint", "status", "--write-out=json")
     if not ended.ok or f"{json.loads(ended.out)[0]['Status']['leader']:x}" != member.id:
         return
     voters = [other for other in etcdctl.members(on, through) if other.id != member.id and not other.learner]
     for voter in voters:
-        if etcdctl.ask(on, [etcdctl.LOCAL], "move-leader", voter.id).ok:
+        if etcdctl.ask(on, [at], "move-leader", voter.id).ok:
             return

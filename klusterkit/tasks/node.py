@@ -57,21 +57,26 @@ class Registration(Step):
         """Take the node out of the cluster, with its pods, and with what a proof that was cut off left behind."""
         if before["address"] != _ABSENT:
             return
-        # The node first: as long as it is there, controllers give it new pods.
-        kubectl.change(on, "delete", f"node/{self.node}", "--ignore-not-found")
-        kubectl.change(on, "delete", f"lease/{self.node}", f"--namespace={_LEASES}", "--ignore-not-found")
-        kubectl.change(on, "delete", "pods", *self._pods, "--force", "--grace-period=0", "--wait=false")
-        kubectl.change(on, "delete", "pods,services", selector(self.node), "--namespace=kube-system")
-        wait_until(on, self._left, title=f"take the node {self.node} out of the cluster")
-
-    @property
-    def _pods(self) -> tuple[str, ...]:
-        return ("--all-namespaces", f"--field-selector=spec.nodeName={self.node}")
-
-    def _left(self, on: Context) -> str:
-        left = kubectl.answer(on, "get", "pods", *self._pods, "--output=name")
-        return left and f"still there: {left}"
+        take_out(on, self.node)
 
     def _address(self, on: Context) -> str:
         where = '{.status.addresses[?(@.type=="InternalIP")].address}'
         return kubectl.answer(on, "get", f"node/{self.node}", "--ignore-not-found", f"--output=jsonpath={where}")
+
+
+def take_out(on: Context, node: str) -> None:
+    """Take a node out of the cluster, with its pods, and with what a proof that was cut off left behind.
+
+    The node first: as long as it is there, controllers give it new pods.
+    """
+    pods = ("--all-namespaces", f"--field-selector=spec.nodeName={node}")
+
+    def left(on: Context) -> str:
+        found = kubectl.answer(on, "get", "pods", *pods, "--output=name")
+        return found and f"still there: {found}"
+
+    kubectl.change(on, "delete", f"node/{node}", "--ignore-not-found")
+    kubectl.change(on, "delete", f"lease/{node}", f"--namespace={_LEASES}", "--ignore-not-found")
+    kubectl.change(on, "delete", "pods", *pods, "--force", "--grace-period=0", "--wait=false")
+    kubectl.change(on, "delete", "pods,services", selector(node), "--namespace=kube-system")
+    wait_until(on, left, title=f"take the node {node} out of the cluster")

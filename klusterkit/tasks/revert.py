@@ -28,6 +28,7 @@ class Revert(Step):
     """
 
     kind: ClassVar[str] = "host.revert"
+    takes_away: ClassVar[bool] = True
 
     step: AnyStep
     before: dict[str, Any]
@@ -79,6 +80,11 @@ class Discard(Revert):
 
     kind: ClassVar[str] = "host.discard"
     undoing: ClassVar[Undo] = Undo.IRREVERSIBLE
+
+    @property
+    def title(self) -> str:
+        """What is taken back."""
+        return f"take back for good: {self.step.title}"
 
 
 def _plain(before: Mapping[str, Any]) -> Any:

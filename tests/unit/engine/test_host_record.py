@@ -38,14 +38,18 @@ def ended(bench: Bench, made: Plan) -> Journal:
     return bench.journal()
 
 
+def all_done(journal: Journal) -> dict[str, list[Done]]:
+    return done_by_host(journal.plan, journal.run, journal.states)
+
+
 def names(journal: Journal, host: str = "h") -> list[str]:
-    return [done.task for done in done_by_host(journal).get(host, [])]
+    return [done.task for done in all_done(journal).get(host, [])]
 
 
 def test_it_holds_what_was_changed_with_what_was_there_before(bench: Bench) -> None:
     bench.cells = {"a": "old", "same": "new"}
     journal = ended(bench, plan(task("a", step=thing("A")), task("same", step=thing("S"))))
-    assert done_by_host(journal) == {"h": [Done(task="a", run="r.0", step=thing("A"), before={"was": "old"})]}
+    assert all_done(journal) == {"h": [Done(task="a", run="r.0", step=thing("A"), before={"was": "old"})]}
 
 
 def test_what_is_no_change_of_the_host_that_can_be_undone_is_left_out(bench: Bench) -> None:
@@ -77,7 +81,7 @@ def test_its_copies_are_those_of_the_round_in_which_it_was_done_at_last(bench: B
     ended(bench, plan(task("a", step=thing("A"))))
     bench.resumed().back()
     bench.resumed().forward()
-    assert [done.run for done in done_by_host(bench.journal())["h"]] == ["r.1"]
+    assert [done.run for done in all_done(bench.journal())["h"]] == ["r.1"]
 
 
 def test_order_holds_through_what_is_not_in_it_and_through_other_hosts(bench: Bench) -> None:
@@ -92,7 +96,7 @@ def test_order_holds_through_what_is_not_in_it_and_through_other_hosts(bench: Be
             task("c", "b", step=thing("C")),
         ),
     )
-    found = done_by_host(journal)
+    found = all_done(journal)
     assert {done.task: done.needs for done in found["h"]} == {"a": (), "b": ("a",), "c": ("b",)}
     assert {done.task: done.needs for done in found["other"]} == {"far": ()}
 
@@ -106,13 +110,22 @@ def test_of_one_thing_that_several_runs_changed_the_first_counts() -> None:
     assert [[done.task for done in run] for run in record.runs()] == [["a"], ["stop"]]
 
 
+def test_order_holds_through_what_an_earlier_run_has_recorded() -> None:
+    def done(task: str, subject: str, *needs: str) -> Done:
+        return Done(task=task, run="r2.0", step=thing(subject), before={}, needs=needs)
+
+    known = HostRecord().after([Done(task="old", run="r1.0", step=thing("B"), before={})])
+    record = known.after([done("a", "A"), done("b", "B", "a"), done("c", "C", "b")])
+    assert {each.task: each.needs for each in record.done} == {"old": (), "a": (), "c": ("a",)}
+
+
 DONE = st.builds(
     Done,
     task=st.sampled_from(["a", "b/c"]),
     run=st.sampled_from(["r1.0", "r1.1", "r2.0"]),
     step=st.builds(thing, st.sampled_from(["A", "B", "C"]), st.sampled_from(["1", "2"])),
     before=st.sampled_from([{"was": None}, {"was": "old"}]),
-    needs=st.sampled_from([(), ("a",)]),
+    needs=st.sampled_from([(), ("z",)]),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ def _as_administrator(
             answer = Answer(said(), {**objects, _applied(stdin): ""})
         case "diff":
             answer = Answer(said(0 if _applied(stdin) in objects else 1))
+        case "cordon" | "uncordon" | "drain" | "create":
+            answer = Answer(said(), {**objects, **_node_with(objects, verb, words, stdin)})
         case "annotate":
             answer = Answer(said(), {**objects, words[0]: {**objects[words[0]], "proved": True}})
         case "delete":
@@ -57,6 +60,15 @@ def _as_administrator(
         case _:
             answer = Answer(said(0 if words[0].startswith("pod/") or words[0] in objects else 1))
     return answer
+
+
+def _node_with(objects: Objects, verb: str, rest: Sequence[str], stdin: bytes) -> Objects:
+    """The node that a verb speaks of, as it is afterwards."""
+    if verb == "create":
+        made = json.loads(stdin)
+        return {f"node/{made['metadata']['name']}": made["spec"]}
+    known = {field: value for field, value in objects[f"node/{rest[0]}"].items() if field != "cordoned"}
+    return {f"node/{rest[0]}": known if verb == "uncordon" else {**known, "cordoned": True}}
 
 
 def _create_binding(objects: Objects, stdin: bytes) -> Answer:
@@ -85,11 +97,16 @@ def _get(objects: Objects, words: Sequence[str], options: Mapping[str, str]) -> 
     if missing and "ignore-not-found" not in options:
         return said(1, err="not found")
     if "jsonpath" in options.get("output", ""):
-        return said(out=_field(objects[words[0]], options["output"]) if not missing else "")
+        return said(out=_field(words[0], objects[words[0]], options["output"]) if not missing else "")
+    if options.get("output") == "json" and not missing:
+        name = words[0].removeprefix("node/")
+        return said(out=json.dumps({"metadata": {"name": name, "uid": "1"}, "spec": objects[words[0]]}))
     return said(out="".join(f"{name}\n" for name in words if name in objects))
 
 
-def _field(value: Mapping[str, Any], path: str) -> str:
+def _field(name: str, value: Mapping[str, Any], path: str) -> str:
+    if "unschedulable" in path:
+        return f"{name} {'true' if value.get('cordoned') else ''}"
     if "service-reached" in path:
         return "true" if value.get("proved") else ""
     return value["address"] if "addresses" in path else "True kubelet is ready"

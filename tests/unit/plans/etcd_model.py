@@ -50,7 +50,8 @@ class EtcdModel:
         self.seats: list[Seat] = []
         self._numbers = itertools.count(0xA1)
         self.changes: list[str] = []
-        """What became of the membership, in words."""
+        """What became of the membership, and of who leads, in words."""
+        self._leads = 0
 
     # Who is there ---------------------------------------------------------------------------------------------------
 
@@ -124,6 +125,10 @@ class EtcdModel:
         words = [word for word in argv if not word.startswith("-")]
         if words[:2] == ["endpoint", "status"]:
             return self._status(asked)
+        if words[:2] == ["endpoint", "health"] and "--write-out=json" in argv:
+            return self._health(here, endpoints)
+        if words[0] == "move-leader":
+            return self._move_leader(asked, int(words[1], 16))
         if not any(self.answers(host) for host in asked):
             return said(1, err="context deadline exceeded")
         return said() if words[0] == "endpoint" else self._member(words[1:], argv)
@@ -143,12 +148,28 @@ class EtcdModel:
         address = url.removeprefix("https://").rpartition(":")[0]
         return here if address == "127.0.0.1" else next((h for h in self._hosts.values() if h.address == address), None)
 
+    @property
+    def leader(self) -> int:
+        """The id of the member that leads."""
+        able = [seat.id for seat in self.seats if not seat.learner and self.runs(seat)]
+        return self._leads if self._leads in able else next(iter(able), 0)
+
     def _status(self, asked: list[Runs]) -> Completed:
         seats = [seat for seat in map(self.seat_of, asked) if seat is not None and self.runs(seat)]
-        if not seats:
-            return said(1, err="refused")
-        leader = next((seat.id for seat in self.seats if not seat.learner and self.runs(seat)), 0)
-        return said(out=json.dumps([{"Status": {"leader": leader}} for _ in seats]))
+        said_by_each = [{"Status": {"leader": self.leader}} for _ in seats]
+        return said(out=json.dumps(said_by_each)) if seats else said(1, err="refused")
+
+    def _health(self, here: Runs, endpoints: list[str]) -> Completed:
+        hosts = [(url, self._at(here, url)) for url in endpoints]
+        told = [{"endpoint": url, "health": host is not None and self.answers(host)} for url, host in hosts]
+        return said(0 if all(each["health"] for each in told) else 1, out=json.dumps(told))
+
+    def _move_leader(self, asked: list[Runs], identity: int) -> Completed:
+        if [seat.id for seat in map(self.seat_of, asked) if seat is not None] != [self.leader]:
+            return said(1, err="no leader endpoint given")
+        self._leads = identity
+        self.changes.append(f"lead {next(seat.peer for seat in self.seats if seat.id == identity)}")
+        return said()
 
     def _list(self) -> Completed:
         listed = [

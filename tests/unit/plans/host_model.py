@@ -122,8 +122,9 @@ class HostModel:
     @property
     def api(self) -> bool:
         """The API server's pod was started by a kubelet that found its image, and etcd answers it."""
-        up = self.machine.powered and "kube-apiserver" in self.containers and self.active("kubelet")
-        return up and self.cluster.etcd.answers(self)
+        # A kubelet ends the pod of a file that is gone, and starts it again when the file is back.
+        there = "kube-apiserver" in self.containers and self.has("/etc/kubernetes/manifests/kube-apiserver.yaml")
+        return there and self.machine.powered and self.active("kubelet") and self.cluster.etcd.answers(self)
 
     def images(self) -> dict[str, str]:
         return self._kept(IMAGES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from example_runs import SMALL, Burn, Make, Wait, paper, plan, said, task
 
 from klusterkit.engine.errors import NotYet
@@ -104,3 +106,13 @@ def test_what_is_so_already_is_not_counted_into_the_time():
 def test_no_line_is_longer_than_the_screen():
     long = plan(task("images/upload-" + "x" * 30, Make(what="registry.example/" + "y" * 90 + " and more words")))
     assert max(map(len, shown(show_plan, long).splitlines())) <= 80
+
+
+def test_what_is_taken_away_is_told_from_what_is_made():
+    class Take(Make):
+        kind: ClassVar[str] = "example.take"
+        takes_away: ClassVar[bool] = True
+
+    text = shown(show_plan, plan(task("a", Make(what="x")), task("b", Take(what="y"))))
+    assert "  +  a  make x\n  -  b  make y\n" in text
+    assert "- is taken back or away" in text

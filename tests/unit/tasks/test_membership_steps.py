@@ -13,7 +13,7 @@ from klusterkit.engine.host import Completed
 from klusterkit.engine.step import Context
 from klusterkit.hosts.simulated import Machine
 from klusterkit.tasks.etcdctl import ETCDCTL, FILES
-from klusterkit.tasks.membership import Join, Promote
+from klusterkit.tasks.membership import Join, Leave, Promote
 from tests.unit.plans.etcd_model import CONFIGURATION, EtcdModel, Seat
 from tests.unit.plans.host_model import ClusterModel, HostModel
 from tests.unit.plans.supplies import context
@@ -218,3 +218,68 @@ def test_a_host_without_etcdctl_is_no_member_and_can_be_looked_at(site: Site) ->
         seen = JOIN.observe(site.on)
         assert (seen.satisfied, seen.before) == (False, {"member": False})
         assert not PROMOTE.observe(site.on).satisfied
+
+
+# Leaving --------------------------------------------------------------------------------------------------------------
+
+LEAVE = Leave(name="m3", peer=PEERS["m3"], through=THROUGH, client=f"https://{ADDRESSES['m3']}:2379")
+
+
+@pytest.fixture
+def three(site: Site, tmp_path: Path) -> Site:
+    """Three members that vote. It is m1 that is asked."""
+    JOIN.apply(site.on, {"member": False})
+    site.start("m3")
+    PROMOTE.apply(site.on, {})
+    site.etcd.changes.clear()
+    return replace(site, on=replace(context(site.model["m1"], "m1/leave", tmp_path), timeout=0.3))
+
+
+def test_a_member_that_leads_hands_over_before_it_leaves(three: Site) -> None:
+    client = f"https://{ADDRESSES['m1']}:2379"
+    leader = LEAVE.model_copy(update={"name": "m1", "peer": PEERS["m1"], "client": client})
+    leader.apply(three.on, leader.observe(three.on).before)
+    assert three.etcd.changes == [f"lead {PEERS['m2']}", f"remove {PEERS['m1']}"]
+
+
+def test_one_that_does_not_lead_just_leaves_and_its_etcd_stops(three: Site) -> None:
+    LEAVE.apply(three.on, LEAVE.observe(three.on).before)
+    assert three.etcd.changes == [f"remove {PEERS['m3']}"]
+    assert not three.model["m3"].active("etcd")
+    assert LEAVE.observe(three.on).satisfied
+
+
+def test_one_whose_host_is_gone_is_not_asked(three: Site) -> None:
+    three.model["m3"].machine.power_off()
+    gone = LEAVE.model_copy(update={"client": None})
+    gone.apply(three.on, gone.observe(three.on).before)
+    assert three.peers == {PEERS["m1"]: False, PEERS["m2"]: False}
+
+
+def test_it_stays_where_the_others_would_be_no_majority_that_works(three: Site) -> None:
+    three.model["m2"].machine.power_off()
+    with pytest.raises(PermanentError, match="no majority") as caught:
+        LEAVE.apply(three.on, LEAVE.observe(three.on).before)
+    assert "1 healthy of 2" in str(caught.value.seen)
+    assert three.etcd.changes == []
+
+
+def test_a_removal_whose_answer_is_lost_is_found_again(three: Site) -> None:
+    real = three.model["m1"].machine.find_program([ETCDCTL]).act
+    lost = iter([True])
+
+    def act(machine: Machine, argv: Sequence[str], stdin: bytes) -> Completed:
+        ended = real(machine, argv, stdin)
+        return said(1, err="context deadline exceeded") if "remove" in argv and next(lost, False) else ended
+
+    three.model["m1"].host.program(ETCDCTL, act)
+    LEAVE.apply(three.on, {"member": True})
+    assert three.etcd.changes == [f"remove {PEERS['m3']}"]
+
+
+def test_done_already_it_asks_nobody_whether_it_may(three: Site) -> None:
+    """A run that was killed after the removal sees two members, and must not think that it takes one of them away."""
+    LEAVE.apply(three.on, {"member": True})
+    LEAVE.apply(three.on, {"member": True})
+    assert three.etcd.changes == [f"remove {PEERS['m3']}"]
+    assert three.peers == {PEERS["m1"]: False, PEERS["m2"]: False}

@@ -1,0 +1,108 @@
+"""What ``delete machine``, ``delete cluster`` and their plans are asked for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from klusterkit.cli.options import Common
+from klusterkit.cli.planned import PlanOptions, do, show
+
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+@dataclass(frozen=True)
+class EndOptions:
+    """How a machine is left, and what confirms that a cluster ends."""
+
+    gone: Annotated[
+        bool, typer.Option("--gone", help="Machines that don't answer are gone for good: nothing is done on them")
+    ] = False
+    confirm: Annotated[
+        str | None, typer.Option("--confirm", metavar="CLUSTER", help="The cluster's name, where the cluster ends")
+    ] = None
+    keep_images: Annotated[
+        bool, typer.Option("--keep-images", help="Leave what was uploaded on the hosts, images included, for next time")
+    ] = False
+
+    def wanted(self) -> dict[str, Any]:
+        """The fields of the session's request."""
+        return {"gone": self.gone, "confirm": self.confirm, "keep_uploads": self.keep_images}
+
+
+@dataclass(frozen=True)
+class LeavingMachines:
+    """The machines that leave, and how their pods do."""
+
+    machine: Annotated[
+        list[str] | None, typer.Argument(metavar="MACHINE", help="By name or address", show_default=False)
+    ] = None
+    ip: Annotated[
+        list[str] | None, typer.Option("--ip", metavar="ADDRESS", help="Address of a machine; several: --ip A --ip B")
+    ] = None
+    drain_timeout: Annotated[
+        str, typer.Option("--drain-timeout", metavar="TIME", help="For all pods of a node; 0 sets no limit")
+    ] = "5m"
+    drain_grace_period: Annotated[
+        int, typer.Option("--drain-grace-period", metavar="SECONDS", help="Of each pod; -1 is what it says itself")
+    ] = -1
+    drain_force: Annotated[
+        bool, typer.Option("--drain-force", help="Delete pods, too, that nothing makes anew elsewhere")
+    ] = False
+    drain_delete_local_data: Annotated[
+        bool, typer.Option("--drain-delete-local-data", help="As always: the data in emptyDirs ends with its pods")
+    ] = False
+    skip_drain: Annotated[
+        bool, typer.Option("--skip-drain", "--skip-drain-delete", help="Let pods end with their host")
+    ] = False
+    force: Annotated[bool, typer.Option("--force", help="See --gone, --drain-force and --skip-drain", hidden=True)] = (
+        False
+    )
+
+    def wanted(self) -> dict[str, Any]:
+        """The fields of the session's request."""
+        machines = (*(self.machine or ()), *(self.ip or ()))
+        if not machines:
+            raise typer.BadParameter("name the machines that leave, or give their addresses: --ip 10.0.0.5")
+        if self.force:
+            raise typer.BadParameter(
+                "--force says too much: --gone is for a machine that never comes back, --drain-force for pods that "
+                "nothing makes anew, --skip-drain for none that are moved"
+            )
+        drain = {
+            "skip": self.skip_drain,
+            "within": _seconds(self.drain_timeout) or None,
+            "force": self.drain_force,
+            "grace": None if self.drain_grace_period < 0 else self.drain_grace_period,
+        }
+        return {"machines": machines, "drain": drain}
+
+
+def _seconds(text: str) -> float:
+    """Of a duration as Go writes it, ``1h30m``, or a number of seconds."""
+    if text.isdecimal():
+        return float(text)
+    found = _DURATION.fullmatch(text)
+    if not text or not found:
+        raise typer.BadParameter(f"--drain-timeout {text}: a time is 90s, 5m or 1h30m; 0 sets no limit")
+    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return float(hours * 3600 + minutes * 60 + seconds)
+
+
+def delete(common: Common, words: str, *groups: EndOptions | LeavingMachines) -> int:
+    """Plan, ask, apply."""
+    wanted = _wanted(groups)
+    return do(common, common.settings(), words, lambda session: session.plan_delete(**wanted))
+
+
+def plan_delete(common: Common, words: str, options: PlanOptions, *groups: EndOptions | LeavingMachines) -> int:
+    """Plan, look, show, save."""
+    wanted = _wanted(groups)
+    return show(common, common.settings(), words, lambda session: session.plan_delete(**wanted), options)
+
+
+def _wanted(groups: tuple[EndOptions | LeavingMachines, ...]) -> dict[str, Any]:
+    return {name: value for group in groups for name, value in group.wanted().items()}

@@ -1,0 +1,122 @@
+"""How machines leave a cluster that goes on: pods, address, API server and vote first, then the host, and the node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from klusterkit.engine.record import HostRecord
+from klusterkit.engine.step import Step
+from klusterkit.plans.control_plane import STATIC
+from klusterkit.plans.deletion import DeleteRequest, Leaving
+from klusterkit.plans.draft import Draft, HostDraft, Needs
+from klusterkit.plans.files import etcd
+from klusterkit.plans.revert import take_back
+from klusterkit.plans.vip import UNIT as KEEPALIVED
+from klusterkit.plans.vip import narrow
+from klusterkit.tasks.gates import ApiAnswers, ApiStopped
+from klusterkit.tasks.kubelet import STATIC_PODS
+from klusterkit.tasks.leaving import Cordon, DeleteNode, Drain
+from klusterkit.tasks.membership import Leave
+
+KUBELET = "kubelet.service"
+MANIFESTS = {name: f"{STATIC_PODS}/{program}.yaml" for name, program in STATIC.items()}
+FOREVER = 30 * 24 * 3600.0
+"""Seconds that draining may take where the operator sets no limit."""
+SPARE = 120.0
+"""Seconds past its own limit that draining may take to notice it."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The master that stays and is asked, with what it is asked about each machine that leaves."""
+
+    host: HostDraft
+
+    def id(self, leaving: Leaving, what: str) -> str:
+        return f"{self.host.host}/leave/{leaving.node}/{what}"
+
+    def add(
+        self, leaving: Leaving, what: str, step: Step, *needs: Needs, cost: float = 0.3, timeout: float = 120.0
+    ) -> str:
+        return self.host.add(f"leave/{leaving.node}/{what}", step, *needs, cost=cost, timeout=timeout)
+
+
+def leave(draft: Draft, request: DeleteRequest, host: HostDraft) -> None:
+    """Make machines leave. ``host`` is that of the master that is asked.
+
+    Until the first vote goes, all of it can be undone: so whatever may be in the way comes before.
+    """
+    asked = _Asked(host)
+    # Before any is drained: a pod that leaves one is not to come to another.
+    cordoned = [asked.add(each, "cordon", Cordon(node=each.node)) for each in request.living]
+    drained = {each.node: _drain(asked, each, request, cordoned) for each in request.living}
+    ready: list[Needs] = list(drained.values())
+    stopped: list[str] = []
+    for each in request.living:
+        if each.machine.is_master:
+            address, api = _master(draft, asked, each, request, drained[each.node])
+            stopped.append(address)
+            ready.append(api)
+        else:
+            tasks = take_back(draft.on(each.machine.name), each.record or HostRecord(), drained[each.node])
+            # A kubelet that runs could register the node again.
+            asked.add(each, "node", DeleteNode(node=each.node), drained[each.node], tasks.get(KUBELET, ()))
+    ready += _tell_masters(draft, request, stopped)
+    _votes(asked, request, ready)
+    for each in request.gone:
+        vote = [asked.id(each, "vote")] if each.machine.is_master else []
+        asked.add(each, "node", DeleteNode(node=each.node), vote)
+
+
+def _drain(asked: _Asked, leaving: Leaving, request: DeleteRequest, cordoned: Sequence[str]) -> Sequence[str]:
+    options = request.drain
+    if options.skip:
+        return cordoned
+    step = Drain(node=leaving.node, within=options.within, force=options.force, grace=options.grace)
+    timeout = FOREVER if options.within is None else options.within + SPARE
+    return [asked.add(leaving, "drain", step, cordoned, cost=10.0, timeout=timeout)]
+
+
+def _master(draft: Draft, asked: _Asked, leaving: Leaving, request: DeleteRequest, drained: Needs) -> tuple[str, str]:
+    """A master: before its vote goes, its clients go to the others, and none is cut off.
+
+    Returns the tasks after which it has not the virtual address any more, and no API server.
+    """
+    on, address, vote = draft.on(leaving.machine.name), asked.id(leaving, "address"), asked.id(leaving, "vote")
+    first: dict[str, Needs] = {KEEPALIVED: drained, **dict.fromkeys(MANIFESTS.values(), address)}
+    tasks = take_back(on, leaving.record or HostRecord(), vote, first=first)
+    moved = tasks.get(KEEPALIVED, drained)
+    asked.add(leaving, "address", ApiAnswers(server=endpoint_url(request)), moved)
+    api = on.add("leave/api", ApiStopped(), tasks.get(MANIFESTS["apiserver"], address), cost=2.0)
+    asked.add(leaving, "node", DeleteNode(node=leaving.node), vote, tasks.get(KUBELET, ()))
+    return address, api
+
+
+def endpoint_url(request: DeleteRequest) -> str:
+    """Where clients find the API."""
+    return request.cluster.endpoint.url if request.cluster.endpoint else ""
+
+
+def _tell_masters(draft: Draft, request: DeleteRequest, stopped: Sequence[str]) -> list[Needs]:
+    """Those that stay expect nothing more of those that leave."""
+    vip = request.cluster.vip
+    if vip is None or not list(request.voters()):
+        return []
+    answering = [machine for machine in request.masters if machine.name not in request.silent]
+    return [narrow(vip, draft, machine, request.masters, stopped) for machine in answering]
+
+
+def _votes(asked: _Asked, request: DeleteRequest, ready: Sequence[Needs]) -> None:
+    """One after the other, each asked of those that have one then."""
+    before: list[Needs] = list(ready)
+    left = [each.machine for each in request.living if each.machine.is_master]
+    for each in request.voters():
+        left = [machine for machine in left if machine != each.machine]
+        step = Leave(
+            name=each.node,
+            peer=etcd.peer_url(str(each.machine.address)),
+            through=tuple(etcd.client_url(str(machine.address)) for machine in (*request.masters, *left)),
+            client=etcd.client_url(str(each.machine.address)) if each.record else None,
+        )
+        before = [asked.add(each, "vote", step, *before, cost=1.0)]
