@@ -95,13 +95,13 @@ def _seconds(text: str) -> float:
 def delete(common: Common, words: str, *groups: EndOptions | LeavingMachines) -> int:
     """Plan, ask, apply."""
     wanted = _wanted(groups)
-    return do(common, common.settings(), words, lambda session: session.plan_delete(**wanted))
+    return do(common, common.settings(), words, lambda session, _: session.plan_delete(**wanted))
 
 
 def plan_delete(common: Common, words: str, options: PlanOptions, *groups: EndOptions | LeavingMachines) -> int:
     """Plan, look, show, save."""
     wanted = _wanted(groups)
-    return show(common, common.settings(), words, lambda session: session.plan_delete(**wanted), options)
+    return show(common, common.settings(), words, lambda session, _: session.plan_delete(**wanted), options)
 
 
 def _wanted(groups: tuple[EndOptions | LeavingMachines, ...]) -> dict[str, Any]:
