@@ -69,7 +69,7 @@ def test_images_stay_where_that_is_wanted() -> None:
 )
 def test_the_originals_command_lines_are_understood(words: str, tmp_path: Path, capsys: Any) -> None:
     state = str(tmp_path / "none.yaml")
-    assert guarded(cctl(), [*words.split(), "--state", state]) == 3
+    assert guarded(cctl(), [*words.split(), "--yes", "--state", state]) == 3
     assert "there is no state file" in capsys.readouterr().err
 
 

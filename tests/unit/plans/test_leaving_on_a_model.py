@@ -25,7 +25,7 @@ from klusterkit.plans.deletion import DeleteRequest, DrainOptions, Leaving
 from klusterkit.plans.reference import CLUSTER, HIGHLY_AVAILABLE, MACHINE, facts_of, master, worker
 from klusterkit.session.ending import clear
 from tests.unit.engine.bench import MemoryStore
-from tests.unit.plans.host_model import ClusterModel, HostModel, alone
+from tests.unit.plans.host_model import ClusterModel, alone
 from tests.unit.plans.supplies import reference_plan
 from tests.unit.plans.test_many_machines_on_a_model import all_states, any_order, model_of, plan_for, works
 from tests.unit.plans.walking import State, Walk, changes, state_of
@@ -72,13 +72,8 @@ def made(folder: Path) -> Made:
     bare = all_states(model)
     creation = Walk(plan_for(ALL), model, folder)
     creation.forward()
-    hosts = {name: copy.deepcopy(_lasting(host)) for name, host in model.hosts.items()}
+    hosts = {name: (host.machine.snapshot(), copy.deepcopy(host.containers)) for name, host in model.hosts.items()}
     return Made(bare, creation.records(), hosts, [*model.etcd.seats])
-
-
-def _lasting(host: HostModel) -> tuple[Any, ...]:
-    """All that a host is, but for its programs."""
-    return host.machine.tree.root, host.machine.systemd._units, host.containers
 
 
 class Site:
@@ -88,9 +83,9 @@ class Site:
         self.folder = folder
         self.model = model_of(ALL)
         for name, host in self.model.hosts.items():
-            root, units, containers = copy.deepcopy(made(folder).hosts[name])
-            host.machine.tree.root, host.containers = root, containers
-            host.machine.systemd._units.update(units)
+            machine, containers = made(folder).hosts[name]
+            host.machine.restore(machine)
+            host.containers = copy.deepcopy(containers)
         self.model.etcd.seats = [*made(folder).seats]
         self.bare, self.records = made(folder).bare, made(folder).records
 
