@@ -5,6 +5,8 @@ It is planned first, and asked about. What `cctl plan create machine` shows is w
 
 from __future__ import annotations
 
+import sys
+
 from klusterkit.cli.exit_codes import ExitCode
 from klusterkit.cli.machine import MachineOptions
 from klusterkit.cli.options import Common, Output
@@ -15,6 +17,7 @@ def run(machine: MachineOptions, common: Common) -> int:
     from klusterkit.cli.execute import execute
     from klusterkit.cli.notices import called, say_notices
     from klusterkit.cli.terminal import confirmed, refuse_unasked
+    from klusterkit.cli.unheard import perhaps_unheard
     from klusterkit.engine.journal import Direction
     from klusterkit.report.planview import show_plan, show_summary
     from klusterkit.report.preparing import Preparing
@@ -34,5 +37,8 @@ def run(machine: MachineOptions, common: Common) -> int:
             return ExitCode.ERROR
         code = execute(common, session, plan, lambda tell: session.start(plan, tell), Direction.FORWARD)
     if code == ExitCode.DONE:
-        screen.print(f"next: {called(common)} kubeconfig --out admin.conf; kubectl --kubeconfig admin.conf get nodes")
+        with perhaps_unheard(sys.stderr):
+            screen.print(
+                f"next: {called(common)} kubeconfig --out admin.conf; kubectl --kubeconfig admin.conf get nodes"
+            )
     return code
