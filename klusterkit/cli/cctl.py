@@ -50,6 +50,7 @@ COMMANDS: dict[str, Any] = {
     "apply": f"{_HERE}.apply",
     "resume": f"{_HERE}.resume",
     "rollback": f"{_HERE}.rollback",
+    "unlock": f"{_HERE}.unlock",
     "status": f"{_HERE}.status",
     "get": f"{_HERE}.get",
     "kubeconfig": f"{_HERE}.kubeconfig",

@@ -11,6 +11,7 @@ from klusterkit.cli.exit_codes import ExitCode
 from klusterkit.cli.notices import called, say_notices
 from klusterkit.cli.options import Common, Output
 from klusterkit.cli.signals import stopping
+from klusterkit.cli.unheard import perhaps_unheard
 
 if TYPE_CHECKING:
     from klusterkit.engine.events import Sink
@@ -54,11 +55,14 @@ def execute(
 
     began = time.monotonic()
     progress = Progress(plan, set(settled), direction)
-    with Watch(lambda: _view(common, progress)) as watch, stopping(session.stop, session.stop_now, watch.anything):
-        report = walk(watch.tell)
-    code = _ENDINGS[report.outcome]
-    say_notices(session, common)
-    _show_report(common, plan, report, time.monotonic() - began, code)
+    watch = Watch(lambda: _view(common, progress))
+    with stopping(session.stop, session.stop_now, watch.anything) as ending:
+        with watch:
+            report = walk(watch.tell)
+        code = ending.status = _ENDINGS[report.outcome]
+        with perhaps_unheard(sys.stderr):
+            say_notices(session, common)
+        _show_report(common, plan, report, time.monotonic() - began, code)
     return code
 
 
@@ -83,10 +87,13 @@ def _show_report(common: Common, plan: Plan, report: Report, seconds: float, cod
     if common.output is Output.JSON:
         from klusterkit.report.jsonlines import report_data, write_line
 
-        write_line(sys.stdout, report_data(report, code))
+        with perhaps_unheard(sys.stdout):
+            write_line(sys.stdout, report_data(report, code))
         return
     from klusterkit.report.ending import show_end, show_failures
     from klusterkit.report.screen import aside, output
 
-    show_failures(aside(color=common.color), plan, report.errors)
-    show_end(output(color=common.color), plan, report, seconds, called(common))
+    with perhaps_unheard(sys.stderr):
+        show_failures(aside(color=common.color), plan, report.errors)
+    with perhaps_unheard(sys.stdout):
+        show_end(output(color=common.color), plan, report, seconds, called(common))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import typer
 
 from klusterkit.cli.exit_codes import ExitCode
 from klusterkit.cli.signals import Interrupted, interruptible, leave
+from klusterkit.cli.unheard import give_up
 
 if TYPE_CHECKING:
     from typer.core import TyperGroup
@@ -32,7 +32,7 @@ def guarded(command: TyperGroup, arguments: Sequence[str]) -> int:
     except Interrupted:
         leave()
     except BrokenPipeError:  # whoever read our output has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up(sys.stdout)
         return ExitCode.ERROR
     except _UsageError as error:
         return _usage(error)

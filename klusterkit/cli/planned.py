@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,7 @@ def do(common: Common, settings: Settings, words: str, compiled: Compile, next_s
     from klusterkit.cli.execute import execute
     from klusterkit.cli.notices import called, say_notices
     from klusterkit.cli.terminal import confirmed, refuse_unasked
+    from klusterkit.cli.unheard import perhaps_unheard
     from klusterkit.engine.journal import Direction
     from klusterkit.report.planview import show_plan, show_summary
     from klusterkit.report.preparing import Preparing
@@ -97,7 +99,8 @@ def do(common: Common, settings: Settings, words: str, compiled: Compile, next_s
             return ExitCode.ERROR
         code = execute(common, session, plan, lambda tell: session.start(plan, tell), Direction.FORWARD)
     if code == ExitCode.DONE and next_step:
-        screen.print(f"next: {next_step.format(cctl=called(common))}")
+        with perhaps_unheard(sys.stderr):
+            screen.print(f"next: {next_step.format(cctl=called(common))}")
     return code
 
 

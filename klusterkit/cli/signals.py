@@ -6,14 +6,17 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any, NoReturn
 
 from klusterkit.cli.exit_codes import ExitCode
 
 _ASKED = (signal.SIGINT, signal.SIGTERM)
+
+_Handler = Callable[[int, FrameType | None], Any]
 
 
 class Interrupted(BaseException):
@@ -45,29 +48,56 @@ def interruptible() -> Generator[None]:
         yield
 
 
+@dataclass
+class Ending:
+    """How a run ended, once it has: the status with which a signal ends the program from then on."""
+
+    status: ExitCode | None = None
+
+
 @contextmanager
-def stopping(stop: Callable[[], object], stop_now: Callable[[], object], begun: Callable[[], bool]) -> Generator[None]:
+def stopping(
+    stop: Callable[[], object], stop_now: Callable[[], object], begun: Callable[[], bool]
+) -> Generator[Ending]:
     """During a run, the first signal lets what runs come to its end, the second waits no longer.
 
-    As long as the run has not begun, since hosts are looked at first, a signal ends the command as elsewhere.
+    As long as the run has not begun, since hosts are looked at first, a signal ends the command as elsewhere. Once it
+    has ended, one ends the program at once, here and for the rest of the command: nothing is left but to tell of it.
     """
     asked: list[int] = []
+    ending = Ending()
 
     def handle(number: int, frame: FrameType | None) -> None:
+        if ending.status is not None:
+            os._exit(ending.status)
         if not begun():
             _raise(number, frame)
         asked.append(number)
         (stop if len(asked) == 1 else stop_now)()
 
-    with _handling(handle):
-        yield
+    earlier = _handle(handle)
+    try:
+        yield ending
+    finally:
+        if begun():
+            ending.status = ExitCode.INTERRUPTED if ending.status is None else ending.status
+        else:
+            _restore(earlier)
 
 
 @contextmanager
-def _handling(handler: Callable[[int, FrameType | None], Any]) -> Generator[None]:
-    earlier = {number: signal.signal(number, handler) for number in _ASKED}
+def _handling(handler: _Handler) -> Generator[None]:
+    earlier = _handle(handler)
     try:
         yield
     finally:
-        for number, before in earlier.items():
-            signal.signal(number, before)
+        _restore(earlier)
+
+
+def _handle(handler: _Handler) -> dict[signal.Signals, Any]:
+    return {number: signal.signal(number, handler) for number in _ASKED}
+
+
+def _restore(earlier: Mapping[signal.Signals, Any]) -> None:
+    for number, before in earlier.items():
+        signal.signal(number, before)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Mapping
 from types import TracebackType
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from klusterkit.engine.errors import UsageError
 from klusterkit.hosts.hostkeys import HostKeys
-from klusterkit.hosts.lease import Holder, Lease, break_lease
+from klusterkit.hosts.lease import Lease
 from klusterkit.hosts.link import PATIENCE, Link
 from klusterkit.hosts.local import LocalTransport
 from klusterkit.hosts.opening import Login
@@ -76,11 +75,6 @@ class Fleet:
     def __call__(self, name: str) -> ShellHost:
         """Likewise."""
         return self[name]
-
-    def unlock(self, name: str) -> Holder | None:
-        """End the shells that hold a host's lock, and tell who it was. Their programs go on."""
-        with contextlib.closing(Link(self._transport(name))) as link:
-            return break_lease(link)
 
     def close(self) -> None:
         """Disconnect from all."""

@@ -44,6 +44,10 @@ class Holder(BaseModel):
     run: str = ""
     token: str = ""
 
+    def __str__(self) -> str:
+        since = f", since {moment(self.since)}" if self.since else ""
+        return f"{self.who}{since}" + (f", run {self.run}" if self.run else "")
+
 
 class Lease:
     """One run's right to change its hosts. Serves many hosts.
@@ -87,9 +91,8 @@ class Lease:
         Raises:
             HostLocked, StaleState, ForeignCluster.
         """
-        held = caller.call(b"kk_held", timeout=_TIMEOUT)
-        if not held.rc:
-            raise _locked_by(_holder(held.out), host)
+        if holder := holder_of(caller):
+            raise _locked_by(holder, host)
         self._refuse_others_work(caller, host)
         fence = caller.call(b"kk_read %s 65536" % word(FENCE), timeout=_TIMEOUT)
         if not fence.rc:
@@ -113,13 +116,13 @@ class Lease:
             if reply.rc != _LOCKED:
                 raise _failed(reply, host, "the lock can't be taken")
             found = _holder(reply.out)
-            if found is None or not self._our_own(found):
+            if not self._our_own(found):
                 raise _locked_by(found, host)
             # Our own, from a connection that was lost without the host having noticed.
             if not attempt:
                 lane.call(b"kk_lease_break", timeout=_TIMEOUT)
             time.sleep(0.05 * (attempt + 1))
-        raise _locked_by(None, host)
+        raise _locked_by(holder, host)
 
     def _our_own(self, found: Holder) -> bool:
         """Whether we, or an earlier command of the same run with the same state file, hold the lock.
@@ -168,28 +171,31 @@ class Caller(Protocol):
         ...
 
 
-def break_lease(caller: Caller) -> Holder | None:
-    """End the shells that hold a host's lock, and tell who it was. For a lock that a dead connection left."""
-    found = _holder(caller.call(b"kk_holder", timeout=_TIMEOUT).out)
+def holder_of(caller: Caller) -> Holder | None:
+    """Who has a host's lock; None if nobody has."""
+    held = caller.call(b"kk_held", timeout=_TIMEOUT)
+    return None if held.rc else _holder(held.out)
+
+
+def break_lease(caller: Caller) -> None:
+    """End the shells that hold a host's lock, for one that a dead connection left. What they started goes on."""
     caller.call(b"kk_lease_break", timeout=_TIMEOUT)
-    return found
 
 
-def _holder(out: bytes) -> Holder | None:
+def _holder(out: bytes) -> Holder:
     try:
-        data: Any = json.loads(out.split(b"\n", 1)[0] or b"null")
+        data: Any = json.loads(out.split(b"\n", 1)[0])
         return Holder.model_validate(data)
     except ValueError:
-        return None
+        return Holder(who="somebody who left no name", since=0.0)
 
 
-def _locked_by(holder: Holder | None, host: str) -> HostLocked:
-    seen = f"{holder.who}, since {moment(holder.since)}" if holder else "it doesn't say who holds it"
+def _locked_by(holder: Holder, host: str) -> HostLocked:
     return HostLocked(
         f"another KlusterKit works on {host}",
         host=host,
-        seen=seen + (f", run {holder.run}" if holder and holder.run else ""),
-        hint="wait for it; if its connection died, the host's sshd notices within minutes and frees the lock",
+        seen=str(holder),
+        hint=f"wait for it; if its connection has died, `cctl unlock --host {host}` frees the host",
     )
 
 

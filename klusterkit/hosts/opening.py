@@ -8,6 +8,7 @@ first, and ``Connection.run`` is never used.
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import time
 from collections.abc import Generator, Sequence
@@ -22,6 +23,11 @@ from klusterkit.engine.errors import HostUnreachable
 from klusterkit.hosts.credentials import PrivateKey
 from klusterkit.hosts.errors import LoginRefused
 from klusterkit.hosts.hostkeys import CheckedKeys, HostKeys
+
+SSH_LOG = logging.getLogger("paramiko")
+"""What the SSH library says by itself, tracebacks too. Nothing of it is for a terminal: all that matters is raised."""
+SSH_LOG.addHandler(logging.NullHandler())
+SSH_LOG.propagate = False
 
 CONNECT_TIMEOUT = 10.0
 BANNER_TRIES = 5

@@ -14,7 +14,7 @@ from klusterkit.engine.host import HOME, Completed, Entry, File, JobState
 from klusterkit.hosts import listing
 from klusterkit.hosts.jobs import Jobs
 from klusterkit.hosts.lane import Reply
-from klusterkit.hosts.lease import Lease
+from klusterkit.hosts.lease import Holder, Lease, break_lease, holder_of
 from klusterkit.hosts.link import Link
 from klusterkit.hosts.looking import facts_from, facts_script
 from klusterkit.hosts.question import Question
@@ -68,6 +68,14 @@ class ShellHost:
     def foresee(self, lease: Lease) -> None:
         """Raise what working under this lease would be refused with, and take nothing."""
         lease.foresee(self._link, self.name)
+
+    def lock_holder(self) -> Holder | None:
+        """Who has this host's lock; None if nobody has."""
+        return holder_of(self._link)
+
+    def break_lock(self) -> None:
+        """End the shells that hold this host's lock. Whatever runs there goes on, and so does a run that is alive."""
+        break_lease(self._link)
 
     def facts(self) -> Facts:
         """Look at the host, in one round trip."""

@@ -53,13 +53,19 @@ class _Unpadded(io.TextIOBase):
         self._file.flush()
 
 
+class _Screen(Console):
+    def on_broken_pipe(self) -> None:
+        """Let whoever prints know: rich would end the program, and with 1, whatever it was about to say."""
+        raise  # it is called where the error was caught
+
+
 def screen(file: TextIO, *, color: bool = True) -> Console:
     """A console for this file. Colours only on a terminal, and not with ``NO_COLOR`` or ``TERM=dumb``."""
     terminal = file.isatty()
     width = None if terminal or "COLUMNS" in os.environ else UNBOUND
     plain = None if color else True
     target = file if terminal else cast(TextIO, _Unpadded(file))
-    return Console(file=target, width=width, theme=_THEME, no_color=plain, highlight=False, markup=False, emoji=False)
+    return _Screen(file=target, width=width, theme=_THEME, no_color=plain, highlight=False, markup=False, emoji=False)
 
 
 def output(*, color: bool = True) -> Console:

@@ -69,7 +69,7 @@ def _keys(hold: Hold) -> HostKeys:
 def fleet_for_run(hold: Hold, journal: Journal, towards: Ending) -> Generator[Fleet]:
     """The hosts of a run, each locked for it when it is met, and refused if it has seen a later state than this one."""
     lease = _lease(hold, journal.run, towards)
-    with _fleet(hold, _machines_of(hold, journal.plan), _keys(hold), lease) as fleet:
+    with _fleet(hold, machines_of(hold, journal.plan), _keys(hold), lease) as fleet:
         yield fleet
 
 
@@ -102,7 +102,7 @@ def each_host(hosts: Iterable[str], act: Callable[[str], T]) -> dict[str, T]:
 @contextmanager
 def fleet_for_looking(hold: Hold, plan: Plan) -> Generator[Fleet]:
     """The hosts of a plan, to look at only."""
-    with _fleet(hold, _machines_of(hold, plan), _keys(hold)) as fleet:
+    with _fleet(hold, machines_of(hold, plan), _keys(hold)) as fleet:
         yield fleet
 
 
@@ -160,9 +160,9 @@ def _lease(hold: Hold, run: str = "", towards: Ending = "done") -> Lease:
     return Lease(hold.snapshot.lineage, hold.snapshot.serial + 1, f"{who()}, {hold.state.path}", run, towards=towards)
 
 
-def _machines_of(hold: Hold, plan: Plan) -> list[Machine]:
-    """Those of the state, and those that the plan will add."""
-    added = [Machine.from_object(data) for data in plan.outcome.get("machines", [])]
+def machines_of(hold: Hold, plan: Plan | None) -> list[Machine]:
+    """Those of the state, and those that the plan, if there is one, will add."""
+    added = [Machine.from_object(data) for data in plan.outcome.get("machines", [])] if plan else []
     return [*hold.machines, *added]
 
 

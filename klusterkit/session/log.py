@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Callable, MutableMapping
@@ -12,6 +13,7 @@ from typing import Any, TextIO
 import structlog
 
 from klusterkit.engine.events import Event, Sink
+from klusterkit.hosts.opening import SSH_LOG
 from klusterkit.session.masking import Mask
 from klusterkit.state.disk import writing
 
@@ -46,6 +48,8 @@ class RunLog:
             ],
             run=run,
         )
+        self._ssh = _Foreign(self.note)
+        SSH_LOG.addHandler(self._ssh)
 
     def event(self, event: Event) -> None:
         """Log an event of the runner."""
@@ -59,9 +63,23 @@ class RunLog:
 
     def close(self) -> None:
         """Flush and close the file. A disk that is full has been told of by the journal, which is what counts."""
+        SSH_LOG.removeHandler(self._ssh)
         with contextlib.suppress(OSError), self._file:
             self._file.flush()
             os.fsync(self._file.fileno())
+
+
+class _Foreign(logging.Handler):
+    """Takes in what a library logs of its own accord, from its warnings on."""
+
+    def __init__(self, note: Callable[..., object]) -> None:
+        super().__init__(logging.WARNING)
+        self._note = note
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log it as ours."""
+        with contextlib.suppress(Exception):
+            self._note("ssh", said=record.getMessage())
 
 
 class _Both:

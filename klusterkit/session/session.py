@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # what a command doesn't need isn't imported: `cctl get` has 
     from klusterkit.engine.journal import Journal
     from klusterkit.engine.plan import Plan
     from klusterkit.engine.runner import Report, Runner
+    from klusterkit.hosts import Holder
     from klusterkit.session.access import Given
     from klusterkit.session.onlooker import Onlooker
     from klusterkit.session.runs import Choice
@@ -189,6 +190,12 @@ class Session:
         self._stop_wanted = True
         if self._runner:
             self._runner.stop_now()
+
+    def unlock(self, host: str, port: int, agree: Callable[[Holder], bool]) -> Holder | None:
+        """Break a host's lock; see :func:`klusterkit.session.unlocking.unlock`."""
+        from klusterkit.session.unlocking import unlock
+
+        return unlock(self._hold, host, port, agree)
 
     def kubeconfig(self, **wanted: Any) -> str:
         """A new administrator's kubeconfig (the fields of ``session.access.WantedAccess``). It is a secret."""

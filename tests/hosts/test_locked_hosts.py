@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from clients import until
 from private_host import PrivateHost
-from small_runs import SmallSite, files
+from small_runs import ADDRESS, SmallSite, files
 
+from klusterkit.engine.errors import KlusterKitError
 from klusterkit.hosts import Lease
 
 
@@ -32,6 +37,7 @@ def test_no_run_begins_on_a_host_that_is_locked(site: SmallSite) -> None:
 
         assert "another KlusterKit works on m1" in said
         assert "somebody@elsewhere" in said
+        assert "`cctl unlock --host m1` frees the host" in said
         assert site.state.read_bytes() == before
     site("apply", plan)
 
@@ -40,12 +46,19 @@ def test_no_run_begins_where_a_program_of_another_run_is_at_work(site: SmallSite
     plan = site.save(*files("/run/a"))
     before = site.state.read_bytes()
     with site.host.fleet() as fleet:
-        threading.Thread(target=fleet["h"].job, args=("other.0/task/1", ["sleep", "300"]), daemon=True).start()
+
+        def work() -> None:
+            with contextlib.suppress(KlusterKitError):  # it is ended before its time
+                fleet["h"].job("other.0/task/1", ["sleep", "300"])
+
+        worker = threading.Thread(target=work)
+        worker.start()
         until(lambda: fleet["h"].job_state("other.0/task/1").status == "running")
 
         said = site("apply", plan, rc=4).err
 
         fleet["h"].job_stop("other.0/task/1")
+        worker.join()
     assert "a program of another run is still at work on m1" in said
     assert site.state.read_bytes() == before
 
@@ -62,3 +75,40 @@ def test_a_run_does_not_go_on_on_a_host_that_is_locked(site: SmallSite, command:
 
         assert site.state.read_bytes() == before
     site(*command)
+
+
+@pytest.fixture
+def stopped(site: SmallSite) -> Iterator[SmallSite]:
+    """The host is locked through a connection that died without its having noticed."""
+    with site.host.fleet(lease=others_lease(site)) as fleet:
+        fleet["h"].connect()
+        notice_nothing = [pid for pid in site.host.pids("sshd") if pid != site.host.init]
+        for pid in notice_nothing:
+            os.kill(pid, signal.SIGSTOP)
+        yield site
+        for pid in notice_nothing:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def test_a_host_whose_lock_a_dead_connection_holds_is_freed(stopped: SmallSite) -> None:
+    plan = stopped.save(*files("/run/a"))
+    stopped("apply", plan, rc=4)
+    address = ("--host", ADDRESS, "--port", str(stopped.host.port))
+
+    ended = stopped("unlock", *address, "--yes")
+
+    assert f"{ADDRESS} is locked by somebody@elsewhere, since" in ended.err
+    assert ended.out == f"{ADDRESS} is free\n"
+    assert stopped("unlock", *address, "--yes").out == f"{ADDRESS} is not locked\n"
+    stopped("apply", plan)
+    assert stopped("unlock", "--host", "m1", "--yes").out == "m1 is not locked\n"
+
+
+def test_a_host_that_the_state_does_not_know_is_named_by_its_address(site: SmallSite) -> None:
+    said = site("unlock", "--host", "m7", "--yes", rc=3).err
+    assert "there is no machine 'm7', and it is no address" in said
+
+
+def test_nothing_is_freed_that_nobody_was_asked_about(site: SmallSite) -> None:
+    assert "say --yes" in site("unlock", "--host", ADDRESS, rc=3).err

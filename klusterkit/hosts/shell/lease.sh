@@ -20,7 +20,7 @@ kk_lease() {
 }
 
 # kk_held: whether somebody has the lock, without touching it; then it prints who.
-kk_held() { kk_alive "$kk_lock.lanes" && kk_holder 2>/dev/null; }
+kk_held() { kk_alive "$kk_lock.lanes" && { kk_holder 2>/dev/null || :; }; }
 
 kk_holder() { cat -- "$kk_lock.holder"; }
 

@@ -87,12 +87,47 @@ def test_an_interrupted_run_tells_programs_the_same(tmp_path: Path):
     assert (lines[-1]["report"], lines[-1]["exit_code"]) == ("stopped", 130)
 
 
-def test_whoever_reads_the_output_may_leave_and_the_run_goes_on(tmp_path: Path):
-    process = begin(tmp_path / "journal", 1.0, "json")
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_whoever_reads_the_output_may_leave_and_the_run_goes_on_to_its_own_end(tmp_path: Path, form: str):
+    process = begin(tmp_path / "journal", 1.0, form)
     assert process.stdout is not None
     process.stdout.close()
-    process.wait(timeout=20)
+    assert process.wait(timeout=20) == 0
     assert records(tmp_path / "journal")[-1] == ("end", "m1/second")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_report_that_cannot_be_written_does_not_hide_how_the_run_ended(tmp_path: Path, form: str):
+    with Path("/dev/full").open("w") as full:
+        process = begin(tmp_path / "journal", 1.0, form, stdout=full)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 130
+
+
+def test_a_signal_while_the_report_waits_for_its_reader_ends_with_the_runs_own_status(tmp_path: Path):
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    while _written(theirs):
+        pass
+    os.set_blocking(theirs, True)
+    process = begin(tmp_path / "journal", 0.1, stdout=theirs)
+    os.close(theirs)
+    while records(tmp_path / "journal")[-1] != ("end", "m1/second"):
+        time.sleep(0.05)
+    assert process.stderr is not None
+    while process.poll() is None:
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+    os.close(ours)
+    assert process.returncode == 0
+    assert "changed no host" not in process.stderr.read()
+
+
+def _written(descriptor: int) -> int:
+    try:
+        return os.write(descriptor, bytes(4096))
+    except BlockingIOError:
+        return 0
 
 
 def test_on_a_terminal_ctrl_c_says_what_is_waited_for(tmp_path: Path):
