@@ -48,6 +48,9 @@ _CLOSING = 1.0
 
 
 def _fleet(hold: Hold, machines: Iterable[Machine], keys: HostKeys, lease: Lease | None = None) -> Fleet:
+    machines = list(machines)
+    if not machines:  # there is nobody to log in to, and no secret to be opened for it
+        return Fleet({}, keys, question=QUESTION, lease=lease)
     settings, key = hold.settings, _private_key(hold)
     jump = jump_login(settings.ssh_jump, key) if settings.ssh_jump else None
     targets = {
