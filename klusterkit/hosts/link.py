@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from tenacity import RetryCallState, Retrying, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential_jitter
 from tenacity.nap import sleep_using_event
 
 from klusterkit.engine.errors import HostUnreachable, StepTimeout
@@ -22,6 +23,17 @@ PATIENCE = 120.0
 OPEN_TIMEOUT = 30.0
 STALE = 5.0
 """Seconds after which a lane that wasn't used is tried before it gets what must not be sent twice."""
+
+
+@dataclass(frozen=True)
+class _Request:
+    # What a caller wants, as :meth:`Link.call` tells.
+    script: bytes
+    timeout: float
+    repeat: bool
+    long: bool
+    limit: int
+    feed: Iterable[bytes] | None
 
 
 class Link:
@@ -78,24 +90,7 @@ class Link:
             HostRefused: it can't be used.
             StepTimeout: the script took too long.
         """
-
-        def again(state: RetryCallState) -> bool:
-            error = state.outcome.exception() if state.outcome else None
-            if self._closed.is_set() or not isinstance(error, HostUnreachable):
-                return False
-            return repeat or not isinstance(error, ConnectionLost)
-
-        def enough(state: RetryCallState) -> bool:
-            return not self._been_there or (state.seconds_since_start or 0.0) >= self._patience
-
-        retrying = Retrying(
-            retry=again,
-            stop=enough,
-            wait=wait_exponential_jitter(multiplier=0.1, max=5.0, jitter=0.5),
-            sleep=sleep_using_event(self._closed),
-            reraise=True,
-        )
-        return retrying(self._once, script, timeout, repeat, long, limit, feed)
+        return self._retrying(repeat=repeat)(self._once, _Request(script, timeout, repeat, long, limit, feed))
 
     def close(self) -> None:
         """Disconnect. Calls that wait end with ``HostUnreachable``; what runs on the host goes on."""
@@ -107,15 +102,30 @@ class Link:
         """Connect now, and see that there is a root shell."""
         self.call(b"")
 
-    def _once(
-        self, script: bytes, timeout: float, repeat: bool, long: bool, limit: int, feed: Iterable[bytes] | None
-    ) -> Reply:
+    def _retrying(self, *, repeat: bool) -> Retrying:
+        def lost(error: BaseException) -> bool:
+            if self._closed.is_set() or not isinstance(error, HostUnreachable):
+                return False
+            return repeat or not isinstance(error, ConnectionLost)
+
+        return Retrying(
+            retry=retry_if_exception(lost),
+            stop=self._out_of_patience,
+            wait=wait_exponential_jitter(multiplier=0.1, max=5.0, jitter=0.5),
+            sleep=sleep_using_event(self._closed),
+            reraise=True,
+        )
+
+    def _out_of_patience(self, state: RetryCallState) -> bool:
+        return not self._been_there or (state.seconds_since_start or 0.0) >= self._patience
+
+    def _once(self, request: _Request) -> Reply:
         lanes = self._ready()
-        with lanes.borrow(long=long) as lane:
-            if not repeat and time.monotonic() - lane.used > STALE:
+        with lanes.borrow(long=request.long) as lane:
+            if not request.repeat and time.monotonic() - lane.used > STALE:
                 self._try(lane)
             try:
-                return lane.call(script, timeout=timeout, limit=limit, feed=feed)
+                return lane.call(request.script, timeout=request.timeout, limit=request.limit, feed=request.feed)
             except StreamClosed as error:
                 raise ConnectionLost(
                     f"the connection to {self.name} was lost",
@@ -124,7 +134,7 @@ class Link:
                     hint="what was running there goes on; the host's own record tells how it ended",
                 ) from None
             except LaneTimeout:
-                raise StepTimeout(f"{self.name} didn't answer in {timeout:g} s", host=self.name) from None
+                raise StepTimeout(f"{self.name} didn't answer in {request.timeout:g} s", host=self.name) from None
 
     def _try(self, lane: Lane) -> None:
         try:
