@@ -62,8 +62,8 @@ class TestStateFile:
             said = operator.refused(*operator.create(), rc=4)
 
             os.write(ours, b"n\n")
-            wait_for(ours, b"Nothing was done")
-            assert asking.wait(30) == 0
+            wait_for(ours, b"nothing was done")
+            assert asking.wait(30) == 1
         finally:
             asking.kill()
             asking.wait()
