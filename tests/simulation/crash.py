@@ -54,6 +54,11 @@ class Life:
         self._writes = 0
         self._given_up: set[str] = set()
 
+    @property
+    def burns_next(self) -> bool:
+        """Whether the next moment is the one at which it is killed."""
+        return len(self.moments) + 1 == self._burns_at
+
     def moment(self, what: str) -> None:
         """Something is about to happen, or just has: the process may die here."""
         with self.guard:

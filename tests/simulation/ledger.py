@@ -52,6 +52,9 @@ class Ledger:
                 if self.standing[task] != "untouched":
                     self.standing[task] = "stuck" if back else "failed"
                 self.ceases(task)
+            case "leave", _:
+                self.standing[task] = "untouched"
+                self.ceases(task)
             case "ask", _:
                 self.asked.add(task)
             case "decide", choice:
@@ -80,8 +83,8 @@ class Ledger:
 
     def begin_life(self, records: list[Mapping[str, Any]]) -> None:
         """A new process reads the journal: what a killed one wrote without living to know it, counts."""
-        self._acting.clear()
         self.learn(records[self.learnt :])
+        self._acting.clear()
 
     def check_action(self, task: str, *, undoing: bool) -> None:
         """It changes its host now: its begin in this direction must be on disk, and its end not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 from klusterkit.engine.errors import StepHung
 from klusterkit.engine.events import Event
-from klusterkit.engine.executor import JsonExecutor, LocalExecutor
+from klusterkit.engine.executor import Executor, JsonExecutor
 from klusterkit.engine.journal import Direction, Journal
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.runner import PointOfNoReturn, Report, Runner
@@ -68,16 +68,16 @@ class Story:
         self.wrong.append(what)
         self.trace.append(f"WRONG: {what}")
 
-    def hosts(self, life: Life) -> Callable[[str], Any]:
-        """The hosts, as this process reaches them."""
+    def executor(self, life: Life) -> Executor:
+        """Reaches the hosts as this process does."""
         raise NotImplementedError
-
-    def executor_options(self) -> dict[str, Any]:
-        """Where steps get secrets and artifacts from."""
-        return {}
 
     def decide(self, journal: Journal) -> None:
         """The operator answers what was asked."""
+
+    def learnt(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """These records are durable now."""
+        self.ledger.learn(records)
 
     def afterwards(self, episode: Episode) -> None:
         """What happens when the process is gone."""
@@ -89,7 +89,7 @@ class Story:
         self.trace.append(f"--- {episode}")
         before = set(threading.enumerate())
         try:
-            with self.disk.opened(life, self.ledger.learn) as store:
+            with self.disk.opened(life, self.learnt) as store:
                 return self._run(store, life, episode)
         except (Dead, PointOfNoReturn, StateNotWritable) as error:
             self.trace.append(f"ended by {type(error).__name__}: {error}")
@@ -106,7 +106,7 @@ class Story:
         journal = Journal(store) if store.records else Journal.open(store, self.plan, run="r1", who="somebody")
         if episode.direction is FORWARD:
             self.decide(journal)
-        executor = JsonExecutor(LocalExecutor(self.hosts(life), grace=self.grace, **self.executor_options()))
+        executor = JsonExecutor(self.executor(life))
         sink = _Sink(life, self.ledger, episode, self.trace)
         runner = sink.runner = Runner(journal, executor, sink, at_once=self._at_once)
         report = runner.forward() if episode.direction is FORWARD else runner.back()

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hypothesis import note
 from hypothesis import strategies as st
 
+from klusterkit.engine.executor import LocalExecutor
 from klusterkit.engine.journal import Direction, Journal, Record
 from klusterkit.engine.plan import Plan, Retry, Task
 from klusterkit.engine.step import Repeat, Undo
 from tests.simulation.crash import Life, folder
+from tests.simulation.episodes import DIRECTIONS, episodes
 from tests.simulation.model import steps
 from tests.simulation.model.host import FAULTS, LOOK_FAULTS, ModelHost
 from tests.simulation.model.world import Cell, Outage, World
@@ -56,9 +58,10 @@ class ModelStory(Story):
             outages={} if healthy else scenario.outages,
         )
 
-    def hosts(self, life: Life) -> Callable[[str], ModelHost]:
-        """Those of the model."""
-        return {name: ModelHost(self.world, life, name) for name in self.plan.hosts}.__getitem__
+    def executor(self, life: Life) -> LocalExecutor:
+        """With the hosts of the model."""
+        hosts = {name: ModelHost(self.world, life, name) for name in self.plan.hosts}
+        return LocalExecutor(hosts.__getitem__, grace=self.grace)  # type: ignore[arg-type]
 
     def decide(self, journal: Journal) -> None:
         """The operator looks at the hosts and answers what was asked."""
@@ -209,28 +212,6 @@ def _hurried(plan: Plan, faults: dict[tuple[str, str], list[str]]) -> Plan:
     return plan.changed(tasks=tuple(tasks))
 
 
-_DIRECTIONS = st.sampled_from((FORWARD, BACK))
-
-
-def episodes(most: int, moments: int) -> st.SearchStrategy[tuple[Episode, ...]]:
-    """Processes that are killed, stopped, or find the disk full; at first one that goes forward."""
-    killed = st.builds(
-        Episode,
-        direction=_DIRECTIONS,
-        burns_at=st.integers(1, moments),
-        tear=st.floats(0, 1),
-        meanwhile=st.integers(0, 3),
-        reboot=st.booleans(),
-    )
-    full = st.builds(Episode, direction=_DIRECTIONS, full_at=st.integers(1, 12), meanwhile=st.integers(0, 2))
-    stopped = st.builds(Episode, direction=_DIRECTIONS, stops_at=st.integers(1, 12), now=st.booleans())
-    first = st.builds(Episode, burns_at=st.integers(1, moments), meanwhile=st.integers(0, 3), reboot=st.booleans())
-    rest = st.lists(
-        st.one_of(killed, killed, killed, full, stopped, st.builds(Episode, direction=_DIRECTIONS)), max_size=most
-    )
-    return st.tuples(first, rest).map(lambda both: (both[0], *both[1]))
-
-
 @st.composite
 def scenarios(draw: st.DrawFn, *, faulty: bool, final: bool = False) -> Scenario:
     """A plan and the processes that walk it; with ``faulty`` steps that fail or hang, and hosts that go and come."""
@@ -245,7 +226,7 @@ def scenarios(draw: st.DrawFn, *, faulty: bool, final: bool = False) -> Scenario
         initial=_initial(draw, plan),
         faults=faults,
         outages=outages,
-        episodes=draw(episodes(4, 12 * len(plan.tasks))),
-        goal=draw(_DIRECTIONS),
+        episodes=draw(episodes(4, moments=12 * len(plan.tasks), writes=12, events=12)),
+        goal=draw(DIRECTIONS),
         at_once=draw(st.sampled_from((1, 2, 256))),
     )

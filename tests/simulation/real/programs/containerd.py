@@ -1,0 +1,116 @@
+"""containerd with ctr: images and containers in its store, tasks as folders below ``/run`` with their mounts."""
+
+from __future__ import annotations
+
+from klusterkit.engine.host import Completed
+from tests.simulation.real.programs import posix
+from tests.simulation.real.programs.program import Program
+from tests.unit.tasks.step_world import said
+
+META = "/var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db"
+BLOBS = "/var/lib/containerd/io.containerd.content.v1.content/blobs"
+TASKS = "/run/containerd/io.containerd.runtime.v2.task/k8s.io"
+SOCKET = "/run/containerd/containerd.sock"
+
+
+class Containerd(Program):
+    """A container has the name of its pod."""
+
+    def start(self) -> bool:
+        """As its unit does."""
+        programs = ("/usr/local/bin/containerd", "/usr/local/bin/containerd-shim-runc-v2", "/usr/local/sbin/runc")
+        if not self.has(*programs, "/etc/containerd/config.toml"):
+            return False
+        for folder in ("/etc/cni/net.d", BLOBS, TASKS):
+            self.tree.makedirs(folder)
+        self.tree.write(SOCKET, "")
+        return True
+
+    @property
+    def images(self) -> dict[str, str]:
+        """The labels of the images that are in the store, by their names."""
+        return self.load(META).get("images", {})
+
+    @property
+    def containers(self) -> dict[str, str]:
+        """The image of each container, by the pod's name."""
+        return self.load(META).get("containers", {})
+
+    def image(self, word: str) -> str:
+        """The first image with this word in its name."""
+        return next((image for image in self.images if word in image), "")
+
+    def running(self, pod: str) -> bool:
+        """Whether a pod's process is alive. It outlives containerd."""
+        return self.has(f"{TASKS}/{pod}")
+
+    def memory(self, pod: str) -> str:
+        """Where a pod's process has what it would forget if it ended."""
+        return f"{TASKS}/{pod}/memory"
+
+    def pull(self, image: str, labels: str = "") -> None:
+        """Have an image in the store."""
+        self.tree.write(f"{BLOBS}/{image.replace('/', '_')}", image)
+        self._change(images={**self.images, image: labels})
+
+    def run(self, pod: str, image: str) -> None:
+        """Start a pod's process."""
+        self._change(containers={**self.containers, pod: image})
+        self.tree.makedirs(f"{TASKS}/{pod}")
+        posix.mount(self.machine, f"{TASKS}/{pod}/rootfs")
+
+    def end(self, pod: str) -> None:
+        """End a pod's process."""
+        posix.unmount(self.machine, f"{TASKS}/{pod}/rootfs")
+        self.tree.remove(f"{TASKS}/{pod}", recursive=True)
+        posix.close_sockets(self.machine, pod)
+
+    def forget(self, *pods: str) -> None:
+        """Remove containers."""
+        self._change(containers={pod: image for pod, image in self.containers.items() if pod not in pods})
+
+    def _change(self, **changes: dict[str, str]) -> None:
+        self.keep(META, {**self.load(META), **changes})
+
+    def ctr(self, argv: list[str], _: bytes) -> Completed:
+        """``ctr --namespace=k8s.io images|tasks|containers VERB …``."""
+        if not (self.runs("containerd") and self.has(SOCKET)):
+            return said(1, err='ctr: failed to dial "/run/containerd/containerd.sock": connection refused')
+        what, verb, *rest = argv[1:]
+        if what == "images":
+            return self._ctr_images(verb, rest)
+        if verb == "list":
+            listed = [pod for pod in self.containers if what == "containers" or self.running(pod)]
+            return said(out="".join(f"{pod}\n" for pod in listed))
+        pods = [word for word in rest if not word.startswith("--")]
+        if what == "containers":
+            self.forget(*pods)
+        for pod in pods if what == "tasks" else ():
+            self.end(pod)
+        return said()
+
+    def _ctr_images(self, verb: str, rest: list[str]) -> Completed:
+        match verb:
+            case "list":
+                rows = [f"{name} application/vnd.oci {labels}\n" for name, labels in self.images.items()]
+                return said(out="REF TYPE LABELS\n" + "".join(rows))
+            case "import":
+                return self._import(rest)
+            case _:
+                return self._remove_image(rest[0])
+
+    def _import(self, rest: list[str]) -> Completed:
+        archive = rest[-1]
+        if not self.has(archive):
+            return said(1, err=f"ctr: open {archive}: no such file or directory")
+        labels = [word for at, word in enumerate(rest) if at and rest[at - 1] == "--label"]
+        image = self.tree.read(archive).decode()
+        self.pull(image, ",".join(labels))
+        return said(out=f"unpacking {image}...done\n")
+
+    def _remove_image(self, image: str) -> Completed:
+        if image not in self.images:
+            return said(1, err=f"ctr: image {image!r}: not found")
+        self._change(images={name: labels for name, labels in self.images.items() if name != image})
+        self.tree.remove(f"{BLOBS}/{image.replace('/', '_')}")
+        return said()

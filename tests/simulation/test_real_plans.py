@@ -1,0 +1,104 @@
+"""Every plan that KlusterKit makes, walked on simulated hosts: steps, plan, engine, journal and state file are real."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from klusterkit.engine.executor import Call, JsonExecutor, Outcome, Verb
+from klusterkit.tasks.preflight import MARK
+from tests.simulation.crash import Life
+from tests.simulation.real.story import RealStory, differing
+from tests.simulation.real.worlds import NO_NETWORK, ONE_MASTER, OWN, WITH_WORKERS, WORLDS, World
+from tests.simulation.story import BACK, FORWARD, Episode
+
+every_plan = pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS.keys())
+
+
+def made(world: World, place: Path) -> RealStory:
+    """The cluster that the plan makes."""
+    story = RealStory(world, place)
+    report = story.live(Episode(FORWARD))
+    assert report is not None
+    assert report.outcome == "done", report.errors
+    return story
+
+
+def asked(story: RealStory, verb: Verb) -> dict[str, Outcome]:
+    """What each task answers."""
+    executor = JsonExecutor(story.executor(Life(story.guard)))
+    found: dict[str, Outcome] = {}
+    for task in story.plan.tasks:
+        call = Call(verb=verb, run="r1.0", task=task.id, host=task.host, step=task.step, timeout=task.timeout)
+        (found[task.id],) = executor.perform([call])
+    return found
+
+
+@every_plan
+def test_it_comes_up_and_leaves_nothing_behind_when_it_is_taken_back(world: World, tmp_path: Path) -> None:
+    story = made(world, tmp_path)
+    assert story.model.answers
+    assert differing(story.digest(), story.before) != {}
+    story.reach(BACK)
+    assert differing(story.digest(), story.before) == {}
+    story.check()
+
+
+@every_plan
+def test_when_it_is_there_nothing_is_left_to_do(world: World, tmp_path: Path) -> None:
+    story = made(world, tmp_path)
+    there = story.digest()
+    undone = {name: outcome for name, outcome in asked(story, Verb.OBSERVE).items() if not _satisfied(outcome)}
+    assert undone == {}
+    assert differing(story.digest(), there) == {}
+
+
+@every_plan
+def test_looking_changes_nothing_and_tells_of_a_difference_where_there_is_one(world: World, tmp_path: Path) -> None:
+    story = RealStory(world, tmp_path)
+    for name, outcome in asked(story, Verb.DIFFER).items():
+        assert outcome.error is None, name
+        assert bool(outcome.differences) != _satisfied(outcome), name
+    assert differing(story.digest(), story.before) == {}
+    story.check()
+
+
+def test_on_a_host_that_has_nothing_every_task_has_something_to_do(tmp_path: Path) -> None:
+    story = RealStory(ONE_MASTER, tmp_path)
+    assert not [name for name, outcome in asked(story, Verb.OBSERVE).items() if _satisfied(outcome)]
+
+
+def _satisfied(outcome: Outcome) -> bool:
+    return outcome.observation is not None and outcome.observation.satisfied
+
+
+@pytest.mark.parametrize(("world", "nodes"), [(ONE_MASTER, 1), (OWN, 1), (WITH_WORKERS, 3)])
+def test_the_network_is_proved_on_every_node(world: World, nodes: int, tmp_path: Path) -> None:
+    objects = made(world, tmp_path).model.objects
+    proved = [item["annotations"] for name, item in objects.items() if name.startswith("node/")]
+    assert proved == [{"klusterkit.io/service-reached": "true"}] * nodes
+
+
+def test_without_a_network_nodes_are_registered_and_no_more(tmp_path: Path) -> None:
+    story = made(NO_NETWORK, tmp_path)
+    assert "node/m1" in story.model.objects
+    assert not story.model.master.kubelet.ready
+
+
+def test_a_host_that_is_another_machine_of_a_cluster_is_refused_and_left_alone(tmp_path: Path) -> None:
+    story = RealStory(ONE_MASTER, tmp_path)
+    tree = story.model.master.machine.tree
+    for folder in ("/etc/kubernetes", "/var/lib/klusterkit"):
+        tree.makedirs(folder)
+    tree.write("/etc/kubernetes/admin.conf", "")
+    tree.write(MARK, "lineage: another\n")
+    before = story.digest()
+
+    report = story.live(Episode(FORWARD))
+
+    assert report is not None
+    (error,) = report.errors.values()
+    assert "already holds a Kubernetes" in error.message
+    assert "admin.conf" in str(error.seen)
+    assert differing(story.digest(), before) == {}
