@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from klusterkit.cli.exit_codes import ExitCode
 from klusterkit.cli.notices import called, say_notices
-from klusterkit.cli.options import Common, Output
+from klusterkit.cli.options import Output, Shared
 from klusterkit.cli.signals import stopping
 from klusterkit.cli.unheard import perhaps_unheard
 
@@ -33,7 +33,7 @@ _ENDINGS = {
 
 
 def execute(
-    common: Common,
+    common: Shared,
     session: Session,
     plan: Plan,
     walk: Callable[[Sink], Report],
@@ -66,7 +66,7 @@ def execute(
     return code
 
 
-def _view(common: Common, progress: Progress) -> View:
+def _view(common: Shared, progress: Progress) -> View:
     from klusterkit.report.screen import aside
 
     if common.output is Output.JSON:
@@ -83,7 +83,7 @@ def _view(common: Common, progress: Progress) -> View:
     return Lines(screen, progress)
 
 
-def _show_report(common: Common, plan: Plan, report: Report, seconds: float, code: int) -> None:
+def _show_report(common: Shared, plan: Plan, report: Report, seconds: float, code: int) -> None:
     if common.output is Output.JSON:
         from klusterkit.report.jsonlines import report_data, write_line
 

@@ -35,21 +35,24 @@ def guarded(command: TyperGroup, arguments: Sequence[str]) -> int:
         give_up(sys.stdout)
         return ExitCode.ERROR
     except _UsageError as error:
-        return _usage(error)
+        return _usage(error, command.name or "", arguments)
     except typer.Abort:
         return ExitCode.ERROR
     except Exception as error:  # noqa: BLE001 - the last place that can turn it into words
         return _say(error, debug=debug)
 
 
-def _usage(error: Any) -> int:
+def _usage(error: Any, tool: str, arguments: Sequence[str]) -> int:
     message: str = error.format_message()
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(message, err=True)
         return ExitCode.USAGE
     context = error.ctx
-    place = context.command_path if context else "cctl"
-    typer.echo(f"error: {message}\n  what to do: see {place} --help", err=True)
+    place = context.command_path if context else tool
+    from klusterkit.cli.old_words import instead_of
+
+    hint = instead_of(tool, arguments) or f"see {place} --help"
+    typer.echo(f"error: {message}\n  what to do: {hint}", err=True)
     return ExitCode.USAGE
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from klusterkit.cli.options import Common
+from klusterkit.cli.options import Shared
 
 if TYPE_CHECKING:
     from klusterkit.engine.journal import Journal
     from klusterkit.session import Session
 
 
-def say_notices(session: Session, common: Common) -> None:
+def say_notices(session: Session, common: Shared) -> None:
     """Say on standard error what the session has to tell, once."""
     if not session.notices:
         return
@@ -24,7 +24,7 @@ def say_notices(session: Session, common: Common) -> None:
         screen.print(Text.assemble(("note: ", "care"), session.notices.pop(0)))
 
 
-def in_progress(session: Session, common: Common, verb: str) -> Journal:
+def in_progress(session: Session, common: Shared, verb: str) -> Journal:
     """The run in progress, after saying which it is and how far it has come. Raises ``NoRun``."""
     from klusterkit.report.ending import in_words
     from klusterkit.report.screen import aside
@@ -39,6 +39,6 @@ def in_progress(session: Session, common: Common, verb: str) -> Journal:
     return journal
 
 
-def called(common: Common) -> str:
+def called(common: Shared) -> str:
     """How the next command has to begin to mean the same state file."""
-    return f"cctl --state {common.state}" if common.state else "cctl"
+    return common.called

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Self, cast, get_type_hints
 
 import typer
 
@@ -37,8 +37,8 @@ def _given(*names: str, **keywords: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Common:
-    """What every command takes, before the subcommand or after it. None where it wasn't said."""
+class Shared:
+    """What every command of every tool takes, before the subcommand or after it. None where it wasn't said."""
 
     state: Annotated[
         Path | None,
@@ -48,20 +48,6 @@ class Common:
         Output | None, _given("--output", "-o", metavar="FORMAT", help="text, wide, json, yaml or name")
     ] = None
     yes: Annotated[bool | None, _given("--yes", "-y", help="Answer the question whether to do it")] = None
-    identity: Annotated[
-        Path | None,
-        _given("--identity", metavar="FILE", help="age identity that opens the state file's secrets"),
-    ] = None
-    passphrase: Annotated[
-        bool | None, _given("--passphrase", help="Ask for the passphrase that opens (or, new, will open) the secrets")
-    ] = None
-    recipient: Annotated[
-        list[str] | None,
-        _given("--recipient", metavar="AGE1…", help="One more age public key that opens a new state file"),
-    ] = None
-    insecure_plaintext_state: Annotated[
-        bool | None, _given("--insecure-plaintext-state", help="Keep a new state file's secrets in plain text")
-    ] = None
     mirror: Annotated[
         str | None,
         _given("--mirror", metavar="WHERE", help="Folder or URL with artifacts [KLUSTERKIT_MIRROR, or official sites]"),
@@ -88,7 +74,7 @@ class Common:
     no_color: Annotated[bool | None, _given("--no-color", help="No colours [NO_COLOR]")] = None
     debug: Annotated[bool | None, _given("--debug", help="Show the log, and where an error comes from")] = None
 
-    def over(self, earlier: Common | None) -> Common:
+    def over(self, earlier: Self | None) -> Self:
         """These, and of the earlier ones those that weren't said again."""
         unsaid = [field.name for field in fields(self) if getattr(self, field.name) is None]
         return replace(self, **{name: getattr(earlier, name) for name in unsaid}) if earlier else self
@@ -98,31 +84,28 @@ class Common:
         """Whether colours are welcome, if it is a terminal."""
         return not self.no_color
 
-    def settings(self) -> Settings:
-        """As a session takes them."""
-        from klusterkit.cli.terminal import host_key_question, passphrase_question
-        from klusterkit.session.settings import Settings
+    @property
+    def called(self) -> str:
+        """How the next command has to begin to mean the same."""
+        return f"cctl --state {self.state}" if self.state else "cctl"
 
-        if self.passphrase and passphrase_question() is None:
-            raise typer.BadParameter("--passphrase has no terminal to ask on: name a file, KLUSTERKIT_PASSPHRASE_FILE")
+    def said(self) -> dict[str, Any]:
+        """What a session's settings take from here, by their names."""
+        from klusterkit.cli.terminal import host_key_question
+
         self._refuse_what_names_no_host_key()
-        return Settings.from_environment(
-            state=self.state and self.state.expanduser(),
-            identity=self.identity and self.identity.expanduser(),
-            plaintext=self.insecure_plaintext_state,
-            prefer_passphrase=self.passphrase,
-            recipients=tuple(self.recipient or ()),
-            mirror=self.mirror,
-            bundle=self.bundle and self.bundle.expanduser(),
-            allow_older_bundle=self.allow_older_bundle,
-            ssh_jump=self.ssh_jump,
-            known_hosts=tuple(path.expanduser() for path in self.known_hosts or ()),
-            host_keys=tuple(self.host_key or ()),
-            patience=self.patience,
-            debug=self.debug,
-            ask_host_key=host_key_question(),
-            ask_passphrase=passphrase_question(),
-        )
+        return {
+            "state": self.state and self.state.expanduser(),
+            "mirror": self.mirror,
+            "bundle": self.bundle and self.bundle.expanduser(),
+            "allow_older_bundle": self.allow_older_bundle,
+            "ssh_jump": self.ssh_jump,
+            "known_hosts": tuple(path.expanduser() for path in self.known_hosts or ()),
+            "host_keys": tuple(self.host_key or ()),
+            "patience": self.patience,
+            "debug": self.debug,
+            "ask_host_key": host_key_question(),
+        }
 
     def _refuse_what_names_no_host_key(self) -> None:
         """What a typing error would have ignored: a host would be refused later, for another reason."""
@@ -143,10 +126,46 @@ class Common:
         return wanted
 
 
+@dataclass(frozen=True)
+class Common(Shared):
+    """What every command of ``cctl`` takes: also what opens the secrets of a state file."""
+
+    identity: Annotated[
+        Path | None,
+        _given("--identity", metavar="FILE", help="age identity that opens the state file's secrets"),
+    ] = None
+    passphrase: Annotated[
+        bool | None, _given("--passphrase", help="Ask for the passphrase that opens (or, new, will open) the secrets")
+    ] = None
+    recipient: Annotated[
+        list[str] | None,
+        _given("--recipient", metavar="AGE1…", help="One more age public key that opens a new state file"),
+    ] = None
+    insecure_plaintext_state: Annotated[
+        bool | None, _given("--insecure-plaintext-state", help="Keep a new state file's secrets in plain text")
+    ] = None
+
+    def settings(self) -> Settings:
+        """As a session takes them."""
+        from klusterkit.cli.terminal import passphrase_question
+        from klusterkit.session.settings import Settings
+
+        if self.passphrase and passphrase_question() is None:
+            raise typer.BadParameter("--passphrase has no terminal to ask on: name a file, KLUSTERKIT_PASSPHRASE_FILE")
+        return Settings.from_environment(
+            **self.said(),
+            identity=self.identity and self.identity.expanduser(),
+            plaintext=self.insecure_plaintext_state,
+            prefer_passphrase=self.passphrase,
+            recipients=tuple(self.recipient or ()),
+            ask_passphrase=passphrase_question(),
+        )
+
+
 def flattened(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function as typer wants it: a parameter whose type is a dataclass of options becomes its fields.
 
-    A :class:`Common` also takes over what was said before the subcommand.
+    What is :class:`Shared` also takes over what was said before the subcommand.
     """
     hints = get_type_hints(function, include_extras=True)
     hints.pop("return", None)
@@ -155,7 +174,7 @@ def flattened(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(context: typer.Context, **values: Any) -> Any:
         for name, group in groups.items():
             made = group(**{field.name: values.pop(field.name) for field in fields(group)})
-            values[name] = made.over(context.find_object(Common)) if isinstance(made, Common) else made
+            values[name] = made.over(cast(Any, context.find_object(group))) if isinstance(made, Shared) else made
         return function(**values, **({"context": context} if "context" in hints else {}))
 
     parameters = [_parameter("context", typer.Context)]

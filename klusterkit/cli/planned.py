@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from klusterkit.cli.exit_codes import ExitCode
-from klusterkit.cli.options import Common, Output
+from klusterkit.cli.options import Common, Output, Shared
 
 if TYPE_CHECKING:
     from klusterkit.engine.executor import Outcome
@@ -60,7 +60,7 @@ def show(common: Common, settings: Settings, words: str, compiled: Compile, opti
         if options.out:
             plan = session.save_plan(plan, options.out.expanduser(), seen or {})
         say_notices(session, common)
-    _show(common, plan, seen, diff=options.diff)
+    present(common, plan, seen, diff=options.diff)
     if options.out:
         typer.echo(f"saved: `cctl apply {options.out}` does exactly this", err=True)
     return ExitCode.CHANGES if options.detailed_exitcode and _changes(plan, seen or {}) else ExitCode.DONE
@@ -76,35 +76,45 @@ def do(common: Common, settings: Settings, words: str, compiled: Compile, next_s
         compiled: makes the plan.
         next_step: what can be done when all has gone well, with ``{cctl}`` for the command.
     """
-    from klusterkit.cli.execute import execute
-    from klusterkit.cli.notices import called, say_notices
-    from klusterkit.cli.terminal import confirmed, refuse_unasked
-    from klusterkit.cli.unheard import perhaps_unheard
-    from klusterkit.engine.journal import Direction
-    from klusterkit.report.planview import show_plan, show_summary
+    from klusterkit.cli.notices import say_notices
+    from klusterkit.cli.terminal import refuse_unasked
     from klusterkit.report.preparing import Preparing
     from klusterkit.report.screen import aside
     from klusterkit.session import Session
 
     common.show_as(Output.JSON)
     refuse_unasked(yes=common.yes)
-    screen = aside(color=common.color)
     with Session.open(settings, write=words) as session:
         say_notices(session, common)
-        with Preparing(screen) as onlooker:
+        with Preparing(aside(color=common.color)) as onlooker:
             plan = compiled(session, onlooker)
-        say_notices(session, common)
-        (show_summary if common.yes else show_plan)(screen, plan)
-        if not confirmed("Do it?", yes=common.yes):
-            return ExitCode.ERROR
-        code = execute(common, session, plan, lambda tell: session.start(plan, tell), Direction.FORWARD)
+        return carry_out(common, session, plan, next_step)
+
+
+def carry_out(common: Shared, session: Session, plan: Plan, next_step: str = "") -> int:
+    """Show a plan, ask, apply it. Returns the exit status."""
+    from klusterkit.cli.execute import execute
+    from klusterkit.cli.notices import called, say_notices
+    from klusterkit.cli.terminal import confirmed
+    from klusterkit.cli.unheard import perhaps_unheard
+    from klusterkit.engine.journal import Direction
+    from klusterkit.report.planview import show_plan, show_summary
+    from klusterkit.report.screen import aside
+
+    say_notices(session, common)
+    screen = aside(color=common.color)
+    (show_summary if common.yes else show_plan)(screen, plan)
+    if not confirmed("Do it?", yes=common.yes):
+        return ExitCode.ERROR
+    code = execute(common, session, plan, lambda tell: session.start(plan, tell), Direction.FORWARD)
     if code == ExitCode.DONE and next_step:
         with perhaps_unheard(sys.stderr):
             screen.print(f"next: {next_step.format(cctl=called(common))}")
     return code
 
 
-def _show(common: Common, plan: Plan, seen: Mapping[str, Outcome] | None, *, diff: bool) -> None:
+def present(common: Shared, plan: Plan, seen: Mapping[str, Outcome] | None, *, diff: bool) -> None:
+    """Show a plan as the operator wants it."""
     from klusterkit.cli.structured import write
     from klusterkit.report.diffview import differences_of, show_differences
     from klusterkit.report.planview import show_plan, show_summary

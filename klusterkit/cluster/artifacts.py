@@ -96,7 +96,7 @@ def artifacts_for(
     return (
         *(_program(name, version, architecture) for name in PROGRAMS[role]),
         _runc(release, architecture),
-        *([_etcd(release, architecture)] if role is Role.MASTER else []),
+        *([etcd_archive(release.etcd, architecture)] if role is Role.MASTER else []),
         _containerd(release, architecture),
         _cni_plugins(release, architecture),
         *(_image(reference) for reference in images_for(role, version, cni, vip=vip)),
@@ -144,9 +144,10 @@ def _program(name: str, version: Version, architecture: Architecture) -> Artifac
     return Artifact(name, ArtifactKind.BINARY, version.tag, path, f"{path}.sha256")
 
 
-def _etcd(release: Release, architecture: Architecture) -> Artifact:
-    name = f"etcd-{release.etcd}-linux-{architecture}.tar.gz"
-    return _released("etcd", ArtifactKind.ARCHIVE, "etcd-io/etcd", release.etcd, name, "SHA256SUMS")
+def etcd_archive(tag: str, architecture: Architecture) -> Artifact:
+    """etcd's programs."""
+    name = f"etcd-{tag}-linux-{architecture}.tar.gz"
+    return _released("etcd", ArtifactKind.ARCHIVE, "etcd-io/etcd", tag, name, "SHA256SUMS")
 
 
 def _containerd(release: Release, architecture: Architecture) -> Artifact:

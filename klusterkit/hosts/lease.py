@@ -104,7 +104,8 @@ class Lease:
         Raises:
             StaleState, ForeignCluster.
         """
-        read_fence(content, host).refuse(self._ours(), self._towards, host)
+        if self._lineage:
+            read_fence(content, host).refuse(self._ours(), self._towards, host)
 
     def _lock(self, lane: Lane, host: str) -> None:
         holder = Holder(who=self._who, since=time.time(), run=self._run, token=self._token)

@@ -13,6 +13,7 @@ from klusterkit.plans.files import etcd, kubelet
 from klusterkit.plans.files.kubeadm import nobody
 from klusterkit.plans.request import Target
 from klusterkit.plans.shared import directory, text_file, tree
+from klusterkit.tasks.authority import Authority
 from klusterkit.tasks.certificates import Certificate, Kubeconfig
 from klusterkit.tasks.files import SecretFile
 
@@ -42,19 +43,27 @@ def node_certificates(target: Target, preflight: str, kubelet_folder: str) -> li
     return [trusted, served, known]
 
 
-def etcd_certificates(target: Target, folder: str) -> list[str]:
+def etcd_certificates(target: Target, folder: str, *, joins: bool) -> list[str]:
     """For a member: towards clients, other members, and whoever asks for its health."""
-    add = target.tasks.add
+    add, own = target.tasks.add, target.request.etcd.own_authority
     pki = add("etcd/pki", directory(etcd.PKI, 0o700), folder)
     address = target.machine.address
     wanted = {
-        "server": leaves.etcd_server(target.node, address),
+        "server": leaves.etcd_server(target.node, address, target.request.etcd.names),
         "peer": leaves.etcd_peer(target.node, address),
         "healthcheck-client": leaves.etcd_healthcheck_client(),
+        # Where the authority is on the host, so is what a control plane beside it will be let in with.
+        **({"apiserver-etcd-client": leaves.apiserver_etcd_client()} if own else {}),
     }
-    trusted = add("etcd/pki/ca", _authority(_ETCD, f"{etcd.PKI}/ca.crt"), pki)
+    if own:
+        trusted = add(
+            "etcd/pki/ca", Authority(common_name=_ETCD.common_name, base=f"{etcd.PKI}/ca", make=not joins), pki
+        )
+    else:
+        trusted = add("etcd/pki/ca", _authority(_ETCD, f"{etcd.PKI}/ca.crt"), pki)
+    before = trusted if own else pki
     issued = [
-        add(f"etcd/pki/{name}", _certificate(_ETCD, leaf, f"{etcd.PKI}/{name}"), pki, cost=ISSUING)
+        add(f"etcd/pki/{name}", _certificate(_ETCD, leaf, f"{etcd.PKI}/{name}"), before, cost=ISSUING)
         for name, leaf in wanted.items()
     ]
     return [trusted, *issued]

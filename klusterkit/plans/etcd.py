@@ -9,11 +9,17 @@ from klusterkit.plans.certificates import etcd_certificates
 from klusterkit.plans.files import etcd, units
 from klusterkit.plans.host import BIN, Prepared
 from klusterkit.plans.request import Target
-from klusterkit.plans.shared import directory, service, text_file, unit, unpack
+from klusterkit.plans.shared import directory, service, text_file, unit, unpack, upload
 from klusterkit.tasks.etcd import Healthy
 from klusterkit.tasks.membership import Join, Promote
+from klusterkit.tasks.snapshot import Restore
+from klusterkit.tasks.systemd import Unit
 from klusterkit.tasks.tree import Tree
 
+SNAPSHOT = "snapshot"
+"""Its name among a request's artifacts."""
+RESTORE_SPEED = 50e6
+"""Bytes a second (lab)."""
 SETTLING = 5.0
 """Seconds that all members must have been connected before etcd adds another (``HealthInterval``)."""
 
@@ -46,16 +52,17 @@ def etcd_member(target: Target, prepared: Prepared, others: Ensemble) -> Member:
     add, facts, preflight = target.tasks.add, target.facts, prepared.preflight
     programs = _programs(target, preflight)
     folder = add("etcd/folder", directory("/etc/etcd"), preflight)
-    certificates = etcd_certificates(target, folder)
+    joins = bool(others.addresses)
+    certificates = etcd_certificates(target, folder, joins=joins)
     data = add("etcd/data", Tree(path=etcd.DATA, mode=0o700, on_undo="set-aside"), preflight)
     addresses = {**others.addresses, target.node: target.address}
-    joins = bool(others.addresses)
     text = etcd.configuration(target.node, addresses, _token(target.request.lineage), facts.memory, joins=joins)
     configuration = add("etcd/configuration", text_file(etcd.PATH, text, 0o600), folder)
     own = units.etcd(can_lower_oom_score=facts.can_lower_oom_score, memory_floor=facts.cgroup != 1)
     written = add("etcd/unit", unit("etcd.service", own), preflight, cost=0.2)
     added = [_join(target, others, programs, *certificates)] if joins else []
-    needs = (programs, certificates, data, configuration, written, added)
+    more = [*_priorities(target, written), *_restored(target, preflight, programs, data)]
+    needs = (programs, certificates, data, configuration, written, added, more)
     started = add("etcd/start", service("etcd.service", text), *needs, cost=1.0)
     voting = _promote(target, others, started) if joins else started
     healthy = add("etcd/healthy", Healthy(), voting, cost=0.1)
@@ -63,9 +70,36 @@ def etcd_member(target: Target, prepared: Prepared, others: Ensemble) -> Member:
 
 
 def _programs(target: Target, preflight: str) -> str:
-    inside = f"etcd-{target.cluster.release.etcd}-linux-{target.facts.architecture}"
+    inside = f"etcd-{target.request.etcd_version}-linux-{target.facts.architecture}"
     members = {f"{inside}/{name}": f"{BIN}/{name}" for name in ("etcd", "etcdctl", "etcdutl")}
     return unpack(target, "etcd/programs", "etcd", members, preflight)
+
+
+def _priorities(target: Target, written: str) -> list[str]:
+    """The operator's own lines for the unit, in a file of their own."""
+    lines = target.request.etcd.priorities
+    if not lines:
+        return []
+    step = Unit(name="etcd.service", content="\n".join(["[Service]", *lines, ""]), drop_in="priorities")
+    return [target.tasks.add("etcd/priorities", step, written, cost=0.2)]
+
+
+def _restored(target: Target, preflight: str, programs: str, data: str) -> list[str]:
+    """Data from a snapshot, before the member starts for the first time."""
+    options = target.request.etcd
+    if options.snapshot is None:
+        return []
+    there = upload(target, "etcd/snapshot", SNAPSHOT, preflight)
+    step = Restore(
+        sha256=options.snapshot,
+        name=target.node,
+        peer=etcd.peer_url(target.address),
+        token=_token(target.request.lineage),
+        skip_hash_check=options.skip_hash_check,
+    )
+    cost = target.artifact(SNAPSHOT).size / RESTORE_SPEED
+    needs = (there, programs, data)
+    return [target.tasks.add("etcd/restore", step, *needs, cost=cost, timeout=3600.0, undone_by=data)]
 
 
 def _join(target: Target, others: Ensemble, *needs: str) -> str:

@@ -12,7 +12,7 @@ from klusterkit.plans.shared import directory, install, service, text_file, tree
 from klusterkit.tasks.files import TextFile
 from klusterkit.tasks.kernel import Modules, Sysctl
 from klusterkit.tasks.network import Baseline
-from klusterkit.tasks.preflight import MARK, Preflight
+from klusterkit.tasks.preflight import MARK, Preflight, Requirements
 
 BIN = "/usr/local/bin"
 
@@ -39,17 +39,23 @@ class Prepared:
 
 def prepare(target: Target) -> Prepared:
     """From a bare host to a running containerd."""
-    add = target.tasks.add
-    mark = _mark(target)
-    preflight = add("preflight", Preflight(wanted=requirements(target.request, target.machine), mark=mark), cost=0.1)
-    add("mark", TextFile(path=MARK, content=mark, mode=0o600), preflight)
+    preflight = admit(target, requirements(target.request, target.machine))
     network = _network(target, preflight)
     plugins = _plugins(target, preflight)
     return Prepared(preflight, network, _containerd(target, preflight, network, plugins), plugins)
 
 
-def _mark(target: Target) -> str:
-    return f"lineage: {target.request.lineage}\ncluster: {target.cluster.name}\nmachine: {target.machine.name}\n"
+def admit(target: Target, wanted: Requirements) -> str:
+    """See that the host is fit, and mark it as this machine. Returns the task after which anything may change."""
+    text = mark(target.request.lineage, target.cluster.name, target.machine.name)
+    preflight = target.tasks.add("preflight", Preflight(wanted=wanted, mark=text), cost=0.1)
+    target.tasks.add("mark", TextFile(path=MARK, content=text, mode=0o600), preflight)
+    return preflight
+
+
+def mark(lineage: str, cluster: str, machine: str) -> str:
+    """What a host keeps of which machine it is."""
+    return f"lineage: {lineage}\ncluster: {cluster}\nmachine: {machine}\n"
 
 
 def _network(target: Target, preflight: str) -> str:

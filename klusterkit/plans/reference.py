@@ -9,8 +9,9 @@ import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from klusterkit.cluster import Cluster, Machine, Role, artifacts_for
+from klusterkit.cluster import RELEASES, Cluster, Machine, Role, artifacts_for
 from klusterkit.engine.facts import Facts
 from klusterkit.engine.journal import TaskState
 from klusterkit.engine.plan import Plan
@@ -18,7 +19,8 @@ from klusterkit.engine.record import HostRecord, done_by_host
 from klusterkit.plans.create import compile_create, extra_artifacts
 from klusterkit.plans.delete import compile_delete
 from klusterkit.plans.deletion import DeleteRequest, Leaving
-from klusterkit.plans.request import ArtifactFile, CreateRequest
+from klusterkit.plans.member import compile_member
+from klusterkit.plans.request import ArtifactFile, CreateRequest, EtcdOptions
 from klusterkit.tasks.preflight import FEATURES, PROGRAMS
 
 _GIB = 1 << 30
@@ -179,6 +181,32 @@ def delete_cluster() -> Plan:
     return _delete(CLUSTER, create_one_master(), [MACHINE])
 
 
+def member_request(**options: Any) -> CreateRequest:
+    """What ``etcdadm`` asks for on the reference host, with further options of the member."""
+    name = f"etcd {RELEASES[-1].etcd}"
+    machine = Machine.of(name="m1", address="10.0.0.5", roles=Role.MASTER, node_name="m1")
+    return CreateRequest(
+        cluster=CLUSTER,
+        machines=(machine,),
+        facts={machine.name: FACTS},
+        artifacts={"etcd": ArtifactFile(sha256=hashlib.sha256(name.encode()).hexdigest(), size=23_000_000)},
+        lineage="6c7d3c0e-0000-4000-8000-000000000000",
+        serial=1,
+        etcd=EtcdOptions(own_authority=True, **options),
+    )
+
+
+def etcdadm_init() -> Plan:
+    """``etcdadm init``: a new cluster of one member."""
+    return compile_member(member_request(), "etcdadm init", {})
+
+
+def etcdadm_join() -> Plan:
+    """``etcdadm join https://10.0.0.6:2379``: the third member."""
+    others = {"m2": "10.0.0.6", "m3": "10.0.0.7"}
+    return compile_member(member_request(), "etcdadm join https://10.0.0.6:2379", others)
+
+
 PLANS = {
     "create-one-master": create_one_master,
     "create-three-masters-two-workers": create_three_masters_two_workers,
@@ -187,6 +215,8 @@ PLANS = {
     "delete-a-master": delete_a_master,
     "delete-a-gone-master": delete_a_gone_master,
     "delete-cluster": delete_cluster,
+    "etcdadm-init": etcdadm_init,
+    "etcdadm-join": etcdadm_join,
 }
 
 

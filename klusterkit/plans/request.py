@@ -48,6 +48,24 @@ class Options(BaseModel):
     """Images on each host; unpacking one takes a processor."""
 
 
+class EtcdOptions(BaseModel):
+    """What a member is made with, where that isn't what a cluster's masters get."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str | None = None
+    """The project's tag; by default what goes with the Kubernetes version."""
+    names: tuple[str, ...] = ()
+    """More names and addresses that clients reach it by."""
+    priorities: tuple[str, ...] = ()
+    """Lines for the unit's ``[Service]``."""
+    snapshot: str | None = None
+    """SHA-256 of a snapshot that a first member starts with."""
+    skip_hash_check: bool = False
+    own_authority: bool = False
+    """Whether the authority's certificate and key are on the host itself, and not in the state."""
+
+
 class CreateRequest(BaseModel):
     """Machines to be made part of a cluster.
 
@@ -66,6 +84,12 @@ class CreateRequest(BaseModel):
     asked_on: str | None = None
     """The name of the existing master that the cluster is asked on; by default the first."""
     options: Options = Options()
+    etcd: EtcdOptions = EtcdOptions()
+
+    @property
+    def etcd_version(self) -> str:
+        """The project's tag."""
+        return self.etcd.version or self.cluster.release.etcd
 
     @property
     def operation(self) -> str:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from klusterkit.report.screen import columns
-from klusterkit.report.words import listed, several
+from klusterkit.report.words import in_own_words, listed, several
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _lines(fault: Fault) -> list[tuple[str, str]]:
         ("host:", _hosts(fault.hosts)),
         ("where:", None if fault.where and fault.where in fault.what else fault.where),
         ("seen:", fault.seen.strip() if fault.seen else None),
-        ("what to do:", fault.hint),
+        ("what to do:", in_own_words(fault.hint) if fault.hint else None),
     ]
     return [(label, value) for label, value in found if value]
 

@@ -14,7 +14,7 @@ from klusterkit.engine.plan import Plan, Task
 from klusterkit.engine.step import Undo
 from klusterkit.report.estimate import expected
 from klusterkit.report.screen import columns
-from klusterkit.report.words import listed, roughly, several
+from klusterkit.report.words import in_own_words, listed, roughly, several
 
 MEANING = {
     "+": "is made",
@@ -70,7 +70,7 @@ def show_summary(screen: Console, plan: Plan, seen: Mapping[str, Outcome] | None
         for task in points:
             screen.print(Text(f"  ! {task.id}  {task.step.title}"))
     else:
-        screen.print("Everything in it can be undone until it is done: cctl rollback.")
+        screen.print(in_own_words("Everything in it can be undone until it is done: cctl rollback."))
     so = {task.id for task in plan.tasks if satisfied(seen, task.id)}
     total = f"{several(len(plan.tasks), 'task')} on {several(len(plan.hosts), 'host')}"
     already = f", {len(so)} as they should be already" if seen else ""

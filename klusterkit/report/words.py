@@ -1,9 +1,23 @@
-"""Numbers in words, the same everywhere."""
+"""Numbers and commands in words, the same everywhere."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
+
+_OF_EVERY_TOOL = re.compile(r"\bcctl (?=(resume|rollback|status|history)\b)")
+_speaking = ["cctl"]
+
+
+def speak_as(command: str) -> None:
+    """From now on, say commands that every tool has as this one's: ``etcdadm --host 10.0.0.5``."""
+    _speaking[0] = command
+
+
+def in_own_words(text: str) -> str:
+    """A text with the commands of the tool that shows it. What goes wrong below doesn't know which tool that is."""
+    return _OF_EVERY_TOOL.sub(lambda _: f"{_speaking[0]} ", text)
 
 
 def duration(seconds: float) -> str:

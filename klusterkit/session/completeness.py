@@ -23,7 +23,7 @@ def supply_plan(hold: Hold, plan: Plan, tasks: Iterable[Task]) -> None:
         UsageError: it isn't here.
     """
     store = ArtifactStore(hold.settings.cache)
-    missing = {sha256: name for sha256, name in needed(tasks).items() if store.size(sha256) is None}
+    missing = {sha256: name for sha256, name in needed(tasks).items() if not hold.has_artifact(sha256)}
     if not missing:
         return
     if hold.settings.bundle is None:

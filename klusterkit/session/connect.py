@@ -48,19 +48,23 @@ _CLOSING = 1.0
 
 
 def _fleet(hold: Hold, machines: Iterable[Machine], keys: HostKeys, lease: Lease | None = None) -> Fleet:
+    targets = hold.only if hold.only is not None else _targets(hold, machines)
+    # Whoever only looks has somebody who waits for the answer: a host that is gone is told at once.
+    return Fleet(targets, keys, question=QUESTION, lease=lease, patience=hold.settings.patience if lease else 0.0)
+
+
+def _targets(hold: Hold, machines: Iterable[Machine]) -> dict[str, Target]:
     machines = list(machines)
     if not machines:  # there is nobody to log in to, and no secret to be opened for it
-        return Fleet({}, keys, question=QUESTION, lease=lease)
-    settings, key = hold.settings, _private_key(hold)
-    jump = jump_login(settings.ssh_jump, key) if settings.ssh_jump else None
-    targets = {
+        return {}
+    key, jump = _private_key(hold), hold.settings.ssh_jump
+    through = jump_login(jump, key) if jump else None
+    return {
         machine.name: Target(
-            login=Login(address=str(machine.address), user=machine.user, port=machine.port, key=key), jump=jump
+            login=Login(address=str(machine.address), user=machine.user, port=machine.port, key=key), jump=through
         )
         for machine in machines
     }
-    # Whoever only looks has somebody who waits for the answer: a host that is gone is told at once.
-    return Fleet(targets, keys, question=QUESTION, lease=lease, patience=settings.patience if lease else 0.0)
 
 
 def _keys(hold: Hold) -> HostKeys:
@@ -127,12 +131,28 @@ def fleet_for_meeting(hold: Hold, machines: Sequence[Machine]) -> Generator[Flee
     keys = _keys(hold)
     with _fleet(hold, machines, keys) as fleet:
         yield fleet
-    # What the user's own files say of these hosts is pinned too: the state file is carried to other machines.
-    met = [line for machine in machines for line in keys.lines(str(machine.address), machine.port)]
+    _pin(hold, [line for machine in machines for line in keys.lines(str(machine.address), machine.port)])
+
+
+def _pin(hold: Hold, met: Iterable[str]) -> None:
+    """Keep host keys in the state. What the user's own files say of hosts is pinned too: the state file is carried to
+    other machines.
+    """
     known = set(hold.snapshot.host_keys)
     if new := [line for line in dict.fromkeys(met) if line not in known]:
         snapshot = hold.snapshot
         hold.state.fold(snapshot.model_copy(update={"host_keys": [*snapshot.host_keys, *new]}))
+
+
+@contextmanager
+def fleet_of_one(hold: Hold) -> Generator[Fleet]:
+    """The only host of a command, to look at only. A key that the operator accepts is pinned, if the command writes."""
+    keys = _keys(hold)
+    with _fleet(hold, (), keys) as fleet:
+        yield fleet
+    if hold.state.writable and not hold.state.records:  # folding would end the run
+        logins = [target.login for target in (hold.only or {}).values() if target.login]
+        _pin(hold, [line for login in logins for line in keys.lines(login.address, login.port or 22)])
 
 
 def refuse_passed(hold: Hold, host: Host) -> None:
@@ -160,7 +180,8 @@ def refuse_before_run(hold: Hold, host: ShellHost) -> None:
 def _lease(hold: Hold, run: str = "", towards: Ending = "done") -> Lease:
     # What hosts remember is the serial that the state will have when the run has ended: a copy of the state from before
     # the run proposes the same one with another run, and is refused.
-    return Lease(hold.snapshot.lineage, hold.snapshot.serial + 1, f"{who()}, {hold.state.path}", run, towards=towards)
+    lineage = hold.snapshot.lineage if hold.claims else ""
+    return Lease(lineage, hold.snapshot.serial + 1, f"{who()}, {hold.state.path}", run, towards=towards)
 
 
 def machines_of(hold: Hold, plan: Plan | None) -> list[Machine]:
@@ -179,7 +200,7 @@ def _private_key(hold: Hold) -> PrivateKey:
     return load_private_key(hold.secret(credentials[0]["key"]))
 
 
-def jump_login(text: str, key: PrivateKey) -> Login:
+def jump_login(text: str, key: PrivateKey | None) -> Login:
     """The login of ``--ssh-jump``. Raises ``UsageError``."""
     found = _JUMP.fullmatch(text)
     if found is None:

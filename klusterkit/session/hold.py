@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from klusterkit.state import KeySource, Lock, Snapshot, StateFile, key_source, l
 
 if TYPE_CHECKING:
     from klusterkit.engine.journal import Journal
+    from klusterkit.hosts import Target
 
 
 class Hold:
@@ -26,7 +27,20 @@ class Hold:
         state: the state file, locked if the command may write.
         mask: knows every secret that was opened.
         notices: what the operator should be told on standard error.
+        only: the one host that the command is for and how it is reached, where no credential in the state says that.
     """
+
+    only: Mapping[str, Target] | None = None
+
+    @property
+    def claims(self) -> bool:
+        """Whether hosts are to know that they belong to this state, and refuse others from then on."""
+        return True
+
+    @property
+    def belonging(self) -> set[str]:
+        """Hosts that belong to this state between two runs."""
+        return {machine.name for machine in self.machines}
 
     def __init__(self, settings: Settings, state: StateFile, notices: Sequence[str]) -> None:
         self.settings = settings
@@ -80,6 +94,18 @@ class Hold:
         value = self.state.secret(name).get_secret_value()
         self.mask.learn(value)
         return value
+
+    def has_artifact(self, sha256: str) -> bool:
+        """Whether :meth:`artifact` has it."""
+        from klusterkit.bundle import ArtifactStore
+
+        return ArtifactStore(self.settings.cache).size(sha256) is not None
+
+    def artifact(self, sha256: str) -> Path:
+        """This machine's verified copy of an artifact. Raises ``UsageError`` if it isn't here."""
+        from klusterkit.bundle import ArtifactStore
+
+        return ArtifactStore(self.settings.cache).path(sha256)
 
     def the_cluster(self) -> Cluster:
         """The cluster. Raises ``UsageError`` when there is none yet."""

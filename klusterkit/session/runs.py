@@ -9,7 +9,6 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, cast
 
-from klusterkit.bundle import ArtifactStore
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.events import Sink
 from klusterkit.engine.executor import GRACE, LocalExecutor
@@ -104,7 +103,7 @@ def _walk(
         if runner.abandoned:
             fleet.abandon()
         if report.outcome == towards:
-            ending.end(fleet, journal, towards, stay={machine.name for machine in hold.machines})
+            ending.end(fleet, journal, towards, stay=hold.belonging)
             fold(hold, journal, report)
             hold.notices += keep_copies(hold.state, hold.machines, fleet)
     return report
@@ -127,7 +126,7 @@ def _executor(hold: Hold, fleet: Fleet, log: RunLog) -> LocalExecutor:
     return LocalExecutor(
         fleet,
         secret=hold.secret,
-        artifact=ArtifactStore(hold.settings.cache).path,
+        artifact=hold.artifact,
         mask=hold.mask,
         on_crash=lambda text: log.note("crash", traceback=text),
         # Whoever waits for a host whose link is gone doesn't hang.

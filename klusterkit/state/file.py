@@ -114,6 +114,11 @@ class StateFile:
         return self._digest
 
     @property
+    def writable(self) -> bool:
+        """Whether this command holds the lock, and so may write."""
+        return self._lock is not None and self._lock.held
+
+    @property
     def plaintext(self) -> bool:
         """Whether secrets are kept without encryption."""
         return self.snapshot.encryption.mode == "plaintext"

@@ -3,6 +3,7 @@
 from klusterkit.tasks import (
     access,
     artifacts,
+    authority,
     certificates,
     containerd,
     etcd,
@@ -21,6 +22,7 @@ from klusterkit.tasks import (
     probe,
     reloaded,
     revert,
+    snapshot,
     systemd,
     tree,
 )
@@ -28,6 +30,7 @@ from klusterkit.tasks import (
 __all__ = [
     "access",
     "artifacts",
+    "authority",
     "certificates",
     "containerd",
     "etcd",
@@ -46,6 +49,7 @@ __all__ = [
     "probe",
     "reloaded",
     "revert",
+    "snapshot",
     "systemd",
     "tree",
 ]

@@ -40,10 +40,8 @@ NEEDED = (
 and OpenSSL, which only make it faster, are no condition."""
 PROGRAMS = (*NEEDED, "iptables", "nft", "conntrack", "socat", "ss")
 KERNEL_FEATURES = (*FEATURES, "ip_vs")
+ETCD_PORTS = {2379: "etcd's clients", 2380: "etcd's members", 2381: "etcd's metrics"}
 CONTROL_PLANE_PORTS = {
-    2379: "etcd's clients",
-    2380: "etcd's members",
-    2381: "etcd's metrics",
     6443: "the API server",
     10257: "the controller manager",
     10259: "the scheduler",
@@ -54,7 +52,7 @@ NODE_PORTS = {
     10250: "the kubelet",
     10256: "kube-proxy's health",
 }
-PORTS = tuple(sorted({*CONTROL_PLANE_PORTS, *NODE_PORTS}))
+PORTS = tuple(sorted({*ETCD_PORTS, *CONTROL_PLANE_PORTS, *NODE_PORTS}))
 FOREIGN_UNITS = (
     *("kubelet.service", "containerd.service", "crio.service", "etcd.service", "k3s.service", "k3s-agent.service"),
     *("rke2-server.service", "rke2-agent.service", "k0scontroller.service", "k0sworker.service"),
@@ -73,6 +71,7 @@ FOREIGN_PATHS = {
     "/var/lib/k0s": "k0s",
 }
 PATHS = tuple(FOREIGN_PATHS)
+ETCD_UNIT, ETCD_DATA = "etcd.service", "/var/lib/etcd/member"
 
 
 class Refusal(BaseModel):
@@ -96,6 +95,10 @@ class Requirements(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     control_plane: bool
+    etcd: bool = True
+    """Of a control plane: False where its etcd is there already."""
+    pods: bool = True
+    """False for a host of etcd alone."""
     memory: int
     disk: int
     networks: dict[str, str]
@@ -105,6 +108,18 @@ class Requirements(BaseModel):
     """That it will share with others; nothing where it won't."""
     interface: str = ""
     """On which it will hold that."""
+
+    @property
+    def ports(self) -> dict[int, str]:
+        """Those that have to be free, and whose they will be."""
+        etcd = ETCD_PORTS if self.control_plane and self.etcd else {}
+        return {**etcd, **(CONTROL_PLANE_PORTS if self.control_plane and self.pods else {})} | (
+            NODE_PORTS if self.pods else {}
+        )
+
+    def minds(self, what: str) -> bool:
+        """Whether a unit or path of others is in the way."""
+        return self.etcd if what in (ETCD_UNIT, ETCD_DATA) else self.pods
 
 
 def check(facts: Facts, wanted: Requirements) -> list[Refusal]:
@@ -127,6 +142,8 @@ def _system(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:
             seen=", ".join(missing),
             hint="install what they belong to: coreutils, findutils, grep, iproute2, mount, systemd, tar or util-linux",
         )
+    if not wanted.pods:
+        return
     if not {"iptables", "nft"} & {*facts.programs}:
         yield Refusal(
             what="there is no program for packet filter rules", seen="neither iptables nor nft", hint="install iptables"
@@ -140,23 +157,22 @@ def _system(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:
 
 
 def _occupied(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:
-    _ = wanted
-    if units := [unit for unit in FOREIGN_UNITS if unit in facts.services]:
+    if units := [unit for unit in FOREIGN_UNITS if unit in facts.services and wanted.minds(unit)]:
         yield Refusal(
             what="the host already runs what would be installed, or its like",
             seen=f"active: {', '.join(units)}",
             hint="use a fresh host, or stop and remove these first",
         )
-    if paths := [path for path in FOREIGN_PATHS if path in facts.paths]:
+    if paths := [path for path in FOREIGN_PATHS if path in facts.paths and wanted.minds(path)]:
         yield Refusal(
-            what="the host already holds a Kubernetes",
+            what="the host already holds a Kubernetes" if wanted.pods else "the host already holds an etcd",
             seen="; ".join(f"{path} is there ({FOREIGN_PATHS[path]})" for path in paths),
             hint="use a fresh host, or reset it with the tool that made it (`kubeadm reset`, `k3s-uninstall.sh`)",
         )
 
 
 def _ports(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:
-    ports = {**NODE_PORTS, **(CONTROL_PLANE_PORTS if wanted.control_plane else {})}
+    ports = wanted.ports
     for port in sorted(ports):
         if port in facts.listening:
             yield Refusal(
@@ -167,7 +183,7 @@ def _ports(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:
 
 
 def _resources(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:
-    if facts.swap:
+    if facts.swap and wanted.pods:
         yield Refusal(
             what="swap is on",
             seen=f"{_size(facts.swap)} of swap",
@@ -185,7 +201,7 @@ def _resources(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:
             seen=f"{_size(facts.disk_free)} free; {_size(wanted.disk)} are needed",
             hint="free some, or give the host a larger disk",
         )
-    if wanted.control_plane and facts.cpus < 2:
+    if wanted.control_plane and wanted.pods and facts.cpus < 2:
         yield Refusal(
             what="a control plane wants two processors",
             seen=f"{facts.cpus}",

@@ -5,29 +5,36 @@ With --timing, show how long each task of the last one took, the longest first.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, cast
 
 import typer
 
-from klusterkit.cli.options import Common, Output
+from klusterkit.cli.options import Common, Output, Shared
+
+Timing = Annotated[bool, typer.Option("--timing", help="How long each task of a run took")]
+Name = Annotated[str | None, typer.Option("--run", metavar="NAME", help="Of this run [the last one]")]
 
 
-def run(
-    common: Common,
-    timing: Annotated[bool, typer.Option("--timing", help="How long each task of a run took")] = False,
-    name: Annotated[str | None, typer.Option("--run", metavar="NAME", help="Of this run [the last one]")] = None,
-) -> None:
+def run(common: Common, timing: Timing = False, name: Name = None) -> None:
     """Read, show."""
     from klusterkit.cli.notices import say_notices
+    from klusterkit.session import Session
+
+    with Session.open(common.settings()) as session:
+        say_notices(session, common)
+        found = session.history
+    tell(common, found, timing=timing, name=name)
+
+
+def tell(common: Shared, history: Sequence[Mapping[str, Any]], *, timing: bool, name: str | None) -> None:
+    """Show finished runs, or how long the tasks of one took."""
     from klusterkit.cli.structured import write
     from klusterkit.report.history import runs, timings
     from klusterkit.report.screen import aside, output
-    from klusterkit.session import Session
 
     form = common.show_as(Output.WIDE, Output.JSON, Output.YAML, Output.NAME)
-    with Session.open(common.settings()) as session:
-        say_notices(session, common)
-        found = [cast(dict[str, Any], each) for each in session.history if name is None or each["name"] == name]
+    found = [cast(dict[str, Any], each) for each in history if name is None or each["name"] == name]
     if name is not None and not found:
         raise typer.BadParameter(f"no run is called {name}")
     screen = output(color=common.color)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from klusterkit.cli.options import Common, Output
+from klusterkit.cli.options import Common, Output, Shared
 
 if TYPE_CHECKING:
+    from klusterkit.session import Session
     from klusterkit.session.runs import Choice
 
 Tasks = list[str] | None
@@ -21,34 +22,46 @@ def _answer(name: str, text: str) -> Any:
     return typer.Option(name, metavar="TASK", help=text)
 
 
+Adopt = Annotated[Tasks, _answer("--adopt", "It is as it should be; several: once each")]
+Retry = Annotated[Tasks, _answer("--retry", "Do it again")]
+Skip = Annotated[Tasks, _answer("--skip", "Go on without it")]
+
+
 def run(
     common: Common,
-    adopt: Annotated[Tasks, _answer("--adopt", "It is as it should be; several: once each")] = None,
-    retry: Annotated[Tasks, _answer("--retry", "Do it again")] = None,
-    skip: Annotated[Tasks, _answer("--skip", "Go on without it")] = None,
+    adopt: Adopt = None,
+    retry: Retry = None,
+    skip: Skip = None,
 ) -> int:
     """Go on."""
+    from klusterkit.session import Session
+
+    answers = decisions(adopt, retry, skip)
+    with Session.open(common.settings(), write="resume") as session:
+        return go_on(session, common, answers)
+
+
+def go_on(session: Session, common: Shared, answers: dict[str, Choice]) -> int:
+    """Go on with a session's run in progress."""
     from klusterkit.cli.execute import execute
     from klusterkit.cli.notices import in_progress, say_notices
     from klusterkit.engine.journal import Direction, Settled
-    from klusterkit.session import Session
 
     common.show_as(Output.JSON)
-    decisions = _decisions(adopt, retry, skip)
-    with Session.open(common.settings(), write="resume") as session:
-        say_notices(session, common)
-        journal = in_progress(session, common, "Going on with")
-        settled = [task for task, state in journal.states.items() if state.status in Settled]
-        return execute(
-            common, session, journal.plan, lambda tell: session.resume(tell, decisions), Direction.FORWARD, settled
-        )
+    say_notices(session, common)
+    journal = in_progress(session, common, "Going on with")
+    settled = [task for task, state in journal.states.items() if state.status in Settled]
+    return execute(
+        common, session, journal.plan, lambda tell: session.resume(tell, answers), Direction.FORWARD, settled
+    )
 
 
-def _decisions(adopt: Tasks, retry: Tasks, skip: Tasks) -> dict[str, Choice]:
-    decisions: dict[str, Choice] = {}
+def decisions(adopt: Tasks, retry: Tasks, skip: Tasks) -> dict[str, Choice]:
+    """The operator's answers by task. Raises ``typer.BadParameter`` for two different ones."""
+    found: dict[str, Choice] = {}
     answers: tuple[tuple[Choice, Tasks], ...] = (("adopt", adopt), ("retry", retry), ("skip", skip))
     for choice, tasks in answers:
         for task in tasks or ():
-            if decisions.setdefault(task, choice) != choice:
-                raise typer.BadParameter(f"two answers for {task}: --{decisions[task]} and --{choice}")
-    return decisions
+            if found.setdefault(task, choice) != choice:
+                raise typer.BadParameter(f"two answers for {task}: --{found[task]} and --{choice}")
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from klusterkit.cluster import host_and_port
 from klusterkit.plans.files.yamltext import document
@@ -13,6 +14,7 @@ PKI = "/etc/etcd/pki"
 DATA = "/var/lib/etcd"
 CLIENT_PORT = 2379
 PEER_PORT = 2380
+CLIENT_ENVIRONMENT = "/etc/etcd/etcdctl.env"
 METRICS = "http://127.0.0.1:2381"
 
 GIB = 1 << 30
@@ -56,6 +58,27 @@ def configuration(name: str, members: Mapping[str, str], token: str, memory: int
     )
 
 
+CLIENT_WRAPPER = f"""\
+#!/bin/sh
+# etcdctl, towards the member on this host.
+set -a
+. {CLIENT_ENVIRONMENT}
+exec /usr/local/bin/etcdctl "$@"
+"""
+
+
+def client_environment() -> str:
+    """What etcdctl has to know to reach the member on its host."""
+    values = {
+        "ETCDCTL_ENDPOINTS": f"https://127.0.0.1:{CLIENT_PORT}",
+        "ETCDCTL_CACERT": f"{PKI}/ca.crt",
+        "ETCDCTL_CERT": f"{PKI}/healthcheck-client.crt",
+        "ETCDCTL_KEY": f"{PKI}/healthcheck-client.key",
+        "ETCDCTL_DIAL_TIMEOUT": "3s",
+    }
+    return "".join(f"{name}={value}\n" for name, value in values.items())
+
+
 def client_url(address: str) -> str:
     """Where clients reach a member."""
     return f"https://{host_and_port(address, CLIENT_PORT)}"
@@ -64,6 +87,14 @@ def client_url(address: str) -> str:
 def peer_url(address: str) -> str:
     """Where other members reach it."""
     return f"https://{host_and_port(address, PEER_PORT)}"
+
+
+def address_in(url: str) -> str:
+    """The address that is in a member's URL. Raises ``ValueError`` where there is none."""
+    host = urlsplit(url).hostname
+    if not host:
+        raise ValueError(f"{url!r} has no address")
+    return host
 
 
 def quota(memory: int) -> int:

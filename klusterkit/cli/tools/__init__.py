@@ -1,0 +1,1 @@
+"""Commands of ``etcdadm`` and ``nodeadm``: as those of ``cctl``, for one host."""

@@ -1,0 +1,118 @@
+"""What every command of ``etcdadm`` and ``nodeadm`` takes, and how such a command is opened and run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from klusterkit.cli.exit_codes import ExitCode
+from klusterkit.cli.options import GLOBAL, Output, Shared
+
+if TYPE_CHECKING:
+    from klusterkit.engine.plan import Plan
+    from klusterkit.session.hostsession import HostSession
+    from klusterkit.session.onhost import Place
+    from klusterkit.session.onlooker import Onlooker
+
+
+Compile = Callable[["HostSession", "Onlooker"], "Plan"]
+
+
+@dataclass(frozen=True)
+class OnHost(Shared):
+    """What every command for one host takes. Without ``--host`` that is this machine."""
+
+    host: Annotated[
+        str | None,
+        typer.Option("--host", metavar="[USER@]ADDRESS[:PORT]", help="Do it there [here]", rich_help_panel=GLOBAL),
+    ] = None
+    private_key: Annotated[
+        Path | None,
+        typer.Option("--private-key", metavar="FILE", help="SSH key for --host [the agent's]", rich_help_panel=GLOBAL),
+    ] = None
+    log_level: Annotated[
+        str | None,
+        typer.Option("--log-level", "-l", metavar="LEVEL", help="The original's", rich_help_panel=GLOBAL, hidden=True),
+    ] = None
+
+    @property
+    def called(self) -> str:
+        """How the next command has to begin to mean the same."""
+        options = {"--host": self.host, "--state": self.state}
+        return " ".join([tool(), *(f"{name} {value}" for name, value in options.items() if value)])
+
+    def place(self) -> Place:
+        """The host."""
+        from klusterkit.session.onhost import host_at, this_host
+
+        return host_at(self.host, self.private_key, self.ssh_jump) if self.host else this_host()
+
+    @contextmanager
+    def session(self, write: str | None = None) -> Generator[HostSession]:
+        """A session with the host's own state file."""
+        from klusterkit.cli.notices import say_notices
+        from klusterkit.report.words import speak_as
+        from klusterkit.session.hostsession import HostSession
+        from klusterkit.session.settings import Settings
+
+        place = self.place()
+        said = self.said()
+        said["debug"] = self.debug or self.log_level == "debug"
+        said["state"] = said["state"] or place.state  # CCTL_STATE is another tool's
+        said["cache"] = os.environ.get("KLUSTERKIT_CACHE") or place.cache
+        settings = Settings.from_environment(**said)
+        speak_as(self.called)
+        with HostSession.on(settings, place, write=write) as session:
+            say_notices(session, self)
+            yield session
+
+
+@dataclass(frozen=True)
+class Looking:
+    """Whether to do it at all."""
+
+    dry_run: Annotated[bool, typer.Option("--dry-run", "--plan", help="Show what would happen, and do nothing")] = False
+    diff: Annotated[bool, typer.Option("--diff", help="Show what would change, file by file, and do nothing")] = False
+
+
+def tool() -> str:
+    """The name of the tool that was called."""
+    return Path(sys.argv[0]).name
+
+
+def plan_and_do(common: OnHost, looking: Looking, words: str, compiled: Compile) -> int:
+    """Plan, and show it or do it. Returns the exit status.
+
+    Args:
+        common: says for which host, and how to show it.
+        looking: whether to show it only.
+        words: the operation, for the lock on the state file.
+        compiled: makes the plan.
+    """
+    from klusterkit.cli.notices import say_notices
+    from klusterkit.cli.planned import carry_out, present
+    from klusterkit.cli.terminal import refuse_unasked
+    from klusterkit.report.preparing import Preparing
+    from klusterkit.report.screen import aside
+
+    common.show_as(Output.WIDE, Output.JSON, Output.YAML, Output.NAME)
+    if not (looking.dry_run or looking.diff):
+        refuse_unasked(yes=common.yes)
+    with common.session(write=words) as session:
+        with Preparing(aside(color=common.color)) as onlooker:
+            plan = compiled(session, onlooker)
+        if not plan.tasks:
+            typer.echo(f"{plan.operation}: there is nothing to do", err=True)
+            return ExitCode.DONE
+        if not (looking.dry_run or looking.diff):
+            return carry_out(common, session, plan)
+        say_notices(session, common)
+        present(common, plan, session.look(plan), diff=looking.diff)
+        return ExitCode.DONE

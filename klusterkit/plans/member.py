@@ -1,0 +1,97 @@
+"""A host of etcd alone, as ``etcdadm`` makes it: the same member as under a control plane, with its authority on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from klusterkit.engine.plan import Plan, Task
+from klusterkit.plans.draft import Draft
+from klusterkit.plans.etcd import Ensemble, etcd_member
+from klusterkit.plans.files import etcd
+from klusterkit.plans.host import BIN, Prepared, admit
+from klusterkit.plans.request import CreateRequest, Target
+from klusterkit.plans.shared import text_file
+from klusterkit.tasks.preflight import MIB, Requirements
+
+MEMORY = 512 * MIB
+"""Of a host of etcd alone."""
+
+INIT_PHASES: Mapping[str, Sequence[str]] = {
+    "install": ("preflight", "mark", "etcd/programs"),
+    "certificates": ("etcd/folder", "etcd/pki"),
+    "snapshot": ("etcd/data", "etcd/snapshot", "etcd/restore"),
+    "configure": ("etcd/configuration", "etcd/unit", "etcd/priorities"),
+    "start": ("etcd/start",),
+    "etcdctl": ("etcdctl",),
+    "health": ("etcd/healthy",),
+}
+"""Phases of ``etcdadm init`` by their names, in their order, and the tasks of each (and those below them)."""
+
+JOIN_PHASES: Mapping[str, Sequence[str]] = {
+    "certificates": INIT_PHASES["certificates"],
+    "install": INIT_PHASES["install"],
+    "membership": ("etcd/data", "etcd/join"),
+    "configure": INIT_PHASES["configure"],
+    "start": INIT_PHASES["start"],
+    "promote": ("etcd/promote",),
+    "etcdctl": INIT_PHASES["etcdctl"],
+    "health": INIT_PHASES["health"],
+}
+"""Likewise of ``etcdadm join``."""
+
+
+def member_requirements(request: CreateRequest) -> Requirements:
+    """What a host of etcd alone has to give."""
+    size = sum(item.size for item in request.artifacts.values())
+    return Requirements(control_plane=True, pods=False, memory=MEMORY, disk=6 * size + 1024 * MIB, networks={})
+
+
+def compile_member(
+    request: CreateRequest, operation: str, others: Mapping[str, str], phases: Sequence[str] = ()
+) -> Plan:
+    """The plan that makes the request's one machine a member of etcd.
+
+    Args:
+        request: with one master.
+        operation: the request in the operator's words.
+        others: addresses of the members that there are, by their names; none for a new cluster.
+        phases: only these, by their names; all by default. What comes before them is taken as done.
+    """
+    draft = Draft()
+    draft.budgets["uploads"] = request.options.uploads
+    target = Target(request, request.machines[0], draft.on(request.machines[0].name))
+    admitted = admit(target, member_requirements(request))
+    member = etcd_member(target, Prepared(admitted, "", "", ()), Ensemble(others))
+    _for_people(target, member.healthy)
+    known = JOIN_PHASES if others else INIT_PHASES
+    return Plan(
+        operation=operation,
+        lineage=request.lineage,
+        serial=request.serial,
+        tasks=_of_phases(draft.tasks, known, phases) if phases else tuple(draft.tasks),
+        budgets=draft.budgets,
+        facts={target.machine.name: target.facts.stable()},
+    )
+
+
+def _for_people(target: Target, healthy: str) -> None:
+    """etcdctl as the operator types it: knowing where the member is and what opens it."""
+    text = etcd.client_environment()
+    environment = target.tasks.add("etcdctl/environment", text_file(etcd.CLIENT_ENVIRONMENT, text, 0o600), healthy)
+    wrapper = text_file(f"{BIN}/etcdctl.sh", etcd.CLIENT_WRAPPER, 0o755)
+    target.tasks.add("etcdctl/wrapper", wrapper, environment)
+
+
+def _of_phases(tasks: Sequence[Task], known: Mapping[str, Sequence[str]], wanted: Sequence[str]) -> tuple[Task, ...]:
+    """The tasks of some phases, each needing of the others only what is among them."""
+    paths = [path for name in wanted for path in known[name]]
+    chosen = {task.id for task in tasks if _below(task.id.partition("/")[2], paths)}
+    return tuple(
+        task.model_copy(update={"needs": tuple(need for need in task.needs if need in chosen)})
+        for task in tasks
+        if task.id in chosen
+    )
+
+
+def _below(path: str, tops: Sequence[str]) -> bool:
+    return any(path == top or path.startswith((f"{top}/", f"{top}-")) for top in tops)

@@ -1,0 +1,84 @@
+"""A host made what it was, by itself: its member leaves etcd, then all that runs did there is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from klusterkit.engine.facts import Facts
+from klusterkit.engine.plan import Plan
+from klusterkit.engine.record import Done, HostRecord
+from klusterkit.plans.draft import Draft
+from klusterkit.plans.files.etcd import DATA
+from klusterkit.plans.revert import ends, take_back
+from klusterkit.tasks import etcdctl
+from klusterkit.tasks.membership import Leave
+
+
+class Membership(BaseModel):
+    """A member of etcd, as the others see it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    peer: str
+    others: tuple[str, ...]
+    """Client URLs."""
+
+
+class ResetRequest(BaseModel):
+    """A host that is to be as before."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str
+    facts: Facts
+    record: HostRecord
+    member: Membership | None = None
+    """What leaves first; None where there is no member, where it is the last, or where the others aren't asked."""
+    keep: tuple[str, ...] = ()
+    """Of KlusterKit's own folder."""
+    others: bool = False
+    """Whether the host may belong to another state than the one that this is planned from."""
+    lineage: str
+    serial: int
+    operation: str = "reset"
+
+
+def compile_reset(request: ResetRequest) -> Plan:
+    """The plan that takes a host back. Pure and deterministic: it reaches no host."""
+    draft = Draft()
+    on = draft.on(request.host)
+    left: list[str] = []
+    if request.member is not None:
+        member = request.member
+        step = Leave(name=member.name, peer=member.peer, through=member.others, client=etcdctl.LOCAL)
+        left.append(on.add("etcd/leave", step, cost=1.0))
+    take_back(on, request.record, left, last={DATA: _before_data(request)})
+    removed: dict[str, Any] = {"machines": [request.host], "keep": list(request.keep)}
+    return Plan(
+        operation=request.operation,
+        lineage=request.lineage,
+        serial=request.serial,
+        tasks=tuple(draft.tasks),
+        budgets=draft.budgets,
+        facts={request.host: request.facts.stable()},
+        outcome={"removed": {**removed, **({"others": True} if request.others else {})}},
+    )
+
+
+def _before_data(request: ResetRequest) -> list[str]:
+    """What is taken back before what etcd holds: all of the run that made it. Until then everything can come back.
+
+    Runs after that one have been taken back by then; those before it, such as another phase, come afterwards.
+    """
+    runs = request.record.runs()
+    subjects = {done.step.subject for run in runs if _has_data(run) for done in run} - {DATA}
+    others = [done.step.subject for done in request.record.done if done.step.subject not in subjects]
+    return ends(request.host, request.record, but=others)
+
+
+def _has_data(run: Sequence[Done]) -> bool:
+    return any(done.step.subject == DATA for done in run)

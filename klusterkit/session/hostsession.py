@@ -1,0 +1,58 @@
+"""A session for one host: what ``etcdadm`` and ``nodeadm`` can ask for, besides what every session can."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from klusterkit.session.session import Session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from klusterkit.engine.plan import Plan
+    from klusterkit.session.onhost import HostHold, Place
+    from klusterkit.session.onlooker import Onlooker
+    from klusterkit.session.settings import Settings
+
+
+class HostSession(Session):
+    """One command's session on one host. Opened with :meth:`on`."""
+
+    def __init__(self, hold: HostHold) -> None:
+        super().__init__(hold)
+        self._host = hold
+
+    @classmethod
+    @contextmanager
+    def on(cls, settings: Settings, place: Place, *, write: str | None = None) -> Generator[HostSession]:
+        """Open the host's state file; see :func:`klusterkit.session.onhost.open_on_host`."""
+        from klusterkit.session.onhost import open_on_host
+
+        with open_on_host(settings, place, write=write) as hold:
+            yield cls(hold)
+
+    def plan_member(self, onlooker: Onlooker, **wanted: Any) -> Plan:
+        """A member of etcd on the host (the fields of :class:`klusterkit.session.member.WantedMember`)."""
+        from klusterkit.session.member import WantedMember, plan_member
+
+        return plan_member(self._host, WantedMember(**wanted), onlooker)
+
+    def plan_reset(self, **wanted: Any) -> Plan:
+        """The host as it was before (the fields of :class:`klusterkit.session.reset.WantedReset`)."""
+        from klusterkit.session.reset import WantedReset, plan_reset
+
+        return plan_reset(self._host, WantedReset(**wanted))
+
+    def member(self) -> dict[str, Any]:
+        """What the host's etcd says of itself; see :func:`klusterkit.session.memberinfo.member_info`."""
+        from klusterkit.session.memberinfo import member_info
+
+        return member_info(self._host)
+
+    def download_etcd(self, version: str | None, onlooker: Onlooker) -> Path:
+        """Bring etcd to the folder of downloads, for when nothing can be reached. Returns the file."""
+        from klusterkit.session.downloads import download_etcd
+
+        return download_etcd(self._host, version, onlooker)

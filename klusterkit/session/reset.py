@@ -1,0 +1,85 @@
+"""``reset``: look at what was done to the host and at the members of its etcd, compile the plan that takes it back."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from klusterkit.engine.errors import UsageError
+from klusterkit.engine.host import Host
+from klusterkit.engine.plan import Plan
+from klusterkit.engine.record import HostRecord
+from klusterkit.plans.files.etcd import DATA
+from klusterkit.plans.reset import Membership, ResetRequest, compile_reset
+from klusterkit.session.connect import fleet_of_one, refuse_passed
+from klusterkit.session.ending import read_record
+from klusterkit.session.memberinfo import NoMember, asked
+from klusterkit.session.onhost import FOLDER, HostHold
+
+
+class WantedReset(BaseModel):
+    """What the operator asks for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    operation: str
+    leave: bool = True
+    """Whether the member leaves its cluster first."""
+    force: bool = False
+    """Whether also a host is taken back that belongs to another state."""
+
+
+def plan_reset(hold: HostHold, wanted: WantedReset) -> Plan:
+    """The plan that makes the host what it was. It has no tasks where nothing was done.
+
+    Raises:
+        ForeignCluster, StaleState: the host belongs to another state.
+        UsageError: its member can't leave.
+        HostRefused, HostUnreachable: the host can't be looked at.
+    """
+    hold.refuse_run_in_progress()
+    hold.takes_others = wanted.force
+    with fleet_of_one(hold) as fleet:
+        host = fleet[hold.place.name]
+        if not wanted.force:
+            refuse_passed(hold, host)
+        record = read_record(host)
+        request = ResetRequest(
+            host=hold.place.name,
+            facts=host.facts(),
+            record=record,
+            member=_membership(host) if wanted.leave and _has_etcd(record) else None,
+            keep=(FOLDER,),
+            others=wanted.force,
+            lineage=hold.snapshot.lineage,
+            serial=hold.snapshot.serial,
+            operation=wanted.operation + (" --force" if wanted.force else ""),
+        )
+    return compile_reset(request).changed(serial=hold.snapshot.serial)
+
+
+def _has_etcd(record: HostRecord) -> bool:
+    return any(done.step.subject == DATA for done in record.done)
+
+
+def _membership(host: Host) -> Membership | None:
+    """What the others know of the host's member; None where it is the only one.
+
+    Raises:
+        UsageError: it doesn't answer, so that nobody can be asked.
+    """
+    try:
+        status = asked(host, "endpoint", "status")[0]["Status"]
+        members = asked(host, "member", "list")["members"]
+    except NoMember as error:
+        raise UsageError(
+            f"the member of etcd on {host.name} can't leave its cluster: it doesn't answer, or there is no quorum",
+            host=host.name,
+            seen=error.seen,
+            hint="bring it up (`journalctl -u etcd`); or, if the others are gone for good, --skip-remove-member",
+        ) from None
+    own = next(each for each in members if each["ID"] == status["header"]["member_id"])
+    others = [each for each in members if each is not own]
+    if not others:
+        return None
+    clients = tuple(url for each in others for url in each.get("clientURLs", []))
+    return Membership(name=own.get("name", ""), peer=own["peerURLs"][0], others=clients)
