@@ -9,7 +9,7 @@ demo: setup            ## a real one-master cluster, from a bare machine
 	@scripts/demo
 
 test: setup check lab  ## all tests, real hosts and a real cluster included
-	$(PYTHON) -m pytest -m "not sweep"
+	@$(PYTHON) scripts/side_by_side.py
 
 check: setup           ## lint, format, types, layers
 	.venv/bin/ruff check .
