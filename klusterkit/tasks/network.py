@@ -124,11 +124,16 @@ def _tables(on: Context) -> list[str]:
     return [line.removeprefix("table ") for line in listed.text.splitlines()] if listed.ok else []
 
 
-def _rules(on: Context, program: str) -> dict[str, list[str]]:
-    """Chains and rules by their tables, without counters. Tables without rules are left out: they do nothing."""
+def _rules(on: Context, program: str) -> dict[str, list[str]] | None:
+    """Chains and rules by their tables, without counters. Tables without rules are left out: they do nothing.
+
+    None where they can't be known, such as on a host that has no such program.
+    """
     saved = on.host.run([f"{program}-save"])
+    if not saved.ok:
+        return None
     tables: dict[str, list[str]] = {}
-    for line in saved.text.splitlines() if saved.ok else []:
+    for line in saved.text.splitlines():
         if line.startswith("*"):
             tables[line[1:]] = []
         elif tables and not line.startswith(("#", "COMMIT")):
@@ -136,10 +141,15 @@ def _rules(on: Context, program: str) -> dict[str, list[str]]:
     return {table: lines for table, lines in tables.items() if not all(_BUILT_IN.match(line) for line in lines)}
 
 
-def _restore(on: Context, program: str, kept: Mapping[str, list[str]]) -> None:
+def _restore(on: Context, program: str, kept: Mapping[str, list[str]] | None) -> None:
+    """Put the rules back. Those of which it isn't known what they were are left: some may be somebody else's."""
+    if kept is None:
+        return
     now = _rules(on, program)
     if now == kept:
         return
+    if now is None:
+        raise CommandFailedTemporarily(f"the packet filter rules can't be read with {program}-save", host=on.host.name)
     emptied = {table: [line for line in lines if _CHAIN.match(line)] for table, lines in now.items()}
     tables = {**emptied, **kept}.items()
     lines = [line for table, lines in tables for line in (f"*{table}", *lines, "COMMIT")]

@@ -85,6 +85,30 @@ def test_rules_that_can_not_be_put_back_are_said(world: World) -> None:
         world.undo(STEP, before)
 
 
+LOCKED = "Another app is currently holding the xtables lock"
+
+
+def test_rules_of_which_it_is_not_known_what_they_were_are_left(world: World) -> None:
+    """They may be somebody else's: a firewall that was there before."""
+    somebodys = "*filter\n:INPUT DROP [0:0]\n-A INPUT -j ACCEPT\nCOMMIT\n"
+    save = world.host.machine.programs["iptables-nft-save"]
+    world.host.program("iptables-nft-save", lambda *_: said(4, err=LOCKED))
+    before = world.do(STEP)
+    world.host.program("iptables-nft-save", save.act)
+    world.tree.write("/proc/filter/iptables-nft", somebodys)
+    world.undo(STEP, before)
+
+    assert world.tree.read("/proc/filter/iptables-nft").decode() == somebodys
+
+
+def test_rules_that_can_not_be_read_any_more_are_said(world: World) -> None:
+    before = world.do(STEP)
+    world.host.program("iptables-nft-save", lambda *_: said(4, err=LOCKED))
+
+    with pytest.raises(CommandFailedTemporarily, match="can't be read with iptables-nft-save"):
+        world.undo(STEP, before)
+
+
 def test_a_host_without_any_of_the_programs_has_nothing_to_restore(world: World) -> None:
     for name in ("nft", "ip", "iptables-nft-save", "ip6tables-nft-save", "iptables-legacy-save"):
         world.host.program(name, lambda *_: said(127))
