@@ -11,6 +11,7 @@ from klusterkit.plans.request import Target
 from klusterkit.plans.shared import import_images
 from klusterkit.tasks.gates import ApiAnswers, NodeReady
 from klusterkit.tasks.probe import ServiceProbe
+from klusterkit.tasks.spread import Spread
 
 PROBE_IMAGE = "docker.io/library/busybox:1.35"
 """A shell, an HTTP server and a client: what the probe's pods are made of."""
@@ -35,7 +36,21 @@ def node_ready(api: Api, target: Target, *needs: Needs) -> str:
     """The node is Ready. Without a network of ours it can only be expected to register."""
     network = target.cluster.cni.kind != "none"
     gate = NodeReady(node=target.node, network=network)
-    return api.tasks.add(f"proof/node-{target.node}", gate, *needs, cost=6.0, timeout=240.0)
+    return api.tasks.add(_node_gate(target), gate, *needs, cost=6.0, timeout=240.0)
+
+
+def _node_gate(target: Target) -> str:
+    return f"proof/node-{target.node}"
+
+
+def dns_spread(api: Api, targets: Sequence[Target]) -> list[str]:
+    """Cluster DNS is on more than one node, when there are any. On one, all of the cluster's names die with it."""
+    request = targets[0].request
+    if request.cluster.cni.kind == "none" or (request.anchor is None and len(targets) == 1):
+        return []
+    ready = [f"{api.tasks.host}/{_node_gate(target)}" for target in targets]
+    step = Spread(deployment="coredns", selector="k8s-app=kube-dns")
+    return [api.tasks.add("dns/spread", step, ready, api.services, cost=5.0, timeout=180.0)]
 
 
 def probe_image(target: Target, preflight: str, containerd: str) -> list[str]:

@@ -23,6 +23,7 @@ from klusterkit.tasks import (
     reloaded,
     revert,
     snapshot,
+    spread,
     systemd,
     tree,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "reloaded",
     "revert",
     "snapshot",
+    "spread",
     "systemd",
     "tree",
 ]

@@ -116,7 +116,7 @@ def test_hosts_that_are_there_are_asked_and_told_and_nothing_else(request: Creat
     there = {machine.name for machine in request.existing}
     kinds = {task.step.kind for task in compile_create(request).tasks if task.host in there}
     assert kinds <= {
-        *("gate.endpoint", "gate.node", "gate.service", "kubernetes.registration"),
+        *("gate.endpoint", "gate.node", "gate.service", "kubernetes.registration", "kubernetes.spread"),
         "systemd.reloaded-file",
     }
 

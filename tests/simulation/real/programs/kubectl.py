@@ -61,6 +61,8 @@ class Kubectl:
 
     def _get(self, words: list[str], options: dict[str, str], _: bytes) -> Completed:
         objects = self._cluster.objects
+        if words[0] == "pods":
+            return said(out="".join(f"{node}\n" for node in self._nodes_of_dns()))
         if "jsonpath" in options.get("output", ""):
             return self._get_field(words[0], options["output"])
         if "selector" in options:
@@ -108,6 +110,20 @@ class Kubectl:
         node = self._cluster.node(pod["node"])
         run = all(node.containerd.running(one) for one in (name, name.removesuffix("-client")))
         return said() if run and self._cluster.reaches(node) else TIMED_OUT
+
+    def _nodes_of_dns(self) -> list[str]:
+        """Its two pods stay on the node that was there when they were made, until they are replaced."""
+        dns = self._cluster.objects.get("deployment/coredns")
+        if dns is None:
+            return []
+        nodes = list(self._cluster.nodes)
+        return [nodes[0], nodes[-1] if dns.get("replaced") else nodes[0]]
+
+    def _rollout(self, words: list[str], _: dict[str, str], __: bytes) -> Completed:
+        with self._cluster.changing() as objects:
+            if words[0] == "restart":
+                objects[words[1]]["replaced"] = True
+        return said()
 
     def _delete(self, _: list[str], options: dict[str, str], __: bytes) -> Completed:
         with self._cluster.changing() as objects:
