@@ -17,12 +17,12 @@ from statistics import median
 
 from bench import lab
 from bench.figure import Figure, progress, spread, took
+from klusterkit.bundle import ArtifactStore, Mirror
+from klusterkit.bundle.building import bring_all
 from klusterkit.cluster import Cluster, Role, artifacts_for
 from klusterkit.cluster.artifacts import images_for
 from klusterkit.plans.create import extra_artifacts
 from klusterkit.plans.files import flannel
-from klusterkit.session import Settings
-from klusterkit.session.supplies import supply
 
 HOST = "m1"
 TURNS = 3
@@ -64,7 +64,7 @@ def _cache(environment: dict[str, str]) -> Path:
     mirror = environment["LAB_MIRROR"]
     cache = Path(mirror).parent / "control-machine"
     wanted = artifacts_for([Role.MASTER], VERSION, CLUSTER.cni)
-    supply(Settings(state=Path("none"), mirror=mirror, cache=cache), (*wanted, *extra_artifacts(CLUSTER)))
+    bring_all((*wanted, *extra_artifacts(CLUSTER.cni)), Mirror(mirror), ArtifactStore(cache))
     return cache
 
 

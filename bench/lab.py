@@ -6,7 +6,7 @@ import fcntl
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,7 +41,7 @@ class Lab:
 
 
 @contextmanager
-def hosts(*names: str) -> Iterator[Lab]:
+def hosts(*names: str) -> Generator[Lab]:
     """Fresh hosts. Raises if another benchmark runs on this machine: both would measure each other."""
     with (Path(tempfile.gettempdir()) / "klusterkit-bench.lock").open("w") as lock:
         try:

@@ -16,7 +16,14 @@ from klusterkit.plans.etcd import Ensemble, etcd_member
 from klusterkit.plans.host import prepare
 from klusterkit.plans.network import later_images, pod_network, services
 from klusterkit.plans.node import kubelet_files, start_kubelet
-from klusterkit.plans.proof import dns_spread, endpoint_answers, extra_artifacts, node_ready, probe_image, service_reached
+from klusterkit.plans.proof import (
+    dns_spread,
+    endpoint_answers,
+    extra_artifacts,
+    node_ready,
+    probe_image,
+    service_reached,
+)
 from klusterkit.plans.request import CreateRequest, Target, endpoint_of, interface_of
 from klusterkit.plans.shared import import_images
 from klusterkit.plans.vip import share_address, widen
