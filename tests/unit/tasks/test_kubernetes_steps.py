@@ -22,6 +22,7 @@ from klusterkit.tasks.kubectl import KUBECTL
 from klusterkit.tasks.manifest import Apply
 from klusterkit.tasks.preflight import Preflight
 from klusterkit.tasks.probe import ServiceProbe
+from klusterkit.tasks.spread import Spread
 from tests.unit.plans.host_model import HostModel, alone
 from tests.unit.plans.supplies import context, reference_plan, secrets
 from tests.unit.tasks.step_world import said
@@ -248,3 +249,38 @@ def test_preflight_refuses_with_all_reasons_at_once(model: HostModel, on: Contex
         step.apply(on, {})
     assert "6443" in caught.value.message
     assert "swapoff" in str(caught.value.hint)
+
+
+# Pods over nodes --------------------------------------------------------------------------------------------------
+
+DNS = Spread(deployment="coredns", selector="k8s-app=kube-dns")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "fine"), [("m1\nm1\n", False), ("m1\nm2\n", True), ("m1\n", True), ("", True), ("m1\n\n", True)]
+)
+def test_only_pods_that_are_all_on_one_node_are_to_be_spread(
+    model: HostModel, on: Context, nodes: str, fine: bool
+) -> None:
+    model.host.program(KUBECTL, lambda *_: said(0, nodes))
+    assert DNS.observe(on).satisfied is fine
+
+
+def test_pods_that_can_not_be_seen_are_not_taken_as_spread(model: HostModel, on: Context) -> None:
+    model.host.program(KUBECTL, lambda *_: said(1, err="refused"))
+    assert DNS.observe(on).reason == "refused"
+    assert not DNS.observe(on).satisfied
+
+
+def test_pods_that_are_replaced_have_to_become_ready(model: HostModel, on: Context) -> None:
+    calls: list[Sequence[str]] = []
+
+    def kubectl(_: Machine, argv: Sequence[str], __: bytes) -> Completed:
+        calls.append(argv)
+        return said(1, err="timed out waiting for the condition") if "status" in argv else said()
+
+    model.host.program(KUBECTL, kubectl)
+    with pytest.raises(NotYet, match="not ready") as caught:
+        DNS.apply(on, {})
+    assert "timed out" in str(caught.value.seen)
+    assert [argv[-1] for argv in calls if "restart" in argv] == ["deployment/coredns"]
