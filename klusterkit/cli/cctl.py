@@ -63,6 +63,7 @@ COMMANDS: dict[str, Any] = {
             "verify": f"{_HERE}.bundle_verify",
             "trust": f"{_HERE}.bundle_trust",
             "check": f"{_HERE}.bundle_check",
+            "push": f"{_HERE}.bundle_push",
             "list": f"{_HERE}.bundle_list",
             "sbom": f"{_HERE}.bundle_sbom",
             "diff": f"{_HERE}.bundle_diff",

@@ -52,6 +52,9 @@ class MachineOptions:
     iface: Annotated[
         str | None, typer.Option("--iface", metavar="NAME", help="Of a master's virtual address [the one with --ip]")
     ] = None
+    no_peers: Annotated[
+        bool, typer.Option("--no-peers", help="Send everything from here: machines serve each other nothing")
+    ] = False
     public_keys: Annotated[
         list[str] | None,
         typer.Option("--public-keys", metavar="FILE[,FILE]", help="The machines' SSH host public keys"),
@@ -67,7 +70,7 @@ class MachineOptions:
     def wanted(self) -> dict[str, Any]:
         """The fields of the session's request."""
         given = {"uploads": self.uploads, "uploads_each": self.uploads_each, "imports": self.imports}
-        options = {name: number for name, number in given.items() if number is not None}
+        options = {name: number for name, number in given.items() if number is not None} | {"share": not self.no_peers}
         return {"machines": self._machines(), "options": options}
 
     def _machines(self) -> tuple[Any, ...]:

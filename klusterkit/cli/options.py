@@ -59,6 +59,9 @@ class Shared:
     allow_older_bundle: Annotated[
         bool | None, _given("--allow-older-bundle", help="Use a bundle older than the last one that was used")
     ] = None
+    bandwidth: Annotated[
+        str | None, _given("--bandwidth", metavar="RATE", help="Send at most so many bytes a second to hosts: 50M")
+    ] = None
     ssh_jump: Annotated[
         str | None, _given("--ssh-jump", metavar="[USER@]HOST[:PORT]", help="Reach hosts through this one")
     ] = None
@@ -99,6 +102,7 @@ class Shared:
             "mirror": self.mirror,
             "bundle": self.bundle and self.bundle.expanduser(),
             "allow_older_bundle": self.allow_older_bundle,
+            "bandwidth": _rate(self.bandwidth),
             "ssh_jump": self.ssh_jump,
             "known_hosts": tuple(path.expanduser() for path in self.known_hosts or ()),
             "host_keys": tuple(self.host_key or ()),
@@ -160,6 +164,19 @@ class Common(Shared):
             recipients=tuple(self.recipient or ()),
             ask_passphrase=passphrase_question(),
         )
+
+
+_RATE = re.compile(r"(\d+(?:\.\d+)?)([kMG]?)(?:B?/s)?")
+
+
+def _rate(text: str | None) -> int | None:
+    if text is None:
+        return None
+    found = _RATE.fullmatch(text)
+    rate = int(float(found[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[found[2]]) if found else 0
+    if rate < 1:
+        raise typer.BadParameter(f"--bandwidth {text}: bytes a second, such as 500k or 50M")
+    return rate
 
 
 def flattened(function: Callable[..., Any]) -> Callable[..., Any]:

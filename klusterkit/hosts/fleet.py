@@ -14,6 +14,7 @@ from klusterkit.hosts.lease import Lease
 from klusterkit.hosts.link import PATIENCE, Link
 from klusterkit.hosts.local import LocalTransport
 from klusterkit.hosts.opening import Login
+from klusterkit.hosts.pace import Pace
 from klusterkit.hosts.question import Question
 from klusterkit.hosts.shellhost import ShellHost
 from klusterkit.hosts.ssh import Jump, SshTransport
@@ -43,6 +44,7 @@ class Fleet:
         question: what their facts are to tell besides what they always do.
         lease: the right to change them. Without it no lock is taken, and nothing must be changed.
         patience: seconds that are spent on connecting again when a connection was lost.
+        pace: of uploads to all of them together.
     """
 
     def __init__(
@@ -53,12 +55,14 @@ class Fleet:
         question: Question | None = None,
         lease: Lease | None = None,
         patience: float = PATIENCE,
+        pace: Pace | None = None,
     ) -> None:
         self._targets = dict(targets)
         self._keys = keys or HostKeys()
         self._question = question
         self._lease = lease
         self._patience = patience
+        self._pace = pace
         self._lock = threading.Lock()
         self._jumps: dict[tuple[str, str, int | None], Jump] = {}
         self._hosts: dict[str, ShellHost] = {}
@@ -69,7 +73,7 @@ class Fleet:
             if name not in self._hosts:
                 transport = self._transport(name)
                 link = Link(transport, patience=self._patience, lease=self._lease)
-                self._hosts[name] = ShellHost(link, self._question)
+                self._hosts[name] = ShellHost(link, self._question, self._pace)
             return self._hosts[name]
 
     def __call__(self, name: str) -> ShellHost:

@@ -17,6 +17,7 @@ from klusterkit.hosts.lane import Reply
 from klusterkit.hosts.lease import Holder, Lease, break_lease, holder_of
 from klusterkit.hosts.link import Link
 from klusterkit.hosts.looking import facts_from, facts_script
+from klusterkit.hosts.pace import Pace
 from klusterkit.hosts.question import Question
 from klusterkit.hosts.quoting import printed, word, words
 from klusterkit.hosts.upload import upload
@@ -43,10 +44,12 @@ class ShellHost:
     Args:
         link: its shells.
         question: what :meth:`facts` looks for.
+        pace: of uploads.
     """
 
-    def __init__(self, link: Link, question: Question | None = None) -> None:
+    def __init__(self, link: Link, question: Question | None = None, pace: Pace | None = None) -> None:
         self._link = link
+        self._pace = pace or Pace(None)
         self._question = question or Question()
         self._jobs = Jobs(link)
         # Two changes in one folder would meet in its folder for new files.
@@ -135,7 +138,7 @@ class ShellHost:
 
     def upload(self, source: Path, sha256: str, path: str, mode: int = 0o644) -> None:
         """Bring a large file from here to the host."""
-        upload(self._link, source, sha256, path, mode)
+        upload(self._link, source, sha256, path, mode, self._pace)
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Completed:
         """Run a short program as root and wait."""

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from klusterkit.engine.errors import CommandFailed, HostUnreachable, PermanentError, TemporaryError
 from klusterkit.hosts.link import Link
+from klusterkit.hosts.pace import Pace
 from klusterkit.hosts.quoting import word
 
 _READ = 1 << 20
@@ -17,14 +18,16 @@ _PIECE = 64 << 20
 """Bytes that are sent with one request. A cut costs at most the bytes on their way, not the piece."""
 _SLOWEST = 256 << 10
 """Bytes per second below which a link counts as broken."""
+_SHARING = 8
+"""So many uploads may share a pace that was set."""
 _TRIES = 20
 
 
-def upload(link: Link, source: Path, sha256: str, path: str, mode: int) -> None:
+def upload(link: Link, source: Path, sha256: str, path: str, mode: int, pace: Pace) -> None:
     """Bring ``source`` to ``path``. See :meth:`klusterkit.engine.host.Host.upload`."""
     for attempt in range(1, _TRIES + 1):
         try:
-            return _upload(link, source, sha256, path, mode)
+            return _upload(link, source, sha256, path, mode, pace)
         except HostUnreachable:
             # The link makes a new connection, with its own patience; what arrived counts.
             if attempt == _TRIES:
@@ -33,19 +36,23 @@ def upload(link: Link, source: Path, sha256: str, path: str, mode: int) -> None:
     return None
 
 
-def _upload(link: Link, source: Path, sha256: str, path: str, mode: int) -> None:
+def _upload(link: Link, source: Path, sha256: str, path: str, mode: int, pace: Pace) -> None:
     found = link.call(b"kk_part %s %s" % (word(path), word(sha256)), timeout=600.0, long=True)
-    if found.out.strip() == b"done":
-        _run(link, b"chmod -- %05o %s" % (mode, word(path)), path)
-        return
     part = f"{path}.part"
+    match found.out.strip():
+        case b"done":
+            return _run(link, b"chmod -- %05o %s" % (mode, word(path)), path)
+        case b"whole":
+            return _put_in_place(link, part, path, mode)
+        case _:
+            pass
     with _opened(source) as file:
         digest = hashlib.sha256()
         if not _resumes(file, found.out.decode().split(), digest):
             file.seek(0)
             digest = hashlib.sha256()
             _run(link, b"kk_home && printf '' >%s" % word(part), path)
-        _send(link, file, digest, part, path)
+        _send(link, file, digest, part, path, pace)
     if digest.hexdigest() != sha256:
         _run(link, b"rm -f -- " + word(part), path)
         raise PermanentError(
@@ -54,7 +61,8 @@ def _upload(link: Link, source: Path, sha256: str, path: str, mode: int) -> None
             seen=f"SHA-256 {digest.hexdigest()}, wanted {sha256}",
             hint="remove it, and fetch it again",
         )
-    _finish(link, part, sha256, path, mode)
+    _check(link, part, sha256, path)
+    return _put_in_place(link, part, path, mode)
 
 
 def _resumes(file: BinaryIO, part: list[str], digest: hashlib._Hash) -> bool:  # pyright: ignore[reportPrivateUsage]
@@ -69,12 +77,13 @@ def _resumes(file: BinaryIO, part: list[str], digest: hashlib._Hash) -> bool:  #
     return digest.hexdigest() == part[1]
 
 
-def _send(link: Link, file: BinaryIO, digest: hashlib._Hash, part: str, path: str) -> None:  # pyright: ignore[reportPrivateUsage]
+def _send(link: Link, file: BinaryIO, digest: hashlib._Hash, part: str, path: str, pace: Pace) -> None:  # pyright: ignore[reportPrivateUsage]
     total = os.fstat(file.fileno()).st_size
     while (left := total - file.tell()) > 0:
         size = min(left, _PIECE)
-        feed = _pieces(file, digest, size)
-        reply = link.call(_receiver(size, part), timeout=60 + size / _SLOWEST, repeat=False, long=True, feed=feed)
+        feed = _pieces(file, digest, size, pace)
+        patience = 60 + size / _SLOWEST + _SHARING * pace.seconds(size)
+        reply = link.call(_receiver(size, part), timeout=patience, repeat=False, long=True, feed=feed)
         if reply.rc:
             raise _failed(link, path, reply.err)
 
@@ -85,8 +94,9 @@ def _receiver(size: int, part: str) -> bytes:
     return b"head -c %d 8>&- | { cat >>%s; kk_rc=$?; cat >/dev/null; [ $kk_rc -eq 0 ]; } 8>&-" % (size, word(part))
 
 
-def _pieces(file: BinaryIO, digest: hashlib._Hash, size: int) -> Generator[bytes]:  # pyright: ignore[reportPrivateUsage]
+def _pieces(file: BinaryIO, digest: hashlib._Hash, size: int, pace: Pace) -> Generator[bytes]:  # pyright: ignore[reportPrivateUsage]
     while size:
+        pace.wait(min(size, _READ))
         data = file.read(min(size, _READ))
         if not data:  # it became shorter: what was promised has to come, and the checksum tells
             data = bytes(min(size, _READ))
@@ -95,7 +105,7 @@ def _pieces(file: BinaryIO, digest: hashlib._Hash, size: int) -> Generator[bytes
         yield data
 
 
-def _finish(link: Link, part: str, sha256: str, path: str, mode: int) -> None:
+def _check(link: Link, part: str, sha256: str, path: str) -> None:
     check = b'kk_sum %s && [ "$kk_sum" = %s ]' % (word(part), word(sha256))
     if link.call(check, timeout=600.0, long=True).rc:
         _run(link, b"rm -f -- " + word(part), path)
@@ -104,6 +114,9 @@ def _finish(link: Link, part: str, sha256: str, path: str, mode: int) -> None:
             host=link.name,
             hint="it is sent again; if that happens often, look at the host's memory and disk",
         )
+
+
+def _put_in_place(link: Link, part: str, path: str, mode: int) -> None:
     folder = path.rpartition("/")[0] or "/"
     script = b"chown root:root %(p)s && chmod %(m)05o %(p)s && sync %(p)s && mv -fT -- %(p)s %(t)s && sync %(f)s"
     values = {b"p": word(part), b"m": mode, b"t": word(path), b"f": word(folder)}

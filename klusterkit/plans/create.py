@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from klusterkit.cluster.artifacts import pause_image
-from klusterkit.engine.plan import Plan
+from klusterkit.engine.plan import Plan, Task
 from klusterkit.plans.api import Api, existing_api, register
 from klusterkit.plans.control_plane import administrators, control_plane, mark, upload_configuration
 from klusterkit.plans.draft import Draft
@@ -26,6 +26,7 @@ from klusterkit.plans.proof import (
 )
 from klusterkit.plans.request import CreateRequest, Target, endpoint_of, interface_of
 from klusterkit.plans.shared import import_images
+from klusterkit.plans.sharing import Peer, share
 from klusterkit.plans.vip import share_address, widen
 
 
@@ -61,7 +62,7 @@ def _compile(request: CreateRequest) -> Plan:
         operation=request.operation,
         lineage=request.lineage,
         serial=request.serial,
-        tasks=tuple(draft.tasks),
+        tasks=tuple(_shared(draft.tasks, targets) if request.options.share else draft.tasks),
         budgets=draft.budgets,
         facts={machine.name: request.facts[machine.name].stable() for machine in request.machines},
         outcome=_outcome(request, targets),
@@ -82,6 +83,13 @@ def _create(request: CreateRequest, targets: list[Target], draft: Draft) -> None
         if not target.machine.is_master:
             create_worker(target, api)
     dns_spread(api, targets)
+
+
+def _shared(tasks: list[Task], targets: list[Target]) -> list[Task]:
+    """With artifacts sent once, to masters first: what they start is waited for by all."""
+    ordered = sorted(targets, key=lambda target: not target.machine.is_master)
+    peers = [Peer.of(target.machine.name, target.address, target.facts) for target in ordered]
+    return share(tasks, peers, seeds=sum(target.machine.is_master for target in targets) or None)
 
 
 def create_first_master(target: Target) -> tuple[Api, Ensemble]:

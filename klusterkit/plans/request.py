@@ -36,7 +36,7 @@ class ArtifactFile(BaseModel):
 
 
 class Options(BaseModel):
-    """How much happens at once."""
+    """How artifacts get to hosts, and how much happens at once."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,6 +46,8 @@ class Options(BaseModel):
     """To each host: what comes first is unpacked while the rest comes (lab: kubelet started after 12 s, not 16)."""
     imports: int = 2
     """Images on each host; unpacking one takes a processor."""
+    share: bool = False
+    """Whether hosts give each other what several of them need."""
 
 
 class EtcdOptions(BaseModel):

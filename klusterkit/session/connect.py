@@ -20,6 +20,8 @@ from klusterkit.engine.plan import Plan
 from klusterkit.hosts import Fleet, HostKeys, Lease, Login, PrivateKey, Question, ShellHost, Target, load_private_key
 from klusterkit.hosts.errors import ForeignCluster, StaleState
 from klusterkit.hosts.fence import FENCE, Ending
+from klusterkit.hosts.pace import Pace
+from klusterkit.session.ending import visited_by
 from klusterkit.session.hold import Hold
 from klusterkit.tasks import preflight
 
@@ -50,7 +52,9 @@ _CLOSING = 1.0
 def _fleet(hold: Hold, machines: Iterable[Machine], keys: HostKeys, lease: Lease | None = None) -> Fleet:
     targets = hold.only if hold.only is not None else _targets(hold, machines)
     # Whoever only looks has somebody who waits for the answer: a host that is gone is told at once.
-    return Fleet(targets, keys, question=QUESTION, lease=lease, patience=hold.settings.patience if lease else 0.0)
+    settings = hold.settings
+    patience = settings.patience if lease else 0.0
+    return Fleet(targets, keys, question=QUESTION, lease=lease, patience=patience, pace=Pace(settings.bandwidth))
 
 
 def _targets(hold: Hold, machines: Iterable[Machine]) -> dict[str, Target]:
@@ -185,8 +189,9 @@ def _lease(hold: Hold, run: str = "", towards: Ending = "done") -> Lease:
 
 
 def machines_of(hold: Hold, plan: Plan | None) -> list[Machine]:
-    """Those of the state, and those that the plan, if there is one, will add."""
-    added = [Machine.from_object(data) for data in plan.outcome.get("machines", [])] if plan else []
+    """Those of the state, and those that the plan, if there is one, will add or only visits."""
+    outcome = plan.outcome if plan else {}
+    added = [Machine.from_object(data) for data in (*outcome.get("machines", []), *visited_by(outcome))]
     return [*hold.machines, *added]
 
 

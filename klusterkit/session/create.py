@@ -19,6 +19,7 @@ from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
 from klusterkit.session.masters import answering, look_at_masters
 from klusterkit.session.onlooker import Onlooker
+from klusterkit.session.peers import ensure_peer_secret
 from klusterkit.session.supplies import Supplies, supply
 from klusterkit.session.wanted import WantedMachine
 
@@ -66,6 +67,7 @@ def plan_create(hold: Hold, wanted: Wanted, onlooker: Onlooker) -> Plan:
         request = request.model_copy(update={"artifacts": supplies.files})
         _refuse(hold, request)  # again: how much room they need is known now
         plan = compile_create(request)
+    ensure_peer_secret(hold)
     return plan.changed(serial=hold.snapshot.serial, outcome={**plan.outcome, **supplies.outcome})
 
 

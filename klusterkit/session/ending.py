@@ -6,7 +6,7 @@ All of it can be done twice: a command that is killed before the run is folded d
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -42,8 +42,11 @@ def end(hosts: Hosts, journal: Journal, ending: Ending, stay: Collection[str]) -
     names = set(journal.plan.hosts)
     if ending == "done":
         leaving = names.intersection(_removed(journal).get("machines", ()))
+        visited = names.intersection(data["metadata"]["name"] for data in visited_by(journal.plan.outcome))
         record(hosts, journal)
-        _each(journal, names - leaving, lambda name: mark_ended(hosts(name), ending), "it can't be told so")
+        staying = names - leaving - visited
+        _each(journal, staying, lambda name: mark_ended(hosts(name), ending), "it can't be told so")
+        let_go(hosts, journal, visited)
         clear(hosts, journal)
     else:
         _each(journal, names.intersection(stay), lambda name: mark_ended(hosts(name), ending), "it can't be told so")
@@ -108,6 +111,11 @@ def clear(hosts: Hosts, journal: Journal) -> None:
             host.remove(HOME)
 
     _each(journal, leaving, empty, "KlusterKit's folder on it can't be emptied")
+
+
+def visited_by(outcome: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Machine objects of those that a plan goes to, and that don't become part of the cluster by it."""
+    return outcome.get("visited", {}).get("machines", [])
 
 
 def _removed(journal: Journal) -> dict[str, Any]:

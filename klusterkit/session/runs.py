@@ -148,7 +148,8 @@ def _with_outcome(hold: Hold, snapshot: Snapshot, outcome: Mapping[str, Any]) ->
     removed = outcome.get("removed", {})
     for name in removed.get("secrets", ()):
         snapshot = hold.state.without_secret(snapshot, name)
-    new = {field: _merged(getattr(snapshot, field), value) for field, value in outcome.items() if field != "removed"}
+    said = {field: value for field, value in outcome.items() if field not in ("removed", "visited")}
+    new = {field: _merged(getattr(snapshot, field), value) for field, value in said.items()}
     machines = new.get("machines", snapshot.machines)
     left = [data for data in machines if data["metadata"]["name"] not in removed.get("machines", ())]
     return snapshot.model_copy(update={**new, "machines": left})

@@ -129,6 +129,12 @@ class Session:
 
         return verified(bundle, pinned_keys(self._hold))
 
+    def plan_bundle_push(self, onlooker: Onlooker, **wanted: Any) -> Plan:
+        """Look at the hosts, verify the bundle, compile (the fields of :class:`klusterkit.session.push.WantedPush`)."""
+        from klusterkit.session.push import WantedPush, plan_push
+
+        return plan_push(self._hold, WantedPush(**wanted), onlooker)
+
     def plan_create_machine(self, onlooker: Onlooker, **wanted: Any) -> Plan:
         """Look at the hosts, bring the artifacts, compile (the fields of :class:`klusterkit.session.create.Wanted`)."""
         from klusterkit.session.create import Wanted, plan_create

@@ -46,6 +46,8 @@ class Settings(BaseModel):
     """Has all artifacts, instead of mirror and registries."""
     allow_older_bundle: bool = False
     """Whether a bundle may be older than the last one that was used."""
+    bandwidth: int | None = None
+    """Bytes a second that are sent to all hosts together; None for all that the link gives."""
     registry: RegistryAccess | None = None
     """Has the images, instead of the mirror."""
     cache: Path

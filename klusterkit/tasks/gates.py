@@ -78,7 +78,8 @@ class Gate(Step):
         """Nothing to add: it ended by having seen it."""
 
 
-def _listens(on: Context, port: int) -> bool:
+def listens(on: Context, port: int) -> bool:
+    """Whether something on the host accepts connections at a port."""
     listening = f":{port:04X} 0*:0000 {LISTEN}"
     return on.host.run(["grep", "-qs", listening, "/proc/net/tcp", "/proc/net/tcp6"]).ok
 
@@ -99,7 +100,7 @@ class ApiReady(Gate):
     def missing(self, on: Context) -> str:
         """Nobody to ask, or what it says of its own checks."""
         # Asking a closed port with kubectl costs a hundred times what looking at the list of sockets does.
-        if not _listens(on, self.port):
+        if not listens(on, self.port):
             return f"nothing listens on port {self.port}"
         ended = kubectl.ask(on, "get", "--raw=/readyz", "--request-timeout=5s", timeout=10.0)
         return failure(ended)
@@ -120,7 +121,7 @@ class ApiStopped(Gate):
 
     def missing(self, on: Context) -> str:
         """Somebody who listens where it did."""
-        return f"something listens on port {self.port}" if _listens(on, self.port) else ""
+        return f"something listens on port {self.port}" if listens(on, self.port) else ""
 
 
 class ApiAnswers(Gate):

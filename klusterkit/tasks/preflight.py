@@ -12,6 +12,7 @@ from klusterkit.engine.errors import PermanentError
 from klusterkit.engine.facts import Facts
 from klusterkit.engine.host import HOME
 from klusterkit.engine.step import Before, Context, Observation, Step, Undo
+from klusterkit.tasks.peers import CLIENTS, SERVER
 
 Network = IPv4Network | IPv6Network
 
@@ -38,7 +39,9 @@ NEEDED = (
 )
 """What the scripts of ``klusterkit/hosts`` and the steps call. The kernel's tools where the host has modules, and Perl
 and OpenSSL, which only make it faster, are no condition."""
-PROGRAMS = (*NEEDED, "iptables", "nft", "conntrack", "socat", "ss")
+PEER_PROGRAMS = (SERVER, *CLIENTS)
+"""By which hosts give each other artifacts; without them all comes from the control machine."""
+PROGRAMS = (*NEEDED, "iptables", "nft", "conntrack", "socat", "ss", *PEER_PROGRAMS)
 KERNEL_FEATURES = (*FEATURES, "ip_vs")
 ETCD_PORTS = {2379: "etcd's clients", 2380: "etcd's members", 2381: "etcd's metrics"}
 CONTROL_PLANE_PORTS = {

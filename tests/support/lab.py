@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,14 @@ class Lab:
     def address(self, host: str) -> str:
         """The address of a host."""
         return self.env[f"LAB_HOST_{host}"]
+
+    def sent_to_hosts(self) -> int:
+        """Bytes that this machine has sent to hosts so far, by its interface: not what hosts send each other."""
+        gateway = self.env["LAB_GATEWAY"]
+        rows = json.loads(subprocess.run(["ip", "-json", "address"], capture_output=True, check=True).stdout)
+        own = {row["ifname"]: [each.get("local") for each in row["addr_info"]] for row in rows}
+        interface = next(name for name, addresses in own.items() if gateway in addresses)
+        return int(Path(f"/sys/class/net/{interface}/statistics/tx_bytes").read_text())
 
     def listing(self, host: str, *without: str) -> set[str]:
         """Every path of a host as a line, but for those at or below what is to be left out."""

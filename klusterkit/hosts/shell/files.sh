@@ -176,7 +176,7 @@ kk_swap() {
     return 1
 }
 
-# kk_part PATH SHA256: "done" if it is there already, or size and checksum of what an earlier upload left.
+# kk_part PATH SHA256: "done" if it is there already, "whole" if what was left is all of it, or size and checksum of that.
 kk_part() {
     if [ -f "$1" ] && [ ! -L "$1" ]; then
         kk_sum "$1"
@@ -184,6 +184,7 @@ kk_part() {
     fi
     [ -f "$1.part" ] || { echo 0; return; }
     kk_sum "$1.part"
+    [ "$kk_sum" != "$2" ] || { echo whole; return; }
     echo "$(stat -c %s -- "$1.part") $kk_sum"
 }
 

@@ -47,8 +47,12 @@ def test_several_addresses_are_several_machines_that_are_alike():
 
 
 def test_how_much_happens_at_once_is_said_only_where_the_operator_says_it():
-    assert machine().wanted()["options"] == {}
-    assert machine(uploads=8, imports=1).wanted()["options"] == {"uploads": 8, "imports": 1}
+    assert machine().wanted()["options"] == {"share": True}
+    assert machine(uploads=8, imports=1).wanted()["options"] == {"share": True, "uploads": 8, "imports": 1}
+
+
+def test_machines_serve_each_other_unless_the_operator_says_otherwise():
+    assert machine(no_peers=True).wanted()["options"] == {"share": False}
 
 
 def test_host_keys_in_files_are_accepted_by_the_fingerprint_that_ssh_keygen_shows(tmp_path: Path):
