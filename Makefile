@@ -5,7 +5,7 @@
 PYTHON := .venv/bin/python
 MINORS ?= 1.36 1.37
 
-demo: setup            ## a real one-master cluster, from a bare machine
+demo: setup            ## three masters and a worker from a signed bundle, from a bare machine
 	@scripts/demo
 
 test: setup check lab  ## all tests, real hosts and a real cluster included

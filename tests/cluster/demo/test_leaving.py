@@ -1,6 +1,6 @@
 """Machines leave a real cluster, living and dead, until none is left; each host is then what it was, byte for byte.
 
-One cluster of three masters and a worker gets smaller from test to test.
+The demo's cluster of three masters and a worker gets smaller from test to test.
 """
 
 from __future__ import annotations
@@ -8,32 +8,28 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.lab import Lab
-from tests.support.operator import Operator, nodes_ready
+from tests.cluster.demo.conftest import MASTERS, WORKER, Demo
+from tests.support.operator import nodes_ready
 
 pytestmark = pytest.mark.cluster
 
-MASTERS, WORKER = ("l1", "l2", "l3"), "lw"
-HOSTS = (*MASTERS, WORKER)
-
-WEB = """\
+SHOP = """\
 apiVersion: apps/v1
 kind: Deployment
-metadata: {name: web}
+metadata: {name: shop}
 spec:
   replicas: 2
-  selector: {matchLabels: {app: web}}
+  selector: {matchLabels: {app: shop}}
   template:
-    metadata: {labels: {app: web}}
+    metadata: {labels: {app: shop}}
     spec:
       terminationGracePeriodSeconds: 1
       containers:
-      - name: web
+      - name: shop
         image: docker.io/library/busybox:1.35
         command: [sh, -c, "trap 'exit 0' TERM; while true; do sleep 1; done"]
         volumeMounts: [{name: scratch, mountPath: /scratch}]
@@ -42,14 +38,14 @@ spec:
         nodeAffinity:
           preferredDuringSchedulingIgnoredDuringExecution:
           - weight: 100
-            preference: {matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [lw]}]}
+            preference: {matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [w1]}]}
 ---
 apiVersion: policy/v1
 kind: PodDisruptionBudget
-metadata: {name: web}
+metadata: {name: shop}
 spec:
   maxUnavailable: 0
-  selector: {matchLabels: {app: web}}
+  selector: {matchLabels: {app: shop}}
 """
 """Two pods that rather are on the worker, and a budget that lets none go."""
 
@@ -57,15 +53,8 @@ spec:
 class Shrinking:
     """The cluster, and what its hosts were before it came."""
 
-    def __init__(self, lab: Lab, folder: Path) -> None:
-        self.lab = lab
-        lab("up", *HOSTS)
-        self.before = {host: lab.digest(host) for host in HOSTS}
-        self.operator = Operator(folder, lab)
-        self.operator.prepare("--vip", f"{lab.env['LAB_SUBNET'].rpartition('.')[0]}.200", "--router-id", "77")
-        machines = [{"ip": lab.address(host), "role": "node" if host == WORKER else "master"} for host in HOSTS]
-        (folder / "machines.yaml").write_text(json.dumps(machines))
-        self.operator("create", "machine", "--file", "machines.yaml", "--yes")
+    def __init__(self, demo: Demo) -> None:
+        self.lab, self.operator, self.before = demo.lab, demo.operator, demo.before
 
     def delete(self, host: str, *options: str, **more: int | None) -> str:
         """Delete a machine; returns all that was said, whatever the width of the terminal."""
@@ -95,26 +84,25 @@ class Shrinking:
         return {line.partition("/")[2] for line in self.operator("get", "machine", "-o", "name").out.split()}
 
 
-@pytest.fixture(scope="module")
-def cluster(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shrinking]:
-    yield Shrinking(lab, tmp_path_factory.mktemp("shrinking"))
-    lab("down", *HOSTS)
+@pytest.fixture
+def cluster(demo: Demo) -> Shrinking:
+    return Shrinking(demo)
 
 
 def test_a_budget_that_lets_no_pod_go_is_respected_and_named_and_the_node_gets_its_pods_back(
     cluster: Shrinking, tmp_path: Path
 ) -> None:
-    (tmp_path / "web.yaml").write_text(WEB)
-    cluster.kubectl("apply", "-f", str(tmp_path / "web.yaml"))
-    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=120s")
+    (tmp_path / "shop.yaml").write_text(SHOP)
+    cluster.kubectl("apply", "-f", str(tmp_path / "shop.yaml"))
+    cluster.kubectl("rollout", "status", "deployment/shop", "--timeout=120s")
 
     said = cluster.delete(WORKER, "--drain-timeout", "15s", rc=6)
 
-    assert "default/web-" in said
-    assert "PodDisruptionBudgets that let none go now: default/web" in said
-    assert "emptyDir: default/web-" in said
+    assert "default/shop-" in said
+    assert "PodDisruptionBudgets that let none go now: default/shop" in said
+    assert "emptyDir: default/shop-" in said
     assert "SchedulingDisabled" in cluster.kubectl("get", "node", WORKER)
-    assert len(cluster.kubectl("get", "pods", "-l", "app=web", "-o", "name").split()) == 2
+    assert len(cluster.kubectl("get", "pods", "-l", "app=shop", "-o", "name").split()) == 2
 
     cluster.operator("rollback", "--yes")
 
@@ -123,7 +111,7 @@ def test_a_budget_that_lets_no_pod_go_is_respected_and_named_and_the_node_gets_i
 
 
 def test_a_worker_that_was_on_its_way_out_comes_back_as_it_was(cluster: Shrinking) -> None:
-    cluster.kubectl("delete", "poddisruptionbudget", "web")
+    cluster.kubectl("delete", "poddisruptionbudget", "shop")
     cluster.kubectl("label", "node", WORKER, "rack=7")
     leaving = ("delete", "machine", "--ip", cluster.lab.address(WORKER))
     tasks = len(cluster.operator("plan", *leaving, "-o", "name").out.split())
@@ -137,7 +125,7 @@ def test_a_worker_that_was_on_its_way_out_comes_back_as_it_was(cluster: Shrinkin
 
     assert cluster.kubectl("get", "node", WORKER, "-o", "jsonpath={.metadata.labels.rack}") == "7"
     assert "SchedulingDisabled" not in cluster.kubectl("get", "node", WORKER)
-    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=120s")
+    cluster.kubectl("rollout", "status", "deployment/shop", "--timeout=120s")
 
 
 def test_a_worker_leaves_and_its_host_is_what_it_was(cluster: Shrinking) -> None:
@@ -147,25 +135,25 @@ def test_a_worker_leaves_and_its_host_is_what_it_was(cluster: Shrinking) -> None
     assert cluster.on(WORKER, "ls -A /var/lib/klusterkit 2>/dev/null || true") == ""
     assert set(nodes_ready(cluster.operator)) == set(MASTERS)
     assert cluster.machines() == {cluster.lab.address(host) for host in MASTERS}
-    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=120s")
+    cluster.kubectl("rollout", "status", "deployment/shop", "--timeout=120s")
 
 
 def test_a_master_that_is_dead_is_taken_out_of_what_stays(cluster: Shrinking) -> None:
-    cluster.lab("power-off", "l3")
-    assert "--gone" in cluster.delete("l3", rc=3)
-    cluster.kubectl("wait", "--for=condition=Ready=Unknown", "node/l3", "--timeout=120s")
+    cluster.lab("power-off", "m3")
+    assert "--gone" in cluster.delete("m3", rc=3)
+    cluster.kubectl("wait", "--for=condition=Ready=Unknown", "node/m3", "--timeout=120s")
 
-    said = cluster.delete("l3", "--gone")
+    said = cluster.delete("m3", "--gone")
 
     assert "must not come back" in said
-    assert cluster.members("l1") == {"l1", "l2"}
-    assert set(nodes_ready(cluster.operator)) == {"l1", "l2"}
-    assert cluster.lab.address("l3") not in cluster.on("l1", "cat /etc/keepalived/keepalived.conf")
+    assert cluster.members("m1") == {"m1", "m2"}
+    assert set(nodes_ready(cluster.operator)) == {"m1", "m2"}
+    assert cluster.lab.address("m3") not in cluster.on("m1", "cat /etc/keepalived/keepalived.conf")
 
 
 def test_a_master_leaves_though_cctl_is_killed_again_and_again(cluster: Shrinking) -> None:
     chance = random.Random(time.time_ns())
-    machine = ("delete", "machine", "--ip", cluster.lab.address("l1"), "--yes")
+    machine = ("delete", "machine", "--ip", cluster.lab.address("m1"), "--yes")
     ended = cluster.operator(*machine, rc=None, crash_after=chance.randrange(4, 30))
     kills = 0
     while ended.rc == -9:
@@ -174,18 +162,18 @@ def test_a_master_leaves_though_cctl_is_killed_again_and_again(cluster: Shrinkin
     assert ended.rc == 0, ended.err
     assert kills > 5
 
-    assert cluster.is_bare("l1")
-    assert cluster.members("l2") == {"l2"}
-    assert nodes_ready(cluster.operator) == ["l2"]
-    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=120s")
+    assert cluster.is_bare("m1")
+    assert cluster.members("m2") == {"m2"}
+    assert nodes_ready(cluster.operator) == ["m2"]
+    cluster.kubectl("rollout", "status", "deployment/shop", "--timeout=120s")
 
 
 def test_the_last_master_ends_the_cluster_only_when_that_is_said(cluster: Shrinking) -> None:
-    assert "--confirm cctl-cluster" in cluster.delete("l2", rc=3)
+    assert "--confirm cctl-cluster" in cluster.delete("m2", rc=3)
 
     cluster.operator("delete", "cluster", "--yes", "--confirm", "cctl-cluster")
 
-    assert cluster.is_bare("l2")
-    assert "/set-aside/" in cluster.on("l2", "find /var/lib/klusterkit -name db")
+    assert cluster.is_bare("m2")
+    assert "/set-aside/" in cluster.on("m2", "find /var/lib/klusterkit -name db")
     assert cluster.machines() == set()
     assert [run["outcome"] for run in json.loads(cluster.operator("history", "-o", "json").out)].count("done") == 5
