@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from klusterkit.session.hold import expanded
 from klusterkit.session.private import write_private
 from klusterkit.session.settings import Settings
 from klusterkit.session.supplies import source_of
+from klusterkit.session.tools import tools_file
 
 PASSPHRASE_VARIABLE = "KLUSTERKIT_BUNDLE_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
 
@@ -35,12 +37,25 @@ def build_bundle(
     out: Path,
     *,
     architecture: str = Architecture.AMD64,
+    tools: Path | None = None,
     key: SigningKey | None = None,
     tell: Tell = lambda _, __: None,
 ) -> Manifest:
-    """Bring everything for these versions of Kubernetes, and write it as one file. Signed if there is a key."""
+    """Bring everything for these versions of Kubernetes, and write it as one file.
+
+    Args:
+        settings: say where it comes from.
+        versions: none for the latest.
+        out: the bundle.
+        architecture: of the hosts.
+        tools: the single file of the tools, to be in it too.
+        key: signs it.
+        tell: told what comes.
+    """
     chosen = Architecture.parse(architecture)
     contents = contents_of([Version.parse(text) for text in versions] or [LATEST], chosen)
+    if tools:
+        contents = replace(contents, own=[*contents.own, tools_file(tools, chosen)])
     source, store = source_of(settings, chosen), ArtifactStore(settings.cache)
     return build(contents, source, store, expanded(out), created=now(), key=key, tell=tell)
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from klusterkit.session.tools import tools_file
 from tests.support.lab import Lab
 from tests.support.onefile import PLACE, HostWithTools, onefile
 
@@ -40,6 +41,10 @@ def test_its_checksum_lies_beside_it():
     path = onefile()
     digest, name = path.with_name(f"{path.name}.sha256").read_text().split()
     assert (digest, name) == (hashlib.sha256(path.read_bytes()).hexdigest(), path.name)
+
+
+def test_it_may_go_into_a_bundle():
+    assert tools_file(onefile(), "amd64").content == onefile().read_bytes()
 
 
 def test_it_is_unpacked_once(host):

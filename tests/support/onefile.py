@@ -25,6 +25,16 @@ def onefile() -> Path:
     return (folder / "cctl").resolve()
 
 
+def tools(packed: bytes, **says: str) -> bytes:
+    """A file like it: the same script in front, something else behind. ``says`` overrides its placeholders."""
+    text = (ROOT / "onefile" / "stub.sh").read_text()
+    values = {"VERSION": "0.1.0", "MACHINE": "x86_64", "DIGEST": hashlib.sha256(packed).hexdigest(), **says}
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    start = len(text.encode()) + 1
+    return text.replace("@START@", f"{start:07d}").encode() + packed
+
+
 def _digest() -> str:
     sources = [path for name in ("klusterkit", "onefile") for path in (ROOT / name).rglob("*") if path.is_file()]
     digest = hashlib.sha256(sys.version.encode())

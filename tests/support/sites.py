@@ -8,7 +8,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from klusterkit.bundle.imagearchive import INDEX_TYPE, MANIFEST_TYPE
 from klusterkit.bundle.registry import Account
@@ -63,6 +65,20 @@ def serving(site: Site, handler: type[_Handler] = _Handler) -> Iterator[str]:
         threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
         site.url = f"http://127.0.0.1:{http.server_port}"
         yield site.url
+        http.shutdown()
+
+
+@contextmanager
+def serving_folder(folder: Path) -> Iterator[str]:
+    """Serve a folder as any web server does; gives the address."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as http:
+        threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_port}"
         http.shutdown()
 
 

@@ -2,7 +2,7 @@
 
 It holds the programs, images, units and configurations for hosts of every role, for one or several versions of
 Kubernetes. They come from the official sites, or from --mirror or --registry; each is verified by its checksum. What
-came before an interruption is kept, and gone on with.
+came before an interruption is kept, and gone on with. With --tools it also brings our own tools to where hosts are.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ def run(
         typer.Option("--kubernetes-version", metavar="VERSION", help="Such as 1.36.3; several: once each [the latest]"),
     ] = None,
     architecture: Annotated[str, typer.Option("--architecture", metavar="NAME", help="amd64 or arm64")] = "amd64",
+    tools: Annotated[
+        Path | None, typer.Option("--tools", metavar="FILE", help="cctl, etcdadm and nodeadm for hosts, by `make dist`")
+    ] = None,
     key: Annotated[Path | None, typer.Option("--key", metavar="FILE", help="Sign it with this key")] = None,
 ) -> None:
     """Build it."""
@@ -39,7 +42,13 @@ def run(
     signing = load_signing_key(key, signing_passphrase_question()) if key else None
     arrivals = Arrivals(aside(color=common.color))
     manifest = build_bundle(
-        settings, kubernetes_version or (), out, architecture=architecture, key=signing, tell=arrivals.tell
+        settings,
+        kubernetes_version or (),
+        out,
+        architecture=architecture,
+        tools=tools,
+        key=signing,
+        tell=arrivals.tell,
     )
     if form is Output.TEXT:
         summary(output(color=common.color), manifest, out.expanduser().stat().st_size)

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.mirrors import VERSIONS, make_mirror
+from tests.support.onefile import tools
+from tests.support.sites import serving_folder
 
 
 class Operator:
@@ -103,6 +105,38 @@ def test_a_bundle_holds_units_and_configurations(operator: Operator) -> None:
         *("units/kubelet.service", "units/etcd.service", "units/containerd.service"),
         *("configuration/etcd.yaml", "configuration/kubelet.yaml", "configuration/containerd.toml"),
     }
+
+
+def test_units_that_do_not_differ_between_versions_are_in_it_once(operator: Operator) -> None:
+    listed = json.loads(operator("bundle", "list", "new.bundle", "-o", "json").stdout)
+    units = [entry for entry in listed["entries"] if entry["kind"] == "unit"]
+    digests = {
+        name: {entry["sha256"] for entry in units if entry["name"] == name}
+        for name in ("etcd.service", "kubelet.service")
+    }
+
+    assert len(units) == 8
+    assert {name: len(found) for name, found in digests.items()} == {"etcd.service": 1, "kubelet.service": 1}
+
+
+def test_the_tools_of_hosts_without_python_travel_in_it(operator: Operator) -> None:
+    file = operator.folder / "tools"
+    file.write_bytes(tools(b"a packed folder"))
+    operator("bundle", "build", "--kubernetes-version", "1.36.3", "--tools", str(file), "--out", "tools.bundle")
+    listed = json.loads(operator("bundle", "list", "tools.bundle", "-o", "json").stdout)
+    entry = next(entry for entry in listed["entries"] if entry["name"] == "klusterkit")
+    subprocess.run(["tar", "-xf", "tools.bundle", f"blobs/sha256/{entry['sha256']}"], cwd=operator.folder, check=True)
+
+    assert (operator.folder / "blobs" / "sha256" / entry["sha256"]).read_bytes() == file.read_bytes()
+
+
+def test_a_bundle_from_a_web_server_is_the_one_from_the_folder_that_it_serves(operator: Operator) -> None:
+    with serving_folder(operator.mirror) as url:
+        options = ("--kubernetes-version", "1.36.3", "--key", "site.key", "--mirror", url)
+        cache = str(operator.folder / "cache-of-downloads")
+        operator("bundle", "build", *options, "--out", "downloaded.bundle", KLUSTERKIT_CACHE=cache)
+
+    assert (operator.folder / "downloaded.bundle").read_bytes() == (operator.folder / "old.bundle").read_bytes()
 
 
 def test_the_difference_of_two_bundles_is_told_in_words_and_as_data(operator: Operator) -> None:
