@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from klusterkit.report.screen import columns
-from klusterkit.report.words import duration, moment
+from klusterkit.report.words import duration, moment, several
 
 _STYLES = {"done": "good", "undone": "care"}
 
@@ -33,3 +34,26 @@ def timings(brief: Mapping[str, Any]) -> Table:
         table.add_row(duration(ended - began), f"+ {duration(began)}", task)
     table.columns[0].justify = table.columns[1].justify = "right"
     return table
+
+
+def critical_path(brief: Mapping[str, Any]) -> Group:
+    """The chain of tasks that made a run as long as it was: what each took, and waited for budgets and the runner.
+
+    Nothing of a run that was taken back, and of one that only looked.
+    """
+    times: Mapping[str, tuple[float, float]] = brief.get("timing", {})
+    path = [(task, *times[task]) for task in brief.get("path", ())]
+    needed, took = sum(ended - began for _, began, ended in path), brief["ended"] - brief["began"]
+    if not needed:
+        return Group()
+    table = columns("WAITED", "TOOK", "BEGAN", "TASK")
+    free = 0.0
+    for task, began, ended in path:
+        table.add_row(duration(began - free), duration(ended - began), f"+ {duration(began)}", task)
+        free = ended
+    for column in table.columns[:3]:
+        column.justify = "right"
+    head = (
+        f"Critical path: {several(len(path), 'task')}, {duration(needed)}; the run took {took / needed:.2f} times that"
+    )
+    return Group(Text(), Text(head, "head"), table)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, cast
 
+from klusterkit.engine.critical import critical_path
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.events import Sink
 from klusterkit.engine.executor import GRACE, LocalExecutor
@@ -164,8 +165,17 @@ def _merged(old: Any, new: Any) -> Any:
 
 
 def brief_of(journal: Journal, outcome: str) -> dict[str, Any]:
-    """What is remembered of a run: who did what, when, how it ended, and how long each task took (seconds)."""
+    """What is remembered of a run: who did what, when, how it ended, what each task took, and which made it so long.
+
+    ``timing``: seconds from the run's beginning to each task's, and to its end.
+    """
     states = journal.states
+    timing = {
+        task: [round(state.began - journal.began, 3), round(state.ended - journal.began, 3)]
+        for task, state in states.items()
+        if state.began and state.ended
+    }
+    took = {task: ended - began for task, (began, ended) in timing.items()}
     return {
         "name": journal.run,
         "operation": journal.plan.operation,
@@ -175,9 +185,6 @@ def brief_of(journal: Journal, outcome: str) -> dict[str, Any]:
         "began": round(journal.began, 3),
         "ended": round(time.time(), 3),
         "tasks": len(states),
-        "timing": {
-            task: [round(state.began - journal.began, 3), round(state.ended - journal.began, 3)]
-            for task, state in states.items()
-            if state.began and state.ended
-        },
+        "timing": timing,
+        "path": critical_path(journal.plan, took) if outcome == "done" else (),
     }

@@ -1,6 +1,7 @@
 """List the runs that have ended, and how.
 
-With --timing, show how long each task of the last one took, the longest first.
+With --timing, show how long each task of the last one took, the longest first, and its critical path: the chain of
+tasks, each needing the one before, that made it as long as it was.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def run(common: Common, timing: Timing = False, name: Name = None) -> None:
 def tell(common: Shared, history: Sequence[Mapping[str, Any]], *, timing: bool, name: str | None) -> None:
     """Show finished runs, or how long the tasks of one took."""
     from klusterkit.cli.structured import write
-    from klusterkit.report.history import runs, timings
+    from klusterkit.report.history import critical_path, runs, timings
     from klusterkit.report.screen import aside, output
 
     form = common.show_as(Output.WIDE, Output.JSON, Output.YAML, Output.NAME)
@@ -46,9 +47,10 @@ def tell(common: Shared, history: Sequence[Mapping[str, Any]], *, timing: bool, 
         aside(color=common.color).print("no run has ended yet")
     elif timing:
         screen.print(timings(found[-1]))
+        screen.print(critical_path(found[-1]))
     else:
         screen.print(runs(found, wide=form is Output.WIDE))
 
 
 def _without_timing(brief: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in brief.items() if key != "timing"}
+    return {key: value for key, value in brief.items() if key not in ("timing", "path")}
