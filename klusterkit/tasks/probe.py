@@ -90,9 +90,10 @@ class ServiceProbe(Step):
         """Nothing to add: it ended by having seen it."""
 
     def _start(self, on: Context) -> None:
-        create = ("apply", "--filename=-")
+        # Not applied: that would be content with an earlier attempt's pods that are on their way out, and wait in vain.
+        # Those of an earlier version can't be changed into these, either.
+        create = ("create", "--filename=-")
         if not kubectl.ask(on, *create, stdin=self.manifest().encode()).ok:
-            # Pods that an earlier version left behind can't be changed into these.
             self._remove(on)
             kubectl.change(on, *create, stdin=self.manifest().encode())
 

@@ -231,6 +231,19 @@ def test_a_probe_that_fails_takes_its_pods_away_and_shows_what_pods_there_are(mo
     assert "annotate" not in verbs
 
 
+def test_a_probe_waits_for_the_end_of_an_earlier_attempts_pods_and_makes_its_own(model: HostModel, on: Context) -> None:
+    verbs: list[str] = []
+
+    def kubectl(_: Machine, argv: Sequence[str], __: bytes) -> Completed:
+        verbs.append(next(word for word in argv[1:] if not word.startswith("-")))
+        going = verbs == ["create"]
+        return said(1, err="object is being deleted: pods already exists") if going else said()
+
+    model.host.program(KUBECTL, kubectl)
+    PROBE.apply(on, {})
+    assert verbs[:4] == ["create", "delete", "create", "wait"]
+
+
 def test_a_probes_pods_may_do_nothing_but_what_they_are_for() -> None:
     service, *pods = yaml.safe_load_all(PROBE.manifest())
     assert service["kind"] == "Service"

@@ -51,13 +51,15 @@ class Kubectl:
             return said(1, err="[-]poststarthook/rbac/bootstrap-roles failed: not finished")
         return said(out="ok")
 
-    def _create(self, words: list[str], _: dict[str, str], __: bytes) -> Completed:
-        name = f"{words[0]}/{words[1]}"
+    def _create(self, words: list[str], options: dict[str, str], stdin: bytes) -> Completed:
+        wanted = {_name(item): _kept(item) for item in documents(stdin)} if "filename" in options else {}
+        wanted = wanted or {f"{words[0]}/{words[1]}": {}}
         with self._cluster.changing() as objects:
-            if name in objects:
-                return said(1, err=f"Error from server (AlreadyExists): {name} already exists")
-            objects[name] = {}
-        return said(out=f"{name} created\n")
+            there = [name for name in wanted if name in objects]
+            objects |= {name: value for name, value in wanted.items() if name not in there}
+        if there:
+            return said(1, err=f"Error from server (AlreadyExists): {', '.join(there)} already exists")
+        return said(out="".join(f"{name} created\n" for name in wanted))
 
     def _get(self, words: list[str], options: dict[str, str], _: bytes) -> Completed:
         objects = self._cluster.objects
