@@ -2,7 +2,7 @@
 
 A run's journal is folded away when it ends, and with it what each step saw before it acted. That is kept on the host
 itself, beside the copies that undo puts back. What the first step saw that changed a thing is how the host was; what
-later steps saw of the same thing is of no interest any more.
+later steps saw of the same thing is of no interest any more. How the last of them left it is how it should still be.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from klusterkit.engine.errors import PermanentError, PlanInvalid
 from klusterkit.engine.host import HOME
 from klusterkit.engine.journal import TaskState
 from klusterkit.engine.plan import Plan, Task
-from klusterkit.engine.step import AnyStep, Undo
+from klusterkit.engine.step import AnyStep, Step, Undo
 
 PLACE = f"{HOME}/record.json"
 
@@ -30,6 +30,8 @@ class Done(BaseModel):
     run: str
     """As its kept copies carry it: the run's name and the round."""
     step: AnyStep
+    now: AnyStep | None = None
+    """What a later run made of the same subject, if one did."""
     before: dict[str, Any]
     """What undo puts back."""
     needs: tuple[str, ...] = ()
@@ -37,9 +39,19 @@ class Done(BaseModel):
     timeout: float = 120.0
     cost: float = 0.05
 
+    @property
+    def latest(self) -> AnyStep:
+        """How its subject was left."""
+        return self.now or self.step
+
+    def left_as(self, step: Step) -> Self:
+        """The same, when this step was the last to change its subject."""
+        return self.model_copy(update={"now": None if step == self.step else step})
+
     def data(self) -> dict[str, Any]:
         """As plain data, fields at their default left out."""
-        return {**self.model_dump(mode="json", exclude_defaults=True, exclude={"step"}), "step": self.step.spec()}
+        plain = self.model_dump(mode="json", exclude_defaults=True, exclude={"step", "now"})
+        return {**plain, "step": self.step.spec(), **({"now": self.now.spec()} if self.now else {})}
 
 
 class HostRecord(BaseModel):
@@ -51,11 +63,20 @@ class HostRecord(BaseModel):
     done: tuple[Done, ...] = ()
 
     def after(self, done: Collection[Done]) -> Self:
-        """The record once these were done too. Of each subject, the first counts. Repeating it changes nothing."""
+        """The record once these were done too. Repeating it changes nothing.
+
+        Of each subject, what the first saw counts, and how the last left it.
+        """
         known = {each.step.subject for each in self.done}
         passed_over = {each.task: each.needs for each in done if each.step.subject in known}
-        new = [each for each in done if each.task not in passed_over]
-        return type(self)(done=(*self.done, *(_needing(each, passed_over) for each in new)))
+        new = [_needing(each, passed_over) for each in done if each.task not in passed_over]
+        last = {each.step.subject: each.step for each in done}
+        all_of_them = (*self.done, *new)
+        return type(self)(done=tuple(each.left_as(last.get(each.step.subject, each.latest)) for each in all_of_them))
+
+    def latest(self) -> dict[str, Step]:
+        """How each subject was left."""
+        return {each.step.subject: each.latest for each in self.done}
 
     def runs(self) -> list[list[Done]]:
         """What each run did, oldest first."""

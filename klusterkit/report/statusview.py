@@ -21,8 +21,8 @@ _WORDS = {
     Status.STUCK: "can't be undone",
 }
 
-HEADINGS = {"ssh": "HOST", "files": "FILES"}
-"""Of columns that aren't called as their components are."""
+HEADINGS = {"ssh": "HOST", "apiserver": "API", "keepalived": "VIP", "containerd": "RUNTIME", "certificates": "CERTS"}
+"""Of columns that aren't called as their components are: all of them have to fit 80 columns."""
 
 
 class Component(Protocol):
@@ -151,10 +151,14 @@ def _together(wrong: Iterable[Component]) -> list[RenderableType]:
 
 def _fault(name: str, machines: Sequence[str], wanted: str, seen: str, hint: str) -> RenderableType:
     where = f"{listed(machines)}: " if machines[0] else ""
+    lines = seen.splitlines()
+    head = Text.assemble((f"{where}{name}: ", "bad"), lines[0] if len(lines) == 1 else "")
     table = columns("", "", gap=1)
+    if len(lines) > 1:
+        table.add_row(Text("  seen:", "quiet"), seen)
     table.add_row(Text("  wanted:", "quiet"), wanted)
     table.add_row(Text("  what to do:", "quiet"), hint)
-    return Group(Text.assemble((f"{where}{name}: ", "bad"), seen), table)
+    return Group(head, table)
 
 
 def _sum(components: Sequence[Component], wrong: Sequence[Component]) -> Text:

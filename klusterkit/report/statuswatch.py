@@ -67,4 +67,5 @@ def _changed(component: Component, *, known: bool) -> Text:
     where = f"{component.machine} {component.name}: " if component.machine else f"{component.name}: "
     if component.ok:
         return Text.assemble((where, "good"), f"{component.seen}{', as it should be' if known else ''}")
-    return Text.assemble((where, "bad"), f"{component.seen} (wanted: {component.wanted})")
+    seen = "; ".join(component.seen.splitlines())
+    return Text.assemble((where, "bad"), f"{seen} (wanted: {component.wanted})")

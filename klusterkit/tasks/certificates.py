@@ -16,7 +16,7 @@ from klusterkit.engine.step import Before, Context, Difference, Observation, Ste
 from klusterkit.tasks.prior import Prior, describe, keep, put_back
 
 
-class _Issued(Step):
+class Issued(Step):
     """Something that holds a certificate, its key, or both. Its authority's certificate and key are secrets' names."""
 
     authority: str
@@ -27,6 +27,11 @@ class _Issued(Step):
     def writes(self) -> tuple[str, ...]:
         """The files."""
         return tuple(self.wanted())
+
+    @property
+    def public(self) -> str:
+        """The file that holds the certificate."""
+        raise NotImplementedError
 
     def wanted(self) -> dict[str, int]:
         """The files, with their modes."""
@@ -94,7 +99,7 @@ class _Issued(Step):
         return [Prior(on, path, before[path]) for path in self.wanted()]
 
 
-class Certificate(_Issued):
+class Certificate(Issued):
     """A certificate and its key, each in a file (PEM).
 
     It is issued anew when it isn't the wanted one, doesn't fit its key, or two thirds of its life are over.
@@ -109,6 +114,11 @@ class Certificate(_Issued):
     def title(self) -> str:
         """What it does."""
         return f"issue the certificate {self.path_certificate}"
+
+    @property
+    def public(self) -> str:
+        """The certificate's own."""
+        return self.path_certificate
 
     def wanted(self) -> dict[str, int]:
         """The files, with their modes."""
@@ -125,7 +135,7 @@ class Certificate(_Issued):
         return {self.path_certificate: issued.cert_pem.encode(), self.path_key: issued.key_pem.encode()}
 
 
-class Kubeconfig(_Issued):
+class Kubeconfig(Issued):
     """A kubeconfig with a client certificate and its key in it. It is issued anew as a :class:`Certificate` is."""
 
     kind: ClassVar[str] = "pki.kubeconfig"
@@ -139,6 +149,11 @@ class Kubeconfig(_Issued):
     def title(self) -> str:
         """What it does."""
         return f"issue the kubeconfig {self.path}"
+
+    @property
+    def public(self) -> str:
+        """The one that there is; the key is in it, too."""
+        return self.path
 
     def wanted(self) -> dict[str, int]:
         """The file, with its mode."""

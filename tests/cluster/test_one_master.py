@@ -84,6 +84,29 @@ def test_status_shows_a_component_that_is_down_and_exits_8(cluster: Operator) ->
     assert "journalctl -u kubelet" in ended.out
 
 
+def test_status_finds_what_has_been_changed_on_the_host(cluster: Operator) -> None:
+    """A file, a kernel setting, a program and an image: whatever a run has made so."""
+    changes = {
+        "/etc/etcd/etcd.yaml": (
+            "cp -a /etc/etcd/etcd.yaml /run/kept; echo '#' >>/etc/etcd/etcd.yaml",
+            "cp -a /run/kept /etc/etcd/etcd.yaml",
+        ),
+        "net.ipv4.ip_forward": ("echo 0 >/proc/sys/net/ipv4/ip_forward", "echo 1 >/proc/sys/net/ipv4/ip_forward"),
+        "/usr/local/sbin/runc": ("chmod 700 /usr/local/sbin/runc", "chmod 755 /usr/local/sbin/runc"),
+        "kubelet.service": ("systemctl disable kubelet", "systemctl enable kubelet"),
+    }
+    try:
+        cluster.lab("ssh", "c1", "--", "; ".join(do for do, _ in changes.values()))
+        report = json.loads(cluster("status", "-o", "json", rc=8).out)
+    finally:
+        cluster.lab("ssh", "c1", "--", "; ".join(undo for _, undo in changes.values()))
+
+    drift = next(component["seen"] for component in report["components"] if component["name"] == "drift")
+    assert {name for name in changes if name in drift} == set(changes), drift
+    assert len(drift.splitlines()) == len(changes), drift
+    cluster("status")
+
+
 def test_status_is_watched_and_tells_what_changes(cluster: Operator) -> None:
     watching = cluster.start("status", "--watch", "--interval", "0.2")
     assert watching.stdout is not None

@@ -1,6 +1,6 @@
 """Say how far the run is, and whether machines are in order.
 
-Machines are looked at and not changed. It takes 15 seconds at most for each of two rounds, whatever machines are down.
+Machines are looked at and not changed. It takes 15 seconds at most for each of three rounds, whatever is down.
 """
 
 from __future__ import annotations

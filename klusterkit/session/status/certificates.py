@@ -1,43 +1,87 @@
-"""How long the certificates of a machine last."""
+"""The certificates of a machine: read without their keys, and judged by how long they last."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from base64 import b64decode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from klusterkit import pki
 from klusterkit.cluster import Machine
+from klusterkit.engine.host import Host
 from klusterkit.pki import Life
-from klusterkit.pki.check import RENEW_AFTER
 from klusterkit.session.status.model import Component
+from klusterkit.tasks.certificates import Certificate, Issued
 
 NAME = "certificates"
-_WANTED = "all there, with more than a third of their life to go"
+PATIENCE = 6.0
+_IN_KUBECONFIG = "client-certificate-data:"
+_WANTED = "as they were issued, with more than a third of their life to go"
+_RENEW = "see who has changed them, or issue new ones before they end: what they prove isn't believed afterwards"
 
 
-def lasting(machine: Machine, certificates: Mapping[str, Life | None], now: datetime | None = None) -> Component:
-    """All certificates of a machine as one component: as good as the one that ends first.
+@dataclass(frozen=True)
+class CertificateSeen:
+    """One certificate. No life: it is missing or damaged."""
 
-    Args:
-        machine: whose they are.
-        certificates: by path; None for one that is missing or damaged.
-        now: the time to judge by.
-    """
+    path: str
+    life: Life | None
+    reasons: tuple[str, ...]
+    """Why it isn't the wanted one."""
+
+
+def look(host: Host, issued: Sequence[Issued], secret: Callable[[str], bytes]) -> tuple[CertificateSeen, ...]:
+    """The certificates that were issued to a host. Keys stay there: they are read by nobody but those who use them."""
+    alone = [step for step in issued if isinstance(step, Certificate)]
+    inside = [step for step in issued if not isinstance(step, Certificate)]
+    texts: dict[str, str] = {}
+    for path, line in _lines(host, "", alone):
+        texts[path] = f"{texts.get(path, '')}{line}\n"
+    for path, line in _lines(host, _IN_KUBECONFIG, inside):
+        texts[path] = _decoded(line.partition(_IN_KUBECONFIG)[2])
+    return tuple(_seen(step, texts.get(step.public, ""), secret) for step in issued)
+
+
+def _lines(host: Host, holding: str, issued: Sequence[Issued]) -> Iterator[tuple[str, str]]:
+    if not issued:
+        return
+    found = host.run(["grep", "-Hs", "--", holding, *(step.public for step in issued)], timeout=PATIENCE)
+    for line in found.out.decode(errors="replace").splitlines():
+        path, _, text = line.partition(":")
+        yield path, text
+
+
+def _decoded(text: str) -> str:
+    try:
+        return b64decode(text.strip()).decode()
+    except ValueError:
+        return ""
+
+
+def _seen(step: Issued, text: str, secret: Callable[[str], bytes]) -> CertificateSeen:
+    try:
+        life = pki.life(text)
+    except ValueError:
+        return CertificateSeen(step.public, None, ("missing or damaged",))
+    authority = secret(f"{step.authority}.crt").decode()
+    return CertificateSeen(step.public, life, tuple(pki.check(text, None, authority, step.leaf, datetime.now(UTC))))
+
+
+def lasting(machine: Machine, seen: Sequence[CertificateSeen], now: datetime | None = None) -> Component:
+    """All certificates of a machine as one component: as good as the one that ends first."""
     now = now or datetime.now(UTC)
-    missing = [path for path, life in certificates.items() if life is None]
-    if missing:
-        hint = "see who has changed them; a backup of the host has the keys that go with them"
-        return Component.wrong(
-            machine.name, NAME, _WANTED, f"missing or damaged: {', '.join(missing)}", hint, "missing"
-        )
-    path, first = min(((path, life) for path, life in certificates.items() if life), key=lambda item: item[1].ends)
-    days = first.days_left(now)
-    ends = f"{path} ends on {first.ends:%Y-%m-%d}"
-    if first.over(now):
-        seen = f"{path} ended on {first.ends:%Y-%m-%d}"
-        return Component.wrong(machine.name, NAME, _WANTED, seen, _RENEW, "ended")
-    if now > first.begins + (first.ends - first.begins) * RENEW_AFTER:
-        return Component.wrong(machine.name, NAME, _WANTED, f"{ends}, in {days} days", _RENEW, f"{days} days")
-    return Component.right(machine.name, NAME, _WANTED, f"{len(certificates)}, {ends}, in {days} days", f"{days} days")
+    lives = {each.path: each.life for each in seen if each.life}
+    brief, last = _first_end(lives, now)
+    wrong = [f"{each.path}: {reason}" for each in seen for reason in each.reasons]
+    if wrong:
+        return Component.wrong(machine.name, NAME, _WANTED, "\n".join(wrong), _RENEW, brief or "missing")
+    return Component.right(machine.name, NAME, _WANTED, f"{len(seen)}{last}", brief)
 
 
-_RENEW = "renew them before that: what they prove isn't believed afterwards, and the cluster stops"
+def _first_end(lives: Mapping[str, Life], now: datetime) -> tuple[str, str]:
+    if not lives:
+        return "", ""
+    path, life = min(lives.items(), key=lambda item: item[1].ends)
+    days = life.days_left(now)
+    return "ended" if life.over(now) else f"{days} d", f", {path} ends on {life.ends:%Y-%m-%d}, in {days} days"

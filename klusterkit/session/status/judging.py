@@ -6,26 +6,30 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from klusterkit.cluster import Cluster, Machine
 from klusterkit.engine.errors import KlusterKitError
-from klusterkit.session.status import certificates, etcd, programs
+from klusterkit.session.status import address, certificates, drift, etcd, programs
 from klusterkit.session.status.model import SSH, Component, EtcdState
 from klusterkit.session.status.seen import ApiSeen, MachineSeen, Node
 
 Seen = Mapping[str, MachineSeen | KlusterKitError]
+
+Drifted = Mapping[str, drift.DriftSeen | KlusterKitError]
 
 CLOCK_TOLERANCE = 2.0
 """Seconds. Leases and the order of logs want clocks that agree; the way there and back is measured with them."""
 
 
 def judge(
-    cluster: Cluster, machines: Sequence[Machine], seen: Seen, api: ApiSeen | None
+    cluster: Cluster, machines: Sequence[Machine], seen: Seen, api: ApiSeen | None, drifted: Drifted
 ) -> tuple[EtcdState | None, list[Component]]:
     """etcd as a whole, and the components: those of the cluster, then those of each machine."""
     members = etcd.put_together(machines, seen)
     found = [*etcd.quorum(machines, members), *_api(machines, api)]
+    found += address.held(cluster.vip, machines, seen) if cluster.vip else ()
     for machine in machines:
         told = seen[machine.name]
         if isinstance(told, MachineSeen):
             found += _of_machine(cluster, machine, told, members, api)
+            found.append(drift.judged(machine, told.record, drifted.get(machine.name)))
         else:
             found.append(_unreachable(machine, told))
     return members, found
@@ -64,6 +68,8 @@ def _of_machine(
     if machine.is_master:
         yield etcd.member(cluster, machine, seen, members)
         yield programs.apiserver(machine, seen)
+        if cluster.vip:
+            yield address.keepalived(cluster.vip, machine, seen)
         yield from programs.static_pods(machine, api)
     yield programs.containerd(cluster, machine, seen, node)
     yield programs.kubelet(machine, seen, node)

@@ -4,43 +4,56 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from klusterkit import pki
-from klusterkit.cluster import Machine, host_and_port
+from klusterkit.cluster import Cluster, Machine
+from klusterkit.engine.errors import PermanentError
 from klusterkit.engine.host import Completed, Host
-from klusterkit.pki.layout import CERTIFICATE_FOLDER, CERTIFICATES, KUBECONFIG_FOLDER
+from klusterkit.engine.record import HostRecord
+from klusterkit.plans import vip
+from klusterkit.session.ending import read_record
+from klusterkit.session.status import certificates
 from klusterkit.session.status.seen import ApiSeen, EtcdSeen, ListedMember, MachineSeen, Node, UnitState, Workload
 from klusterkit.tasks import etcdctl, kubectl
+from klusterkit.tasks.certificates import Issued
 
 PATIENCE = 6.0
 """Seconds for one question."""
 
 UNITS = ("containerd.service", "kubelet.service")
 MASTER_UNITS = ("etcd.service", *UNITS)
-API_PORT = 6443
 
 NAMESPACES = ("kube-system", "kube-flannel")
 """Of the workloads that a cluster can't do without."""
 
 
-def units_of(machine: Machine) -> tuple[str, ...]:
+def units_of(cluster: Cluster, machine: Machine) -> tuple[str, ...]:
     """The units that should run there."""
-    return MASTER_UNITS if machine.is_master else UNITS
+    if not machine.is_master:
+        return UNITS
+    return (*MASTER_UNITS, vip.UNIT) if cluster.vip else MASTER_UNITS
 
 
-def look_at(host: Host, machine: Machine) -> MachineSeen:
+def look_at(host: Host, cluster: Cluster, machine: Machine, secret: Callable[[str], bytes]) -> MachineSeen:
     """All that the machine says of itself. Raises ``HostUnreachable``, ``HostRefused``."""
-    master = machine.is_master
+    master, record = machine.is_master, _record(host)
+    issued = [step for step in record.latest().values() if isinstance(step, Issued)] if record else []
     return MachineSeen(
         facts=host.facts(),
-        units=_units(host, units_of(machine)),
-        certificates=_certificates(host, master=master),
+        units=_units(host, units_of(cluster, machine)),
+        record=record,
+        certificates=certificates.look(host, issued, secret),
         etcd=_etcd(host) if master else None,
-        api=_readiness(host, machine) if master else None,
+        api=_readiness(host) if master else None,
     )
+
+
+def _record(host: Host) -> HostRecord | None:
+    try:
+        return read_record(host)
+    except PermanentError:
+        return None
 
 
 def _units(host: Host, names: tuple[str, ...]) -> dict[str, UnitState]:
@@ -88,18 +101,15 @@ def _etcdctl(host: Host, *arguments: str) -> Completed:
     return host.run(command, timeout=PATIENCE)
 
 
-def _readiness(host: Host, machine: Machine) -> str:
+def _readiness(host: Host) -> str:
     """Of the API server beside it, whoever else may serve the cluster."""
-    ended = host.run(kubectl.command("get", "--raw=/readyz", *_beside(machine)), timeout=PATIENCE)
+    ended = host.run(kubectl.command("get", "--raw=/readyz", _LIMIT), timeout=PATIENCE)
     failed = _FAILED_CHECK.findall(ended.said)  # it lists all of its checks, most of which went well
     return "" if ended.ok else f"not ready: {', '.join(failed)}" if failed else _last_line(ended)
 
 
+_LIMIT = f"--request-timeout={PATIENCE - 1:.0f}s"
 _FAILED_CHECK = re.compile(r"\[-\](\S+) failed")
-
-
-def _beside(machine: Machine) -> tuple[str, str]:
-    return f"--server=https://{host_and_port(machine.address, API_PORT)}", f"--request-timeout={PATIENCE - 1:.0f}s"
 
 
 def _last_line(ended: Completed) -> str:
@@ -107,62 +117,13 @@ def _last_line(ended: Completed) -> str:
     return lines[-1].removeprefix("Error: ") if lines else f"no answer (status {ended.rc})"
 
 
-def _certificates(host: Host, *, master: bool) -> dict[str, pki.Life | None]:
-    """Public parts only: keys are read by nobody but those who use them."""
-    found: dict[str, list[str]] = {}
-    files, configs = [*_certificate_paths(master=master)], [*_kubeconfig_paths(master=master)]
-    for path, line in _lines(host, "", files):
-        found.setdefault(path, []).append(line)
-    for path, line in _lines(host, "client-certificate-data:", configs):
-        found[path] = [_decoded(line.partition(":")[2])]
-    return {path: _life("\n".join(found.get(path, ()))) for path in (*files, *configs)}
-
-
-def _certificate_paths(*, master: bool) -> Iterator[str]:
-    yield "/var/lib/kubelet/pki/kubelet.crt"
-    if master:
-        yield from (f"{CERTIFICATE_FOLDER}/{place.certificate}" for place in CERTIFICATES.values() if _ours(place))
-        yield from (f"{etcdctl.PKI}/{name}.crt" for name in ("server", "peer", "healthcheck-client"))
-
-
-def _ours(place: pki.Place) -> bool:
-    """kubeadm would keep those of etcd's members below its own folder; here etcd has one of its own."""
-    return not place.base.startswith("etcd/")
-
-
-def _kubeconfig_paths(*, master: bool) -> Iterator[str]:
-    names = ("kubelet", *(("admin", "controller-manager", "scheduler") if master else ()))
-    return (f"{KUBECONFIG_FOLDER}/{name}.conf" for name in names)
-
-
-def _lines(host: Host, holding: str, paths: list[str]) -> Iterator[tuple[str, str]]:
-    found = host.run(["grep", "-Hs", "--", holding, *paths], timeout=PATIENCE)
-    for line in found.out.decode(errors="replace").splitlines():
-        path, _, text = line.partition(":")
-        yield path, text
-
-
-def _decoded(text: str) -> str:
-    try:
-        return b64decode(text.strip()).decode()
-    except ValueError:
-        return ""
-
-
-def _life(text: str) -> pki.Life | None:
-    try:
-        return pki.life(text)
-    except ValueError:
-        return None
-
-
-def look_through(host: Host, machine: Machine) -> ApiSeen:
-    """What the API server of this master tells of the cluster: by as few programs as can be, each costs 100 ms."""
-    objects = [*_rows(host, machine, ["nodes,daemonsets,deployments", "--all-namespaces"], _OBJECT)]
+def look_through(host: Host) -> ApiSeen:
+    """What the API server beside tells of the cluster: by as few programs as can be, each costs 100 ms."""
+    objects = [*_rows(host, ["nodes,daemonsets,deployments", "--all-namespaces"], _OBJECT)]
     control_plane = ["pods", "--namespace=kube-system", "--selector=tier=control-plane"]
     return ApiSeen(
         nodes=dict(_node(row) for row in objects if row["kind"] == "Node"),
-        ready_pods={row["name"]: row["ready"] == "True" for row in _rows(host, machine, control_plane, _POD)},
+        ready_pods={row["name"]: row["ready"] == "True" for row in _rows(host, control_plane, _POD)},
         workloads=dict(_workload(row) for row in objects if row["namespace"] in NAMESPACES),
     )
 
@@ -186,10 +147,10 @@ _OBJECT = {
 """What is asked of nodes, and of the two kinds of workloads that a cluster can't do without."""
 
 
-def _rows(host: Host, machine: Machine, what: list[str], fields: Mapping[str, str]) -> Iterator[dict[str, str]]:
+def _rows(host: Host, what: list[str], fields: Mapping[str, str]) -> Iterator[dict[str, str]]:
     each = '{"\\t"}'.join(f"{{{path}}}" for path in fields.values())
     form = "--output=jsonpath={range .items[*]}" + each + '{"\\n"}{end}'
-    ended = host.run(kubectl.command("get", *what, form, *_beside(machine)), timeout=PATIENCE)
+    ended = host.run(kubectl.command("get", *what, form, _LIMIT), timeout=PATIENCE)
     for line in ended.out.decode(errors="replace").splitlines() if ended.ok else ():
         values = line.split("\t")
         if len(values) == len(fields):

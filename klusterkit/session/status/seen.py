@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from klusterkit.engine.facts import Facts
-from klusterkit.pki import Life
+from klusterkit.engine.record import HostRecord
+from klusterkit.session.status.certificates import CertificateSeen
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,9 @@ class MachineSeen:
 
     facts: Facts
     units: Mapping[str, UnitState]
-    certificates: Mapping[str, Life | None]
-    """By path; None for one that is missing or damaged."""
+    record: HostRecord | None
+    """What was done to it; None where that can't be read."""
+    certificates: tuple[CertificateSeen, ...]
     etcd: EtcdSeen | str | None = None
     """On a master; words where it doesn't answer."""
     api: str | None = None

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Generator, Mapping
 
-from klusterkit.cluster import Machine
+from klusterkit.cluster import Cluster
 from klusterkit.engine.errors import KlusterKitError
 from klusterkit.engine.journal import Journal
 from klusterkit.hosts import Fleet
 from klusterkit.session.connect import fleet_for_machines
 from klusterkit.session.hold import Hold
+from klusterkit.session.sidebyside import SideBySide
+from klusterkit.session.status import drift
 from klusterkit.session.status.judging import judge
 from klusterkit.session.status.looking import look_at, look_through
-from klusterkit.session.status.model import RunState, StatusReport
+from klusterkit.session.status.model import Component, EtcdState, RunState, StatusReport
 from klusterkit.session.status.seen import ApiSeen, MachineSeen
-from klusterkit.session.status.sidebyside import SideBySide
 
 LONGEST = 15.0
 """Seconds for all machines together."""
+DRIFT_EVERY = 60.0
+"""Seconds."""
 
 
 class Standing:
@@ -33,14 +35,13 @@ class Standing:
     def __init__(self, fleet: Fleet, longest: float = LONGEST) -> None:
         self._fleet = fleet
         self._machines = SideBySide(longest)
+        self._drifted: dict[str, drift.DriftSeen | KlusterKitError] = {}
+        self._again = 0.0
 
     def look(self, hold: Hold) -> StatusReport:
         """How things stand now."""
         cluster, journal = hold.cluster, hold.run
-        machines = {machine.name: machine for machine in hold.machines}
-        seen = self._machines.ask(machines, lambda name: look_at(self._fleet[name], machines[name]))
-        api = self._through_a_master([*machines.values()], seen)
-        etcd, components = judge(cluster, [*machines.values()], seen, api) if cluster else (None, ())
+        etcd, components = self._judged(hold, cluster) if cluster else (None, ())
         return StatusReport(
             cluster=cluster.name if cluster else None,
             version=cluster.kubernetes_version.tag if cluster else None,
@@ -50,19 +51,33 @@ class Standing:
             components=tuple(components),
         )
 
-    def _through_a_master(
-        self, machines: Sequence[Machine], seen: Mapping[str, MachineSeen | KlusterKitError]
-    ) -> ApiSeen | None:
-        for machine in machines:
-            found = seen[machine.name]
-            if isinstance(found, MachineSeen) and found.api == "":
-                told = self._machines.ask([machine.name], partial(self._look_through, machine))
-                if isinstance(answer := told[machine.name], ApiSeen):
+    def _judged(self, hold: Hold, cluster: Cluster) -> tuple[EtcdState | None, list[Component]]:
+        machines = {machine.name: machine for machine in hold.machines}
+
+        def look(name: str) -> MachineSeen:
+            return look_at(self._fleet[name], cluster, machines[name], hold.secret)
+
+        seen = self._machines.ask(machines, look)
+        self._look_for_drift(seen, hold.secret)
+        return judge(cluster, [*machines.values()], seen, self._through_a_master(seen), self._drifted)
+
+    def _look_for_drift(
+        self, seen: Mapping[str, MachineSeen | KlusterKitError], secret: Callable[[str], bytes]
+    ) -> None:
+        """Not at every look: it reads every program on the hosts."""
+        if time.monotonic() < self._again:
+            return
+        self._again = time.monotonic() + DRIFT_EVERY
+        records = {name: told.record for name, told in seen.items() if isinstance(told, MachineSeen) and told.record}
+        self._drifted = self._machines.ask(records, lambda name: drift.look(self._fleet[name], records[name], secret))
+
+    def _through_a_master(self, seen: Mapping[str, MachineSeen | KlusterKitError]) -> ApiSeen | None:
+        for name, told in seen.items():
+            if isinstance(told, MachineSeen) and told.api == "":
+                answer = self._machines.ask([name], lambda master: look_through(self._fleet[master]))[name]
+                if isinstance(answer, ApiSeen):
                     return answer
         return None
-
-    def _look_through(self, machine: Machine, name: str) -> ApiSeen:
-        return look_through(self._fleet[name], machine)
 
 
 def _run_state(journal: Journal) -> RunState:

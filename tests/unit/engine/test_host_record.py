@@ -101,12 +101,17 @@ def test_order_holds_through_what_is_not_in_it_and_through_other_hosts(bench: Be
     assert {done.task: done.needs for done in found["other"]} == {"far": ()}
 
 
-def test_of_one_thing_that_several_runs_changed_the_first_counts() -> None:
+def test_of_one_thing_that_several_runs_changed_the_first_saw_how_it_was_and_the_last_left_it() -> None:
     first = Done(task="a", run="r1.0", step=thing("A", "1"), before={"was": None})
     later = Done(task="a", run="r2.0", step=thing("A", "2"), before={"was": "1"})
     stop = Done(task="stop", run="r2.0", step=thing("unit"), before={"was": "running"})
     record = HostRecord().after([first]).after([later, stop])
-    assert record.done == (first, stop)
+    assert [(done.before, done.latest) for done in record.done] == [
+        (first.before, later.step),
+        (stop.before, stop.step),
+    ]
+    assert record.latest() == {"A": later.step, "unit": stop.step}
+    assert record.after([first]).latest()["A"] == first.step
     assert [[done.task for done in run] for run in record.runs()] == [["a"], ["stop"]]
 
 

@@ -73,6 +73,21 @@ m2: etcd: failed (failed)
     )
 
 
+def test_what_is_several_things_is_told_line_by_line():
+    drift = Component.wrong("m1", "drift", "as left", "/etc/a: other content\n/etc/b: not there", "see who", "2 of 40")
+    assert (
+        drawn(report(drift)).partition("m1       2 of 40\n")[2].partition("\n1 thing")[0]
+        == """
+m1: drift:
+  seen:       /etc/a: other content
+              /etc/b: not there
+  wanted:     as left
+  what to do: see who
+"""
+    )
+    assert watched(report(drift))[1] == "m1 drift: /etc/a: other content; /etc/b: not there (wanted: as left)"
+
+
 def test_what_several_machines_have_alike_is_told_once():
     same = [
         Component.wrong(f"m{number}", "etcd", "active", "failed (failed)", f"on m{number}: journalctl", "failed")
@@ -111,11 +126,11 @@ def test_it_fits_a_terminal_of_80_columns():
         Component.right("10.200.100.200", name, "active", brief=brief)
         for name, brief in (
             *(("ssh", "up"), ("etcd", "follows"), ("apiserver", "ready"), ("containerd", "v2.3.17")),
-            *(("kubelet", "v1.36.13"), ("node", "Ready"), ("certificates", "364 days")),
+            *(("kubelet", "v1.36.13"), ("node", "Ready"), ("certificates", "364 d"), ("drift", "2 of 57")),
         )
     ]
     assert max(map(len, drawn(report(*components)).splitlines())) <= 80
-    assert "364 days" in drawn(report(*components))
+    assert "2 of 57" in drawn(report(*components))
 
 
 def watched(*reports: StatusReport, run: Text | None = None) -> list[str]:

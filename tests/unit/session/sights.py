@@ -7,18 +7,24 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from klusterkit.cluster import Endpoint, Machine
+from klusterkit.cluster import Cluster, Endpoint, Machine
 from klusterkit.engine.errors import HostUnreachable, KlusterKitError
+from klusterkit.engine.record import Done, HostRecord
 from klusterkit.pki import Life
 from klusterkit.plans.reference import CLUSTER, FACTS
+from klusterkit.session.status.certificates import CertificateSeen
+from klusterkit.session.status.drift import DriftSeen
 from klusterkit.session.status.judging import judge
 from klusterkit.session.status.looking import units_of
 from klusterkit.session.status.model import Component, EtcdState
 from klusterkit.session.status.seen import ApiSeen, EtcdSeen, ListedMember, MachineSeen, Node, UnitState, Workload
+from klusterkit.tasks.files import TextFile
 
 PLACED = CLUSTER.replace(endpoint=Endpoint(host="10.0.0.1"))
+WITH_VIP = CLUSTER.replace(vip={"address": "10.0.0.100", "router_id": 7})
 RUNS = UnitState("active", "running", "enabled")
 VERSION = CLUSTER.kubernetes_version.tag
+RECORD = HostRecord(done=(Done(task="m1/mark", run="r.0", step=TextFile(path="/etc/x", content="x"), before={}),))
 NEW = Life("abc", datetime.now(UTC), datetime.now(UTC) + timedelta(days=365))
 
 
@@ -48,8 +54,9 @@ def healthy(machine: Machine, machines: list[Machine], leader: int = 1, **change
     said = EtcdSeen(number, leader, CLUSTER.release.etcd.removeprefix("v"), 20_000_000, False, (), listed(machines))
     seen = MachineSeen(
         facts=FACTS,
-        units=dict.fromkeys(units_of(machine), RUNS),
-        certificates={"/etc/kubernetes/pki/apiserver.crt": NEW},
+        units=dict.fromkeys(units_of(WITH_VIP, machine), RUNS),
+        record=RECORD,
+        certificates=(CertificateSeen("/etc/kubernetes/pki/apiserver.crt", NEW, ()),),
         etcd=said if machine.is_master else None,
         api="" if machine.is_master else None,
     )
@@ -72,9 +79,13 @@ GONE = HostUnreachable("m2 can't be reached", host="m2", seen="no answer in time
 
 
 def judged(
-    machines: list[Machine], seen: Mapping[str, MachineSeen | KlusterKitError], api: ApiSeen | None
+    machines: list[Machine],
+    seen: Mapping[str, MachineSeen | KlusterKitError],
+    api: ApiSeen | None,
+    cluster: Cluster = PLACED,
 ) -> tuple[EtcdState | None, list[Component]]:
-    return judge(PLACED, machines, seen, api)
+    drifted = {name: DriftSeen(1, {}) for name in seen}
+    return judge(cluster, machines, seen, api, drifted)
 
 
 def wrong(components: list[Component]) -> dict[tuple[str, str], Component]:

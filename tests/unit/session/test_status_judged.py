@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sights import GONE, NEW, RUNS, VERSION, healthy, healthy_api, judged, listed, master, worker, wrong
+from sights import (
+    GONE,
+    NEW,
+    RECORD,
+    RUNS,
+    VERSION,
+    WITH_VIP,
+    healthy,
+    healthy_api,
+    judged,
+    listed,
+    master,
+    worker,
+    wrong,
+)
 
+from klusterkit.cluster import Machine
+from klusterkit.engine.record import HostRecord
 from klusterkit.pki import Life
 from klusterkit.plans.reference import FACTS
-from klusterkit.session.status.certificates import lasting
+from klusterkit.session.status import drift
+from klusterkit.session.status.certificates import CertificateSeen, lasting
+from klusterkit.session.status.drift import DriftSeen
 from klusterkit.session.status.seen import ApiSeen, EtcdSeen, MachineSeen, Node, UnitState, Workload
 
 M1, M2, M3, W1 = master(1), master(2), master(3), worker(1)
@@ -180,6 +199,40 @@ def test_pods_that_are_lacking_are_counted() -> None:
     assert wrong(components)["", "pods"].seen == "daemonset/kube-proxy: 3 of 4 ready"
 
 
+def with_address(machine: Machine, **changes: Any) -> MachineSeen:
+    interfaces = {"eth0": (f"{machine.address}/24", "10.0.0.100/32")}
+    return healthy(machine, ALL, facts=FACTS.model_copy(update={"interfaces": interfaces}), **changes)
+
+
+def test_the_one_that_holds_the_virtual_address_is_named() -> None:
+    _, components = judged(ALL, {**all_healthy(), "m2": with_address(M2)}, healthy_api(ALL), WITH_VIP)
+
+    assert wrong(components) == {}
+    assert {each.machine: each.brief for each in components if each.name == "keepalived"} == {
+        "m1": "waits",
+        "m2": "holds",
+        "m3": "waits",
+    }
+    assert next(each.seen for each in components if each.name == "address") == "m2 holds 10.0.0.100"
+
+
+def test_an_address_that_nobody_or_more_than_one_holds_is_told() -> None:
+    _, nobody = judged(ALL, all_healthy(), healthy_api(ALL), WITH_VIP)
+    both = {**all_healthy(), "m1": with_address(M1), "m3": with_address(M3)}
+    _, several = judged(ALL, both, healthy_api(ALL), WITH_VIP)
+
+    assert wrong(nobody)["", "address"].seen == "none that answers holds it"
+    assert wrong(several)["", "address"].seen == "m1, m3 hold it at once"
+
+
+def test_keepalived_that_does_not_run_is_told() -> None:
+    units = {**healthy(M1, ALL).units, "keepalived.service": UnitState("failed", "failed", "enabled")}
+    seen = {**all_healthy(), "m1": healthy(M1, ALL, units=units), "m2": with_address(M2)}
+    _, components = judged(ALL, seen, healthy_api(ALL), WITH_VIP)
+
+    assert set(wrong(components)) == {("m1", "keepalived")}
+
+
 def test_a_clock_that_is_off_is_told() -> None:
     late = replace(healthy(M1, ALL), facts=FACTS.model_copy(update={"clock_offset": -7.2}))
     _, components = judged(ALL, {**all_healthy(), "m1": late}, healthy_api(ALL))
@@ -188,20 +241,42 @@ def test_a_clock_that_is_off_is_told() -> None:
 
 
 @given(gone=st.integers(-30, 400))
-def test_certificates_are_judged_by_the_one_that_ends_first(gone: int) -> None:
+def test_the_certificate_that_ends_first_is_the_one_that_is_told(gone: int) -> None:
     now = NEW.begins + timedelta(days=gone)
     later = Life("def", NEW.begins, NEW.ends + timedelta(days=900))
-    found = lasting(M1, {"later.crt": later, "first.crt": NEW}, now)
+    found = lasting(M1, [CertificateSeen("later.crt", later, ()), CertificateSeen("first.crt", NEW, ())], now)
 
-    assert found.ok == (gone <= 243)
     assert "first.crt" in found.seen
-    assert found.brief == ("ended" if gone > 365 else f"{365 - gone} days")
+    assert found.brief == ("ended" if gone > 365 else f"{365 - gone} d")
 
 
-def test_a_certificate_that_is_missing_is_told() -> None:
-    found = lasting(M1, {"a.crt": NEW, "b.crt": None}, datetime.now(UTC))
+def test_a_certificate_that_is_missing_or_not_the_wanted_one_is_told() -> None:
+    gone = CertificateSeen("b.crt", None, ("missing or damaged",))
+    other = CertificateSeen("c.crt", NEW, ("it is due for renewal: it expires on 2026-11-25",))
+    found = lasting(M1, [CertificateSeen("a.crt", NEW, ()), gone, other])
 
-    assert (found.ok, found.seen) == (False, "missing or damaged: b.crt")
+    assert not found.ok
+    assert found.seen == "b.crt: missing or damaged\nc.crt: it is due for renewal: it expires on 2026-11-25"
+
+
+def test_what_is_not_as_it_was_left_is_told_with_why_a_few_of_many() -> None:
+    many = {f"/etc/{number}": "other content" for number in range(13)}
+    found = drift.judged(M1, RECORD, DriftSeen(40, many))
+
+    assert (found.ok, found.brief) == (False, "13 of 40")
+    assert found.seen.splitlines()[0] == "/etc/0: other content"
+    assert found.seen.splitlines()[-1] == "and 3 more"
+
+
+def test_a_machine_without_its_record_is_told() -> None:
+    for record in (None, HostRecord()):
+        assert drift.judged(M1, record, None).brief == "no record"
+
+
+def test_drift_that_could_not_be_looked_at_is_not_taken_for_none() -> None:
+    for unseen in (None, GONE):
+        found = drift.judged(M1, RECORD, unseen)
+        assert (found.ok, found.brief) == (False, "unknown")
 
 
 def test_a_cluster_without_machines_has_nothing_wrong() -> None:

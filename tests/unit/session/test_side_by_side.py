@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from klusterkit.engine.errors import HostUnreachable, KlusterKitError
-from klusterkit.session.status.sidebyside import SideBySide
+from klusterkit.session.sidebyside import SideBySide
 
 
 @pytest.fixture(name="never")
