@@ -51,9 +51,11 @@ COMMANDS: dict[str, Any] = {
     "resume": f"{_HERE}.resume",
     "rollback": f"{_HERE}.rollback",
     "unlock": f"{_HERE}.unlock",
+    "preflight": f"{_HERE}.preflight",
     "status": f"{_HERE}.status",
     "get": f"{_HERE}.get",
     "kubeconfig": f"{_HERE}.kubeconfig",
+    "ssh": f"{_HERE}.ssh",
     "bundle": (
         "All that clusters need, in one signed file",
         {
@@ -82,7 +84,8 @@ COMMANDS: dict[str, Any] = {
             "rekey": f"{_HERE}.state_rekey",
         },
     ),
-    "version": f"{_HERE}.version",
+    "completion": f"{_HERE}.completion",
+    "version": f"{_HERE}.versions",
 }
 """Each command, or group of commands, and the module that it is in."""
 

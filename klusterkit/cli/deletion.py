@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from klusterkit.cli.completing import machines
 from klusterkit.cli.options import Common
 from klusterkit.cli.planned import PlanOptions, do, show
 
@@ -38,7 +39,8 @@ class LeavingMachines:
     """The machines that leave, and how their pods do."""
 
     machine: Annotated[
-        list[str] | None, typer.Argument(metavar="MACHINE", help="By name or address", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="MACHINE", help="By name or address", show_default=False, autocompletion=machines),
     ] = None
     ip: Annotated[
         list[str] | None, typer.Option("--ip", metavar="ADDRESS", help="Address of a machine; several: --ip A --ip B")

@@ -28,8 +28,8 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True)
-class MachineOptions:
-    """The machines, and what they become."""
+class MachineChoice:
+    """Machines, and what they are to be."""
 
     ip: Annotated[
         list[str] | None, typer.Option("--ip", metavar="ADDRESS", help="Address of a machine; several: --ip A --ip B")
@@ -52,28 +52,13 @@ class MachineOptions:
     iface: Annotated[
         str | None, typer.Option("--iface", metavar="NAME", help="Of a master's virtual address [the one with --ip]")
     ] = None
-    no_peers: Annotated[
-        bool, typer.Option("--no-peers", help="Send everything from here: machines serve each other nothing")
-    ] = False
     public_keys: Annotated[
         list[str] | None,
         typer.Option("--public-keys", metavar="FILE[,FILE]", help="The machines' SSH host public keys"),
     ] = None
-    uploads: Annotated[int | None, typer.Option("--uploads", min=1, metavar="N", help="At once, in all [4]")] = None
-    uploads_each: Annotated[
-        int | None, typer.Option("--uploads-each", min=1, metavar="N", help="At once, to each host [2]")
-    ] = None
-    imports: Annotated[
-        int | None, typer.Option("--imports", min=1, metavar="N", help="Images unpacked at once, on each host [2]")
-    ] = None
 
-    def wanted(self) -> dict[str, Any]:
-        """The fields of the session's request."""
-        given = {"uploads": self.uploads, "uploads_each": self.uploads_each, "imports": self.imports}
-        options = {name: number for name, number in given.items() if number is not None} | {"share": not self.no_peers}
-        return {"machines": self._machines(), "options": options}
-
-    def _machines(self) -> tuple[Any, ...]:
+    def machines(self) -> tuple[Any, ...]:
+        """As the session's requests take them."""
         if self.file is not None:
             return self._in_file(self.file)
         if not self.ip or self.role is None:
@@ -103,6 +88,28 @@ class MachineOptions:
             fingerprint for name in self.public_keys or () for file in name.split(",") for fingerprint in _keys(file)
         ]
         return replace(common, host_key=[*(common.host_key or ()), *keys]).settings()
+
+
+@dataclass(frozen=True)
+class MachineOptions(MachineChoice):
+    """The same, with how much of making them may happen at once."""
+
+    no_peers: Annotated[
+        bool, typer.Option("--no-peers", help="Send everything from here: machines serve each other nothing")
+    ] = False
+    uploads: Annotated[int | None, typer.Option("--uploads", min=1, metavar="N", help="At once, in all [4]")] = None
+    uploads_each: Annotated[
+        int | None, typer.Option("--uploads-each", min=1, metavar="N", help="At once, to each host [2]")
+    ] = None
+    imports: Annotated[
+        int | None, typer.Option("--imports", min=1, metavar="N", help="Images unpacked at once, on each host [2]")
+    ] = None
+
+    def wanted(self) -> dict[str, Any]:
+        """The fields of the session's request."""
+        given = {"uploads": self.uploads, "uploads_each": self.uploads_each, "imports": self.imports}
+        options = {name: number for name, number in given.items() if number is not None} | {"share": not self.no_peers}
+        return {"machines": self.machines(), "options": options}
 
 
 def _label(text: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from klusterkit.cluster import Architecture, Cluster, Endpoint, Machine, Taint, 
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.facts import Facts
 from klusterkit.plans.draft import HostDraft
-from klusterkit.tasks.preflight import MINIMUM_MEMORY, MINIMUM_WORKER_MEMORY, Refusal, Requirements, check
+from klusterkit.tasks.preflight import MINIMUM_MEMORY, MINIMUM_WORKER_MEMORY, Refusal, Requirements, checks
 
 API_PORT = 6443
 MOST_MASTERS = 7
@@ -257,9 +257,15 @@ def requirements(request: CreateRequest, machine: Machine) -> Requirements:
 def refusals(request: CreateRequest) -> Iterator[tuple[Machine, Refusal]]:
     """All reasons why hosts can't be used, before anything is started."""
     for machine in request.machines:
-        facts = request.facts[machine.name]
-        for refusal in (*_architecture(facts), *check(facts, requirements(request, machine))):
-            yield machine, refusal
+        for found in checked_host(request, machine).values():
+            for refusal in found:
+                yield machine, refusal
+
+
+def checked_host(request: CreateRequest, machine: Machine) -> dict[str, list[Refusal]]:
+    """All checks of a machine's host by their names, each with what it has against it."""
+    facts = request.facts[machine.name]
+    return {"architecture": list(_architecture(facts)), **checks(facts, requirements(request, machine))}
 
 
 def _architecture(facts: Facts) -> Iterator[Refusal]:

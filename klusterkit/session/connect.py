@@ -49,6 +49,11 @@ _CLOSING = 1.0
 """Seconds for saying good-bye to machines that were only looked at."""
 
 
+def login_of(machine: Machine, key: PrivateKey) -> Login:
+    """How a machine is entered."""
+    return Login(address=str(machine.address), user=machine.user, port=machine.port, key=key)
+
+
 def _fleet(hold: Hold, machines: Iterable[Machine], keys: HostKeys, lease: Lease | None = None) -> Fleet:
     targets = hold.only if hold.only is not None else _targets(hold, machines)
     # Whoever only looks has somebody who waits for the answer: a host that is gone is told at once.
@@ -61,17 +66,13 @@ def _targets(hold: Hold, machines: Iterable[Machine]) -> dict[str, Target]:
     machines = list(machines)
     if not machines:  # there is nobody to log in to, and no secret to be opened for it
         return {}
-    key, jump = _private_key(hold), hold.settings.ssh_jump
+    key, jump = private_key(hold), hold.settings.ssh_jump
     through = jump_login(jump, key) if jump else None
-    return {
-        machine.name: Target(
-            login=Login(address=str(machine.address), user=machine.user, port=machine.port, key=key), jump=through
-        )
-        for machine in machines
-    }
+    return {machine.name: Target(login=login_of(machine, key), jump=through) for machine in machines}
 
 
-def _keys(hold: Hold) -> HostKeys:
+def host_keys(hold: Hold) -> HostKeys:
+    """Keys that the state pins, then those that the user knows."""
     settings = hold.settings
     return HostKeys(hold.snapshot.host_keys, settings.known_hosts, settings.host_keys, settings.ask_host_key)
 
@@ -80,7 +81,7 @@ def _keys(hold: Hold) -> HostKeys:
 def fleet_for_run(hold: Hold, journal: Journal, towards: Ending) -> Generator[Fleet]:
     """The hosts of a run, each locked for it when it is met, and refused if it has seen a later state than this one."""
     lease = _lease(hold, journal.run, towards)
-    with _fleet(hold, machines_of(hold, journal.plan), _keys(hold), lease) as fleet:
+    with _fleet(hold, machines_of(hold, journal.plan), host_keys(hold), lease) as fleet:
         yield fleet
 
 
@@ -113,14 +114,14 @@ def each_host(hosts: Iterable[str], act: Callable[[str], T]) -> dict[str, T]:
 @contextmanager
 def fleet_for_looking(hold: Hold, plan: Plan) -> Generator[Fleet]:
     """The hosts of a plan, to look at only."""
-    with _fleet(hold, machines_of(hold, plan), _keys(hold)) as fleet:
+    with _fleet(hold, machines_of(hold, plan), host_keys(hold)) as fleet:
         yield fleet
 
 
 @contextmanager
 def fleet_for_machines(hold: Hold, machines: Sequence[Machine]) -> Generator[Fleet]:
     """Machines to look at only. One that is still being connected to in the end holds nobody up."""
-    fleet = _fleet(hold, machines, _keys(hold))
+    fleet = _fleet(hold, machines, host_keys(hold))
     try:
         yield fleet
     finally:
@@ -132,7 +133,7 @@ def fleet_for_machines(hold: Hold, machines: Sequence[Machine]) -> Generator[Fle
 @contextmanager
 def fleet_for_meeting(hold: Hold, machines: Sequence[Machine]) -> Generator[Fleet]:
     """Machines that may be new: keys that the operator accepts are pinned in the state at the end, if all went well."""
-    keys = _keys(hold)
+    keys = host_keys(hold)
     with _fleet(hold, machines, keys) as fleet:
         yield fleet
     _pin(hold, [line for machine in machines for line in keys.lines(str(machine.address), machine.port)])
@@ -151,7 +152,7 @@ def _pin(hold: Hold, met: Iterable[str]) -> None:
 @contextmanager
 def fleet_of_one(hold: Hold) -> Generator[Fleet]:
     """The only host of a command, to look at only. A key that the operator accepts is pinned, if the command writes."""
-    keys = _keys(hold)
+    keys = host_keys(hold)
     with _fleet(hold, (), keys) as fleet:
         yield fleet
     if hold.state.writable and not hold.state.records:  # folding would end the run
@@ -195,7 +196,8 @@ def machines_of(hold: Hold, plan: Plan | None) -> list[Machine]:
     return [*hold.machines, *added]
 
 
-def _private_key(hold: Hold) -> PrivateKey:
+def private_key(hold: Hold) -> PrivateKey:
+    """The credential. Raises ``UsageError`` where there is none."""
     credentials = hold.snapshot.credentials
     if not credentials:
         raise UsageError(

@@ -45,7 +45,7 @@ def plan_create(hold: Hold, wanted: Wanted, onlooker: Onlooker) -> Plan:
     """
     hold.refuse_run_in_progress()
     cluster = hold.the_cluster()
-    machines = _machines(hold, cluster, wanted)
+    machines = new_machines(hold, cluster, wanted.machines)
     existing = hold.machines
     check_members(cluster, existing, machines)
     # All of it before the keys of the machines are pinned: where anything is refused, the state stays as it was.
@@ -85,8 +85,9 @@ def _anchored(hold: Hold, fleet: Fleet, request: CreateRequest) -> CreateRequest
     return request.model_copy(update={"asked_on": answering(seen)})
 
 
-def _machines(hold: Hold, cluster: Cluster, wanted: Wanted) -> tuple[Machine, ...]:
-    if not wanted.machines:
+def new_machines(hold: Hold, cluster: Cluster, wanted: Sequence[WantedMachine]) -> tuple[Machine, ...]:
+    """The machines that are asked for, none of which is part of the cluster. Raises ``UsageError``."""
+    if not wanted:
         raise UsageError("no machine is named", hint="name it by its address: --ip 10.0.0.5")
     if not hold.snapshot.credentials:
         raise UsageError(
@@ -94,7 +95,7 @@ def _machines(hold: Hold, cluster: Cluster, wanted: Wanted) -> tuple[Machine, ..
             hint="cctl create credential --user root --private-key ~/.ssh/id_rsa",
         )
     user = hold.snapshot.credentials[0]["user"]
-    machines = tuple(each.machine(cluster, user) for each in wanted.machines)
+    machines = tuple(each.machine(cluster, user) for each in wanted)
     for machine in machines:
         cluster.check_address(machine.address)
         if any(there.name == machine.name or there.address == machine.address for there in hold.machines):

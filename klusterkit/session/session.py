@@ -21,8 +21,10 @@ if TYPE_CHECKING:  # what a command doesn't need isn't imported: `cctl get` has 
     from klusterkit.hosts import Holder
     from klusterkit.session.access import Given
     from klusterkit.session.onlooker import Onlooker
+    from klusterkit.session.preflight import Examined
     from klusterkit.session.runs import Choice
     from klusterkit.session.status import StatusReport
+    from klusterkit.session.versions import ClusterVersions
     from klusterkit.state import Snapshot
 
 
@@ -147,6 +149,13 @@ class Session:
 
         return plan_delete(self._hold, Wanted(**wanted))
 
+    def preflight(self, machines: Sequence[Any]) -> list[Examined]:
+        """See whether hosts can become machines (the fields of :class:`klusterkit.session.wanted.WantedMachine`)."""
+        from klusterkit.session.preflight import examine
+        from klusterkit.session.wanted import WantedMachine
+
+        return examine(self._hold, [WantedMachine.model_validate(each) for each in machines])
+
     def look(self, plan: Plan) -> dict[str, Outcome]:
         """What each task sees on its host, and what it would change."""
         from klusterkit.session.staleness import look
@@ -214,6 +223,18 @@ class Session:
         from klusterkit.session.access import WantedAccess, give_access
 
         return give_access(self._hold, WantedAccess(**wanted))
+
+    def ssh(self, machine: str, command: Sequence[str], *, tty: bool) -> int:
+        """A shell or a command on a machine, on this terminal. Returns the exit status."""
+        from klusterkit.session.remote import ssh
+
+        return ssh(self._hold, machine, command, tty=tty)
+
+    def versions(self) -> ClusterVersions | None:
+        """The versions of all parts on all machines; None where there are none."""
+        from klusterkit.session.versions import versions_of
+
+        return versions_of(self._hold)
 
     def status(self) -> StatusReport:
         """How far the run in progress is, and what each machine is like."""

@@ -127,8 +127,21 @@ class Requirements(BaseModel):
 
 def check(facts: Facts, wanted: Requirements) -> list[Refusal]:
     """All reasons against this host, at once: nobody likes to be told them one by one."""
-    checks = (_system, _occupied, _ports, _resources, _clock, _networks, _virtual_address)
-    return [refusal for each in checks for refusal in each(facts, wanted)]
+    return [refusal for refusals in checks(facts, wanted).values() for refusal in refusals]
+
+
+def checks(facts: Facts, wanted: Requirements) -> dict[str, list[Refusal]]:
+    """Likewise, by what is checked; nothing against a host is an empty list."""
+    made = {
+        "system": _system,
+        "other software": _occupied,
+        "ports": _ports,
+        "resources": _resources,
+        "clock": _clock,
+        "networks": _networks,
+        "virtual address": _virtual_address,
+    }
+    return {name: list(each(facts, wanted)) for name, each in made.items()}
 
 
 def _system(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:

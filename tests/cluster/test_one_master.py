@@ -107,6 +107,23 @@ def test_status_finds_what_has_been_changed_on_the_host(cluster: Operator) -> No
     cluster("status")
 
 
+def test_ssh_enters_the_machine_as_cctl_does_and_leaves_no_key(cluster: Operator) -> None:
+    """The operator's folder has no key: it is in the state."""
+    before = {path for path in cluster.folder.rglob("*") if path.is_file()}
+
+    assert cluster("ssh", "c1", "--", "uname -n; exit 3", rc=3).out == "c1\n"
+    assert "no machine c9" in cluster("ssh", "c9", "--", "true", rc=3).err
+    assert {path for path in cluster.folder.rglob("*") if path.is_file()} == before
+
+
+def test_versions_of_all_parts_are_those_that_are_wanted(cluster: Operator) -> None:
+    said = json.loads(cluster("version", "-o", "json").out)
+    (machine,) = said["machines"]
+
+    assert set(said["wanted"]) <= set(machine["parts"])
+    assert {part: machine["parts"][part] for part in said["wanted"]} == said["wanted"]
+
+
 def test_status_is_watched_and_tells_what_changes(cluster: Operator) -> None:
     watching = cluster.start("status", "--watch", "--interval", "0.2")
     assert watching.stdout is not None

@@ -83,6 +83,10 @@ class Laptop(Operator):
         """Those that only say what that would do."""
         return ["plan", "create", "machine", "--ip", self.site.address, "--role", "master", *options]
 
+    def preflight(self, *options: str) -> list[str]:
+        """Those that only see whether the host is fit for it."""
+        return ["preflight", "--ip", self.site.address, "--role", "master", *options]
+
     def kept(self) -> dict[str, bytes]:
         """The state file and its generations."""
         return {path.name: path.read_bytes() for path in self.folder.glob("cctl-state.yaml*") if _state(path)}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,33 @@ class TestLogin:
         assert "etcd" in operator(*operator.plan("--diff")).out
         site.assert_pristine()
         assert site.on_host("ls -d /run/lock/klusterkit 2>/dev/null || true") == ""
+
+
+class TestPreflightAlone:
+    def test_a_fit_host_is_told_to_be_fit_and_stays_as_it_is(self, operator: Laptop) -> None:
+        before = operator.kept()
+        ended = operator(*operator.preflight())
+
+        assert "as master: fit" in ended.out
+        assert "all can be used" in ended.out
+        assert operator.kept() == before
+        operator.site.assert_pristine()
+
+    def test_what_is_against_a_host_is_told_check_by_check(self, operator: Laptop) -> None:
+        made, unmade, expected = CONDITIONS["port 6443 taken"]
+        with operator.site.where(made, unmade):
+            said = " ".join(operator(*operator.preflight(), rc=3).out.split())
+
+        assert "not fit" in said
+        assert all(words in said for words in expected), said
+
+    def test_a_host_that_is_not_there_is_told_beside_the_others(self, operator: Laptop) -> None:
+        nobody = str(ip_address(operator.site.address) + 100)
+        file = operator.folder / "machines.json"
+        file.write_text(json.dumps([{"ip": operator.site.address, "role": "master"}, {"ip": nobody, "role": "node"}]))
+        found = json.loads(operator("preflight", "--file", str(file), "-o", "json", rc=5).out)
+
+        assert [(host["fit"], host["reached"]) for host in found] == [(True, True), (False, False)]
 
 
 CONDITIONS = {

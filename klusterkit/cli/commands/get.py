@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from klusterkit.cli import completing
 from klusterkit.cli.kinds import Asked, asked
 from klusterkit.cli.options import Common, Output
 
@@ -21,10 +22,19 @@ Objects = list[dict[str, Any]]
 
 
 def run(
-    words: Annotated[list[str], typer.Argument(metavar="WHAT [NAME…]", help="A kind, or WHAT/NAME")],
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="WHAT [NAME…]", help="A kind, or WHAT/NAME", autocompletion=completing.objects),
+    ],
     common: Common,
     ip: Annotated[
-        list[str] | None, typer.Option("--ip", metavar="ADDRESS", help="Only machines with this address")
+        list[str] | None,
+        typer.Option(
+            "--ip",
+            metavar="ADDRESS",
+            help="Only machines with this address",
+            autocompletion=completing.addresses,
+        ),
     ] = None,
 ) -> None:
     """Read, show."""

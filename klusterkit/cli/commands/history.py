@@ -11,10 +11,13 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from klusterkit.cli.completing import ended_runs
 from klusterkit.cli.options import Common, Output, Shared
 
 Timing = Annotated[bool, typer.Option("--timing", help="How long each task of a run took")]
-Name = Annotated[str | None, typer.Option("--run", metavar="NAME", help="Of this run [the last one]")]
+Name = Annotated[
+    str | None, typer.Option("--run", metavar="NAME", help="Of this run [the last one]", autocompletion=ended_runs)
+]
 
 
 def run(common: Common, timing: Timing = False, name: Name = None) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from klusterkit.cli.completing import open_tasks
 from klusterkit.cli.options import Common, Output, Shared
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ Tasks = list[str] | None
 
 
 def _answer(name: str, text: str) -> Any:
-    return typer.Option(name, metavar="TASK", help=text)
+    return typer.Option(name, metavar="TASK", help=text, autocompletion=open_tasks)
 
 
 Adopt = Annotated[Tasks, _answer("--adopt", "It is as it should be; several: once each")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from klusterkit.cli.options import Common, Output
@@ -9,14 +11,25 @@ from klusterkit.cli.options import Common, Output
 
 def run(common: Common) -> None:
     """Say it."""
-    from importlib.metadata import version
-
     from klusterkit.cli.structured import write
-    from klusterkit.cluster import RELEASES
 
-    own, known = version("klusterkit"), [release.tried.tag for release in RELEASES]
     form = common.show_as(Output.JSON, Output.YAML)
     if form is Output.TEXT:
-        typer.echo(f"KlusterKit {own}, for Kubernetes {' and '.join(known)}")
+        typer.echo(in_words())
     else:
-        write({"klusterkit": own, "kubernetes": known}, form)
+        write(own(), form)
+
+
+def own() -> dict[str, Any]:
+    """As data."""
+    from importlib.metadata import version
+
+    from klusterkit.cluster import RELEASES
+
+    return {"klusterkit": version("klusterkit"), "kubernetes": [release.tried.tag for release in RELEASES]}
+
+
+def in_words() -> str:
+    """In a line."""
+    said = own()
+    return f"KlusterKit {said['klusterkit']}, for Kubernetes {' and '.join(said['kubernetes'])}"

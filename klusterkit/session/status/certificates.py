@@ -71,6 +71,8 @@ def _seen(step: Issued, text: str, secret: Callable[[str], bytes]) -> Certificat
 def lasting(machine: Machine, seen: Sequence[CertificateSeen], now: datetime | None = None) -> Component:
     """All certificates of a machine as one component: as good as the one that ends first."""
     now = now or datetime.now(UTC)
+    if not seen:
+        return Component.wrong(machine.name, NAME, _WANTED, "none is in the host's record", _RENEW, "missing")
     lives = {each.path: each.life for each in seen if each.life}
     brief, last = _first_end(lives, now)
     wrong = [f"{each.path}: {reason}" for each in seen for reason in each.reasons]
