@@ -103,7 +103,9 @@ def carry_out(common: Shared, session: Session, plan: Plan, next_step: str = "")
 
     say_notices(session, common)
     screen = aside(color=common.color)
-    (show_summary if common.yes else show_plan)(screen, plan)
+    (show_summary if common.yes or plan.empty else show_plan)(screen, plan)
+    if plan.empty:
+        return ExitCode.DONE
     if not confirmed("Do it?", yes=common.yes):
         return ExitCode.ERROR
     code = execute(common, session, plan, lambda tell: session.start(plan, tell), Direction.FORWARD)
@@ -129,6 +131,8 @@ def present(common: Shared, plan: Plan, seen: Mapping[str, Outcome] | None, *, d
             write({**plan.spec(), "digest": plan.digest, **differences}, common.output)
         case Output.NAME:
             typer.echo("\n".join(plan.order))
+        case _ if plan.empty:
+            show_summary(screen, plan)
         case _ if diff and seen is not None:
             show_differences(screen, plan, seen)
             show_summary(screen, plan, seen)

@@ -14,7 +14,7 @@ from klusterkit.cluster.cluster import CLUSTER_NAME
 from klusterkit.cluster.endpoint import check_port
 from klusterkit.cluster.errors import InvalidCluster
 from klusterkit.cluster.model import Model
-from klusterkit.cluster.names import NODE_NAME_LIMIT, label_value, qualified, subdomain
+from klusterkit.cluster.names import NODE_NAME_LIMIT, label_value, node_label, qualified, subdomain
 from klusterkit.cluster.networks import Address, parse_address, usable_address
 from klusterkit.cluster.objects import (
     API_VERSION,
@@ -102,7 +102,7 @@ def _labels(labels: dict[str, str]) -> dict[str, str]:
                 where="machine label",
                 hint="use a prefix of your own",
             )
-        qualified(key, "machine label")
+        node_label(qualified(key, "machine label"), "machine label")
         label_value(value, "machine label")
     # In one order, so that equal machines are equal text.
     return dict(sorted(labels.items()))

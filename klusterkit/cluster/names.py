@@ -60,3 +60,37 @@ def label_value(text: str, where: str) -> str:
             hint=f"use up to {LABEL_LIMIT} letters, digits, and '-', '_', '.' inside",
         )
     return text
+
+
+_KUBELETS_OWN = frozenset(
+    (
+        *("kubernetes.io/hostname", "kubernetes.io/os", "kubernetes.io/arch"),
+        *("topology.kubernetes.io/zone", "topology.kubernetes.io/region", "node.kubernetes.io/instance-type"),
+        *("failure-domain.beta.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/region"),
+        *("beta.kubernetes.io/instance-type", "beta.kubernetes.io/os", "beta.kubernetes.io/arch"),
+    )
+)
+_KUBELETS_DOMAINS = ("kubelet.kubernetes.io", "node.kubernetes.io")
+
+
+def node_label(key: str, where: str) -> str:
+    """The key, if a kubelet may give its own node a label of it: otherwise it ends at once, with its host half made.
+
+    The rule is that of ``ValidateKubeletFlags`` and ``IsKubeletLabel`` (Kubernetes, ``k8s.io/kubelet/pkg/apis``).
+
+    Raises:
+        InvalidCluster: it may not.
+    """
+    domain = key.rpartition("/")[0]
+    theirs = any(_within(domain, each) for each in ("kubernetes.io", "k8s.io"))
+    if theirs and key not in _KUBELETS_OWN and not any(_within(domain, each) for each in _KUBELETS_DOMAINS):
+        raise InvalidCluster(
+            f"a kubelet may not give its node the label {key}",
+            where=where,
+            hint="use a domain of your own, or node.kubernetes.io; `kubectl label node` gives any to a ready node",
+        )
+    return key
+
+
+def _within(domain: str, parent: str) -> bool:
+    return domain == parent or domain.endswith(f".{parent}")

@@ -170,6 +170,11 @@ class Plan(BaseModel):
         return [*self.needed_by[task_id], *self.followed_by[task_id]]
 
     @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do: no host is touched, and the state stays as it is."""
+        return not (self.tasks or self.outcome)
+
+    @property
     def hosts(self) -> tuple[str, ...]:
         """The hosts that the plan touches, in the order of their first task."""
         return tuple(dict.fromkeys(task.host for task in self.tasks))

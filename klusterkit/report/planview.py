@@ -64,6 +64,9 @@ def show_plan(screen: Console, plan: Plan, seen: Mapping[str, Outcome] | None = 
 
 def show_summary(screen: Console, plan: Plan, seen: Mapping[str, Outcome] | None = None) -> None:
     """One line, after what the operator should know of even when the rest is not read."""
+    if plan.empty:
+        screen.print("Nothing to do: all is as it is asked for.")
+        return
     points = plan.points_of_no_return()
     if points:
         screen.print(Text(f"Can't be undone once begun ({several(len(points), 'point')} of no return):", "bad"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -34,7 +35,7 @@ class Wanted(BaseModel):
 
 
 def plan_create(hold: Hold, wanted: Wanted, onlooker: Onlooker) -> Plan:
-    """The plan that makes these machines part of the cluster.
+    """The plan that makes these machines part of the cluster: one without tasks where they are, just as asked.
 
     What costs least is refused first: the request, then the hosts as they are, and only then artifacts are brought.
 
@@ -47,6 +48,8 @@ def plan_create(hold: Hold, wanted: Wanted, onlooker: Onlooker) -> Plan:
     cluster = hold.the_cluster()
     machines = new_machines(hold, cluster, wanted.machines)
     existing = hold.machines
+    if not machines:
+        return Plan(operation="create machine", lineage=hold.snapshot.lineage, serial=hold.snapshot.serial, tasks=())
     check_members(cluster, existing, machines)
     # All of it before the keys of the machines are pinned: where anything is refused, the state stays as it was.
     with fleet_for_meeting(hold, [*machines, *existing]) as fleet:
@@ -86,7 +89,11 @@ def _anchored(hold: Hold, fleet: Fleet, request: CreateRequest) -> CreateRequest
 
 
 def new_machines(hold: Hold, cluster: Cluster, wanted: Sequence[WantedMachine]) -> tuple[Machine, ...]:
-    """The machines that are asked for, none of which is part of the cluster. Raises ``UsageError``."""
+    """Of the machines that are asked for, those that aren't part of the cluster yet.
+
+    Raises:
+        UsageError: none is named; one is there already, and other than it is asked for.
+    """
     if not wanted:
         raise UsageError("no machine is named", hint="name it by its address: --ip 10.0.0.5")
     if not hold.snapshot.credentials:
@@ -98,9 +105,36 @@ def new_machines(hold: Hold, cluster: Cluster, wanted: Sequence[WantedMachine]) 
     machines = tuple(each.machine(cluster, user) for each in wanted)
     for machine in machines:
         cluster.check_address(machine.address)
-        if any(there.name == machine.name or there.address == machine.address for there in hold.machines):
-            raise UsageError(f"{machine.name} is part of the cluster already", hint="`cctl get machine` lists them")
-    return machines
+    return tuple(machine for machine in machines if not _is_there(hold, machine))
+
+
+def _is_there(hold: Hold, wanted: Machine) -> bool:
+    """Whether it is part of the cluster already, just as it is asked for."""
+    there = [each for each in hold.machines if each.name == wanted.name or each.address == wanted.address]
+    for each in there:
+        pairs = {name: (getattr(each, name), getattr(wanted, name)) for name in _COMPARED}
+        if wanted.interface:
+            pairs["interface"] = (each.interface, wanted.interface)
+        different = [f"{name} {_text(now)}, not {_text(asked)}" for name, (now, asked) in pairs.items() if now != asked]
+        if different:
+            raise UsageError(
+                f"{each.name} is part of the cluster already, but has {'; '.join(different)}",
+                hint="`cctl get machine -o wide` shows it; to be another, it leaves first: `cctl delete machine`",
+            )
+    return bool(there)
+
+
+_COMPARED = ("name", "address", "port", "roles", "labels", "taints")
+
+
+def _text(value: object) -> str:
+    match value:
+        case dict():
+            return ",".join(f"{key}={each}" for key, each in cast(dict[str, str], value).items()) or "none"
+        case tuple():
+            return ",".join(map(str, cast(tuple[object, ...], value))) or "none"
+        case _:
+            return str(value)
 
 
 def _facts(hold: Hold, fleet: Fleet, machines: Sequence[Machine]) -> dict[str, Facts]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from klusterkit.cluster import Machine
-from klusterkit.engine.errors import HostRefused, HostUnreachable, KlusterKitError
+from klusterkit.engine.errors import HostRefused, HostUnreachable, KlusterKitError, UsageError
 from klusterkit.engine.facts import Facts
 from klusterkit.plans.request import CreateRequest, check_members, checked_host
 from klusterkit.session.connect import fleet_for_machines, refuse_before_run
@@ -62,6 +62,8 @@ def examine(hold: Hold, wanted: Sequence[WantedMachine]) -> list[Examined]:
     """
     cluster = hold.the_cluster()
     machines = {machine.name: machine for machine in new_machines(hold, cluster, wanted)}
+    if not machines:
+        raise UsageError("these machines are part of the cluster already", hint="`cctl status` says how they are")
     check_members(cluster, hold.machines, [*machines.values()])
     with fleet_for_machines(hold, [*machines.values()]) as fleet:
 

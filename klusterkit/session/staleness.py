@@ -21,6 +21,8 @@ AGAIN = "make a new plan with `cctl plan … --out FILE`, and review that"
 
 def look(hold: Hold, plan: Plan) -> dict[str, Outcome]:
     """What each task's step sees on its host now, and what applying it would change. Changes nothing."""
+    if not plan.tasks:  # there is nobody to log in to
+        return {}
     with fleet_for_looking(hold, plan) as fleet:
         return looked(plan, Verb.DIFFER, LocalExecutor(fleet, secret=hold.secret, mask=hold.mask))
 

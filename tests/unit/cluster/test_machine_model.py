@@ -19,7 +19,7 @@ NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
 VALUES = st.from_regex(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,20}[A-Za-z0-9])?)?", fullmatch=True)
 KEYS = st.builds(
     lambda prefix, name: f"{prefix}{name}",
-    st.sampled_from(["", "example.com/", "node-role.kubernetes.io/"]),
+    st.sampled_from(["", "example.com/", "site.node.kubernetes.io/"]),
     st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,20}[A-Za-z0-9])?", fullmatch=True),
 )
 MACHINES = st.builds(
@@ -156,6 +156,11 @@ def test_the_role_of_a_foreign_object_is_told_by_its_label() -> None:
         ({"labels": {"a b": ""}}, "machine label"),
         ({"labels": {"a": "x" * 64}}, "machine label"),
         ({"labels": {"cluster.x-k8s.io/mine": ""}}, "machine label"),
+        ({"labels": {"node-role.kubernetes.io/worker": ""}}, "machine label"),
+        ({"labels": {"node-restriction.kubernetes.io/tenant": "a"}}, "machine label"),
+        ({"labels": {"kubernetes.io/mine": ""}}, "machine label"),
+        ({"labels": {"my.k8s.io/x": ""}}, "machine label"),
+        ({"labels": {"topology.kubernetes.io/rack": "r1"}}, "machine label"),
         ({"labels": {"/a": ""}}, "machine label"),
         ({"taints": [{"key": "a/b/c", "effect": "NoSchedule"}]}, "taint"),
         ({"taints": [{"key": "a", "effect": "Never"}]}, "taint effect"),
@@ -191,3 +196,14 @@ def test_any_address_gives_a_name_that_a_machine_may_have(address: Address) -> N
 def test_a_taint_is_written_as_kubectl_does() -> None:
     assert str(Taint(key="a", value="b", effect="NoExecute")) == "a=b:NoExecute"
     assert str(Taint(key="a", effect="NoSchedule")) == "a:NoSchedule"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("disk", "example.com/disk", "notkubernetes.io/x", "node.kubernetes.io/pool", "a.kubelet.kubernetes.io/x"),
+        *("topology.kubernetes.io/zone", "node.kubernetes.io/instance-type", "kubernetes.io/hostname"),
+    ],
+)
+def test_labels_that_kubelets_may_give_their_nodes_are_taken(key: str) -> None:
+    assert M1.replace(labels={key: "x"}).labels == {key: "x"}

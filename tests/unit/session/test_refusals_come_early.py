@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from klusterkit.cluster import Cluster, Machine, Role
+from klusterkit.cluster import Cluster, InvalidCluster, Machine, Role
 from klusterkit.engine.errors import UsageError
 from klusterkit.session.create import Wanted, plan_create
 from klusterkit.session.hold import Hold, open_hold
@@ -45,8 +46,8 @@ def hold(tmp_path: Path) -> Iterator[Hold]:
         yield opened
 
 
-def wanted(*roles: str) -> Wanted:
-    return Wanted(machines=(WantedMachine(address=NOWHERE, roles=roles),))
+def wanted(*roles: str, address: str = NOWHERE, **more: Any) -> Wanted:
+    return Wanted(machines=(WantedMachine(address=address, roles=roles, **more),))
 
 
 def test_a_second_master_without_a_virtual_address_is_refused_before_its_host_is_looked_at(hold: Hold) -> None:
@@ -65,5 +66,43 @@ def test_a_cluster_that_would_have_no_master_is_refused_before_its_host_is_looke
 
     with pytest.raises(UsageError, match="has no master"):
         plan_create(hold, wanted("node"), witness)
+
+    assert witness.stages == []
+
+
+THERE: dict[str, Any] = {"address": "198.51.100.1", "name": "m1"}
+
+
+def test_a_machine_that_is_there_just_as_it_is_asked_for_leaves_nothing_to_do(hold: Hold) -> None:
+    witness = Witness()
+
+    assert plan_create(hold, wanted("master", **THERE), witness).empty
+    assert witness.stages == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "difference"),
+    [
+        (wanted("node", **THERE), "roles master, not node"),
+        (wanted("master", address="198.51.100.1"), "name m1, not 198.51.100.1"),
+        (wanted("master", **{**THERE, "address": NOWHERE}), f"address 198.51.100.1, not {NOWHERE}"),
+        (wanted("master", **THERE, port=2222), "port 22, not 2222"),
+        (wanted("master", **THERE, labels={"disk": "ssd"}), "labels none, not disk=ssd"),
+        (wanted("master", **THERE, taints=("a=b:NoSchedule",)), "taints none, not a=b:NoSchedule"),
+    ],
+)
+def test_one_that_is_there_otherwise_is_refused_with_what_differs(hold: Hold, asked: Wanted, difference: str) -> None:
+    with pytest.raises(UsageError, match="part of the cluster already") as refused:
+        plan_create(hold, asked, Witness())
+
+    assert difference in refused.value.message
+    assert refused.value.hint
+
+
+def test_a_label_that_a_kubelet_may_not_give_is_refused_before_its_host_is_looked_at(hold: Hold) -> None:
+    witness = Witness()
+
+    with pytest.raises(InvalidCluster, match="may not give its node the label"):
+        plan_create(hold, wanted("node", labels={"node-role.kubernetes.io/worker": ""}), witness)
 
     assert witness.stages == []
