@@ -65,8 +65,8 @@ def _as_administrator(
 def _node_with(objects: Objects, verb: str, rest: Sequence[str], stdin: bytes) -> Objects:
     """The node that a verb speaks of, as it is afterwards."""
     if verb == "create":
-        made = json.loads(stdin)
-        return {f"node/{made['metadata']['name']}": made["spec"]}
+        made = next(yaml.safe_load_all(stdin))
+        return {f"node/{made['metadata']['name']}": made["spec"]} if made["kind"] == "Node" else {_applied(stdin): ""}
     known = {field: value for field, value in objects[f"node/{rest[0]}"].items() if field != "cordoned"}
     return {f"node/{rest[0]}": known if verb == "uncordon" else {**known, "cordoned": True}}
 
