@@ -1,4 +1,4 @@
-"""The host's network as it was before pods: links, network namespaces, packet filter rules, kernel settings."""
+"""The host's network as it was before pods: links, namespaces, what networks know, filter rules, kernel settings."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from klusterkit.tasks.kernel import read_settings, write_settings
 
 LINKS = ("cni*", "flannel*", "veth*", "kube-*", "nodelocaldns", "cali*", "vxlan.calico", "tunl0", "cilium*", "lxc*")
 NAMESPACES = ("cni-*",)
+FOLDERS = ("/run/flannel",)
+"""What networks know of the node until its next boot. A host that comes back as a new node would take its former subnet
+from there for its first pods, and have a bridge that fits no later one."""
 TABLES = ("kube-proxy", "flannel-*", "cni*", "filter", "nat", "mangle", "raw")
 """Of nftables. The last four are those of iptables, in its newer form."""
 SETTINGS = (
@@ -38,13 +41,14 @@ class Baseline(Step):
     """Remember what the network of the host is, so that undo can take away what networks of pods leave behind.
 
     Kubernetes removes none of that itself. Undo deletes links, network namespaces and tables of nftables that came
-    since and match the patterns, and puts back the rules of iptables and the kernel's settings.
+    since and match the patterns, and folders; it puts back the rules of iptables and the kernel's settings.
     """
 
     kind: ClassVar[str] = "network.baseline"
 
     links: tuple[str, ...] = LINKS
     namespaces: tuple[str, ...] = NAMESPACES
+    folders: tuple[str, ...] = FOLDERS
     tables: tuple[str, ...] = TABLES
     settings: tuple[str, ...] = SETTINGS
 
@@ -83,13 +87,16 @@ class Baseline(Step):
         note.remove(on, _NOTE)
 
     def _look(self, on: Context) -> dict[str, list[str]]:
+        entries = zip(self.folders, on.host.stat(*self.folders), strict=True)
         return {
+            "folders": [path for path, entry in entries if entry.type != "absent"],
             "namespaces": _matching(_names(on, "/run/netns"), self.namespaces),
             "links": _matching(_names(on, "/sys/class/net"), self.links),
             "tables": _matching(_tables(on), [f"* {table}" for table in self.tables]),
         }
 
     def _take_away(self, on: Context, kept: Mapping[str, Any]) -> None:
+        on.host.remove(*self._since(on, kept, "folders"), recursive=True)
         commands = {
             "namespaces": ["ip", "netns", "delete"],
             "links": ["ip", "link", "delete"],
@@ -105,7 +112,7 @@ class Baseline(Step):
                     )
 
     def _since(self, on: Context, kept: Mapping[str, Any], what: str) -> list[str]:
-        return [name for name in self._look(on)[what] if name not in kept[what]]
+        return [name for name in self._look(on)[what] if name not in kept.get(what, ())]  # an earlier version kept less
 
 
 def _matching(names: Iterable[str], patterns: Iterable[str]) -> list[str]:

@@ -34,6 +34,26 @@ def test_links_that_came_since_are_deleted_and_no_others(world: World) -> None:
     assert links(world) == ["eth0", "veth-mine", "wg0"]
 
 
+def test_what_a_network_knows_of_the_node_goes_and_nobody_elses_folder(world: World) -> None:
+    """A worker that came back made its bridge with the subnet that it had before (seen in the lab)."""
+    world.tree.makedirs("/run/mine")
+    before = world.do(STEP)
+    world.tree.makedirs("/run/flannel")
+    world.tree.write("/run/flannel/subnet.env", "FLANNEL_SUBNET=10.244.3.1/24\n")
+    world.undo(STEP, before)
+
+    assert world.tree.find("/run/flannel") is None
+    assert world.tree.find("/run/mine") is not None
+
+
+def test_a_folder_that_was_there_before_stays(world: World) -> None:
+    world.tree.makedirs("/run/flannel")
+    world.tree.write("/run/flannel/subnet.env", "FLANNEL_SUBNET=10.244.3.1/24\n")
+    world.undo(STEP, world.do(STEP))
+
+    assert world.tree.find("/run/flannel/subnet.env") is not None
+
+
 def test_a_link_that_goes_by_itself_is_no_error(world: World) -> None:
     """A pair of links goes when its other end does."""
     before = world.do(STEP)

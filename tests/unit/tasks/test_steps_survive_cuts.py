@@ -273,7 +273,7 @@ def test_the_network_as_it_was(ruled: bool, filtered: bool, connected: bool, own
             world.tree.write("/proc/filter/iptables-nft", THEIR_RULES if ruled else THEIR_RULES.split("*filter")[0])
             world.tree.write("/proc/nft", "table inet firewall\ntable ip kube-proxy\ntable ip flannel-ipv4\n")
         if connected:
-            for path in ("/sys/class/net/cni0", "/sys/class/net/veth12", "/run/netns/cni-1"):
+            for path in ("/sys/class/net/cni0", "/sys/class/net/veth12", "/run/netns/cni-1", "/run/flannel"):
                 world.tree.makedirs(path)
 
     survive(Baseline(), arrange, work=work)
