@@ -159,6 +159,11 @@ class Step(BaseModel):
         return ()
 
     @property
+    def fills(self) -> tuple[str, ...]:
+        """Folders that its undo takes away with what others have put into them by then: little, and not to be lost."""
+        return ()
+
+    @property
     def subject(self) -> str:
         """What it changes on its host, such as a path or a unit. Steps that change the same thing say the same.
 

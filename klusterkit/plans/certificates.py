@@ -12,7 +12,7 @@ from klusterkit.pki.layout import CERTIFICATE_FOLDER, CERTIFICATES, KUBECONFIGS
 from klusterkit.plans.files import etcd, kubelet
 from klusterkit.plans.files.kubeadm import nobody
 from klusterkit.plans.request import Target
-from klusterkit.plans.shared import directory, text_file, tree
+from klusterkit.plans.shared import directory, open_tree, text_file
 from klusterkit.tasks.authority import Authority
 from klusterkit.tasks.certificates import Certificate, Kubeconfig
 from klusterkit.tasks.files import SecretFile
@@ -26,7 +26,7 @@ _KUBERNETES, _FRONT_PROXY, _ETCD = AuthorityName.KUBERNETES, AuthorityName.FRONT
 def node_certificates(target: Target, preflight: str, kubelet_folder: str) -> list[str]:
     """For a kubelet: whom it trusts, how it is known to the API server, and how it proves itself as a server."""
     add = target.tasks.add
-    top = add("kubernetes/folder", tree("/etc/kubernetes"), preflight)
+    top = add("kubernetes/folder", open_tree("/etc/kubernetes"), preflight)
     folder = add("pki/folder", directory(str(CERTIFICATE_FOLDER)), top)
     trusted = add("pki/ca", _authority(_KUBERNETES, f"{CERTIFICATE_FOLDER}/ca.crt"), folder)
     own = add("kubelet/pki", directory(kubelet.PKI, 0o700), kubelet_folder)

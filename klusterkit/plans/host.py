@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from klusterkit.cluster.artifacts import pause_image
 from klusterkit.plans.files import containerd, units
 from klusterkit.plans.request import Target, requirements
-from klusterkit.plans.shared import directory, install, service, text_file, tree, unit, unpack
+from klusterkit.plans.shared import directory, install, open_tree, service, text_file, tree, unit, unpack
 from klusterkit.tasks.files import TextFile
 from klusterkit.tasks.kernel import Modules, Sysctl
 from klusterkit.tasks.network import Baseline
@@ -69,9 +69,9 @@ def _network(target: Target, preflight: str) -> str:
 
 def _plugins(target: Target, preflight: str) -> tuple[str, ...]:
     add = target.tasks.add
-    programs = add("cni/programs", tree("/opt/cni"), preflight)
-    folder = add("cni/bin", tree("/opt/cni/bin"), programs)
-    networks = add("cni/networks", tree("/etc/cni"), preflight)
+    programs = add("cni/programs", open_tree("/opt/cni"), preflight)
+    folder = add("cni/bin", open_tree("/opt/cni/bin"), programs)
+    networks = add("cni/networks", open_tree("/etc/cni"), preflight)
     addresses = add("cni/addresses", tree("/var/lib/cni"), preflight)
     members = {f"./{name}": f"/opt/cni/bin/{name}" for name in PLUGINS}
     return (unpack(target, "cni/plugins", "cni-plugins", members, folder), networks, addresses)

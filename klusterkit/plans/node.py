@@ -9,7 +9,7 @@ from klusterkit.plans.draft import Needs
 from klusterkit.plans.files import kubelet, units
 from klusterkit.plans.host import BIN, Prepared
 from klusterkit.plans.request import Target
-from klusterkit.plans.shared import install, service, text_file, tree, unit
+from klusterkit.plans.shared import install, open_tree, service, text_file, tree, unit
 from klusterkit.tasks.kubelet import STATIC_PODS, Pods
 
 RESOLVED_UNIT = "systemd-resolved.service"
@@ -38,7 +38,7 @@ def kubelet_files(target: Target, prepared: Prepared) -> Kubelet:
     program = install(target, "kubelet/program", "kubelet", f"{BIN}/kubelet", preflight)
     certificates = node_certificates(target, preflight, data)
     kubernetes = f"{target.machine.name}/kubernetes/folder"
-    manifests = add("kubelet/manifests", tree(STATIC_PODS), kubernetes)
+    manifests = add("kubelet/manifests", open_tree(STATIC_PODS), kubernetes)
     text = kubelet.configuration(
         target.cluster.dns_domain,
         str(target.cluster.dns_service_ip),

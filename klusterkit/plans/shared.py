@@ -89,6 +89,12 @@ def tree(path: str, mode: int = 0o755) -> Tree:
     return Tree(path=path, mode=mode)
 
 
+@lru_cache(maxsize=64)
+def open_tree(path: str, mode: int = 0o755) -> Tree:
+    """Likewise, but one where operators put files of their own beside those of programs: they are set aside."""
+    return Tree(path=path, mode=mode, on_undo="set-aside")
+
+
 @lru_cache(maxsize=256)
 def text_file(path: str, content: str, mode: int = 0o644) -> TextFile:
     """A file in the clear."""

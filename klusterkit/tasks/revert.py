@@ -40,10 +40,15 @@ class Revert(Step):
         """What is taken back."""
         return f"take back: {self.step.title}"
 
+    @property
+    def keeps(self) -> tuple[str, ...]:
+        """What undo needs copies of: files that the step wrote, and folders that others put something into."""
+        return (*self.step.writes, *self.step.fills)
+
     def observe(self, on: Context) -> Observation:
         """Whether it is as before."""
         back = _plain(self.step.observe(self._then(on)).before) == _plain(self.before)
-        before = {"back": back, "files": {entry.path: _access(entry) for entry in on.host.stat(*self.step.writes)}}
+        before = {"back": back, "files": {entry.path: _access(entry) for entry in on.host.stat(*self.keeps)}}
         reason = "" if back else f"before, it was {_shown(self.before)}"
         # Undo may be repeated from wherever it was cut.
         return Observation(satisfied=back, before=before, partial=not back, reason=reason)
@@ -51,21 +56,22 @@ class Revert(Step):
     def apply(self, on: Context, before: Before) -> None:
         """Keep the files as they are, and undo the step."""
         _ = before
-        for path in self.step.writes:
+        for path in self.keeps:
             on.host.keep(path, on.kept(path))
         self.step.undo(self._then(on), self.before)
 
     def undo(self, on: Context, before: Before) -> None:
         """Apply the step again, and put back the files as they were."""
-        paths = [path for path in self.step.writes if before["files"][path]["type"] != ABSENT]
+        paths = [path for path in self.keeps if before["files"][path]["type"] != ABSENT]
         copies = on.host.stat(*(on.kept(path) for path in paths))
         if any(copy.type == ABSENT for copy in copies):
             return  # it was cut before all copies were there, and has undone nothing
         self.step.apply(self._then(on), self.before)
         for found, copy in zip(on.host.stat(*paths), copies, strict=True):
-            if describe(found) != describe(copy):
+            # A folder is the same only with all that was in it.
+            if copy.type == "directory" or describe(found) != describe(copy):
                 on.host.put_back(copy.path, found.path)
-        on.host.remove(*(path for path in self.step.writes if path not in paths))
+        on.host.remove(*(path for path in self.keeps if path not in paths))
 
     def spec(self) -> dict[str, Any]:
         """As any step's, with the step in it likewise."""
@@ -80,6 +86,11 @@ class Discard(Revert):
 
     kind: ClassVar[str] = "host.discard"
     undoing: ClassVar[Undo] = Undo.IRREVERSIBLE
+
+    @property
+    def keeps(self) -> tuple[str, ...]:
+        """Nothing that is large: it is never undone."""
+        return self.step.writes
 
     @property
     def title(self) -> str:

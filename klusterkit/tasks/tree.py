@@ -55,6 +55,11 @@ class Tree(Step):
         return self.path
 
     @property
+    def fills(self) -> tuple[str, ...]:
+        """The folder, if its content is not to be lost."""
+        return (self.path,) if self.on_undo == "set-aside" else ()
+
+    @property
     def _claim(self) -> str:
         return f"trees/{self.path.strip('/').replace('/', '%')}"
 

@@ -208,3 +208,27 @@ def test_data_that_is_lost_makes_a_point_of_no_return() -> None:
     discard.verify(world.on())
     kept = [path for path in notes(world) if "/set-aside/" in path]
     assert [path.rpartition("/")[2] for path in kept] == ["wal"]
+
+
+OPEN = Tree(path="/etc/demo", on_undo="set-aside")
+OWN = "/etc/demo/conf.d/own.yaml"
+
+
+def with_files_of_others(make: Callable[[], World]) -> World:
+    world = make()
+    world.tree.makedirs("/etc/demo/conf.d")
+    world.tree.write(OWN, "an operator's\n", 0o600)
+    return world
+
+
+def test_files_that_others_put_into_a_folder_come_back_with_it() -> None:
+    revert, make = reverted(OPEN)
+    assert tell_every_story(revert, partial(with_files_of_others, make)) > 0
+
+
+def test_files_that_others_put_into_a_folder_are_set_aside_when_it_goes() -> None:
+    revert, make = reverted(OPEN)
+    world = with_files_of_others(make)
+    world.do(revert)
+    assert world.tree.find("/etc/demo") is None
+    assert [path for path in notes(world) if "set-aside" in path and path.endswith("own.yaml")]
