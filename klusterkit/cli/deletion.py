@@ -76,14 +76,14 @@ class LeavingMachines:
             )
         drain = {
             "skip": self.skip_drain,
-            "within": _seconds(self.drain_timeout) or None,
+            "within": seconds(self.drain_timeout) or None,
             "force": self.drain_force,
             "grace": None if self.drain_grace_period < 0 else self.drain_grace_period,
         }
         return {"machines": machines, "drain": drain}
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
     """Of a duration as Go writes it, ``1h30m``, or a number of seconds."""
     if text.isdecimal():
         return float(text)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from klusterkit.cli.guard import guarded
 from klusterkit.cli.lazy import program
-from klusterkit.cli.tools.options import OnHost
+from klusterkit.cli.tools.options import take_common
 from klusterkit.cli.tools.phases import as_options
 
 if TYPE_CHECKING:
@@ -40,13 +38,9 @@ COMMANDS: dict[str, Any] = {
 """Each command, and the module that it is in."""
 
 
-def _root(context: typer.Context, common: OnHost) -> None:
-    context.obj = common
-
-
 def etcdadm() -> TyperGroup:
     """The command line."""
-    return program("etcdadm", _HELP, COMMANDS, _root)
+    return program("etcdadm", _HELP, COMMANDS, take_common)
 
 
 def main() -> None:

@@ -69,7 +69,7 @@ class MachineChoice:
             "roles": ["node" if self.role is Role.WORKER else str(self.role)],
             "port": self.port,
             "name": self.name,
-            "labels": dict(_label(text) for text in self.label or ()),
+            "labels": dict(label(text) for text in self.label or ()),
             "taints": tuple(self.taint or ()),
             "interface": self.iface,
         }
@@ -112,7 +112,8 @@ class MachineOptions(MachineChoice):
         return {"machines": self.machines(), "options": options}
 
 
-def _label(text: str) -> tuple[str, str]:
+def label(text: str) -> tuple[str, str]:
+    """Of ``KEY=VALUE``. Raises ``typer.BadParameter``."""
     key, equals, value = text.partition("=")
     if not key or not equals:
         raise typer.BadParameter(f"--label {text}: a label is KEY=VALUE")

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 _NOT_YET = "that is not there yet"
 _AUTHORITIES = "`cctl create cluster` makes the authorities; bringing your own is not there yet: leave the option out"
 _SNAPSHOT = f"{_NOT_YET}; on a master, `etcdctl snapshot save FILE` saves what etcd holds"
+_JOIN = "`nodeadm join [USER@]MASTER`: the master is reached over SSH and vouches for the host; there are no tokens"
 _LOGS = "--debug shows the log; each run's is beside the state file"
 
 OLD_WORDS: Mapping[str, Mapping[str, str]] = {
@@ -46,6 +47,11 @@ OLD_WORDS: Mapping[str, Mapping[str, str]] = {
         "version --short": "`cctl version -o json`",
         "--log-level": _LOGS,
         "-l": _LOGS,
+    },
+    "nodeadm": {
+        "join --master": _JOIN,
+        "join --token": _JOIN,
+        "join --cahash": _JOIN,
     },
     "etcdadm": {
         "certs renew": "`etcdadm init phase certificates` issues anew what is past two thirds of its life",

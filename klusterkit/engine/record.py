@@ -78,6 +78,10 @@ class HostRecord(BaseModel):
         """How each subject was left."""
         return {each.step.subject: each.latest for each in self.done}
 
+    def without(self, taken_back: Collection[tuple[str, str]]) -> Self:
+        """The record when these, by run and task, have been taken back."""
+        return type(self)(done=tuple(each for each in self.done if (each.run, each.task) not in taken_back))
+
     def runs(self) -> list[list[Done]]:
         """What each run did, oldest first."""
         found: dict[str, list[Done]] = {}

@@ -27,12 +27,14 @@ class Target(BaseModel):
     Args:
         login: how it is entered; None for this machine itself.
         jump: what the connection goes through. Hosts with the same one share its connection.
+        asked_only: whether nothing is changed there, so that it needs no lock.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     login: Login | None = None
     jump: Login | None = None
+    asked_only: bool = False
 
 
 class Fleet:
@@ -72,7 +74,8 @@ class Fleet:
         with self._lock:
             if name not in self._hosts:
                 transport = self._transport(name)
-                link = Link(transport, patience=self._patience, lease=self._lease)
+                lease = None if self._targets[name].asked_only else self._lease
+                link = Link(transport, patience=self._patience, lease=lease)
                 self._hosts[name] = ShellHost(link, self._question, self._pace)
             return self._hosts[name]
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections.abc import Collection
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -59,14 +60,25 @@ class Lease:
         who: user, machine and state file, for those who find the lock taken.
         run: whose running jobs are this run's own.
         towards: where the run goes: a host that knows it to have ended otherwise refuses.
+        guests: hosts that belong to another state: of these the lock is taken, and the record left alone.
     """
 
-    def __init__(self, lineage: str, serial: int, who: str, run: str = "", *, towards: Ending = "done") -> None:
+    def __init__(
+        self,
+        lineage: str,
+        serial: int,
+        who: str,
+        run: str = "",
+        *,
+        towards: Ending = "done",
+        guests: Collection[str] = (),
+    ) -> None:
         self._lineage = lineage
         self._serial = serial
         self._who = who
         self._run = run
         self._towards: Ending = towards
+        self._guests = guests
         self._token = secrets.token_hex(8)
 
     def take(self, lane: Lane, host: str) -> None:
@@ -80,7 +92,7 @@ class Lease:
         try:
             self._lock(lane, host)
             self._refuse_others_work(lane, host)
-            if self._lineage:
+            if self._lineage and host not in self._guests:
                 self._fence(lane, host)
         except (StreamClosed, LaneTimeout) as error:
             raise HostUnreachable(f"the connection to {host} was lost", host=host, seen=str(error)) from None

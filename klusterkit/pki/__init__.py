@@ -11,7 +11,7 @@ from klusterkit.pki.kubeconfig import kubeconfig
 from klusterkit.pki.layout import AuthorityName, Place, certificate_place
 from klusterkit.pki.leaf import Leaf, Usage
 from klusterkit.pki.life import Life, life
-from klusterkit.pki.service_account import create_service_account_key
+from klusterkit.pki.service_account import create_service_account_key, service_account_key_fault
 
 __all__ = [
     "Authority",
@@ -29,4 +29,5 @@ __all__ = [
     "create_service_account_key",
     "kubeconfig",
     "life",
+    "service_account_key_fault",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from klusterkit.pki import pem
 
@@ -19,3 +21,15 @@ def create_service_account_key() -> tuple[str, str]:
     """
     key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_SIZE)
     return pem.key_text(key), pem.public_key_text(key)
+
+
+def service_account_key_fault(public: str, private: str) -> str:
+    """Why these two (PEM) are no key pair, without quoting them; nothing if they are one."""
+    try:
+        key = pem.read_key(private)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return "its private key can't be read"
+    try:
+        return "" if pem.belongs(key, load_pem_public_key(public.encode())) else "the two don't belong together"
+    except (ValueError, UnsupportedAlgorithm):
+        return "its public key can't be read"

@@ -11,6 +11,7 @@ from klusterkit.cluster.artifacts import pause_image
 from klusterkit.engine.plan import Plan, Task
 from klusterkit.plans.api import Api, existing_api, register
 from klusterkit.plans.control_plane import administrators, control_plane, mark, upload_configuration
+from klusterkit.plans.description import cluster_of, describe, machine_of
 from klusterkit.plans.draft import Draft
 from klusterkit.plans.etcd import Ensemble, etcd_member
 from klusterkit.plans.host import prepare
@@ -24,7 +25,7 @@ from klusterkit.plans.proof import (
     probe_image,
     service_reached,
 )
-from klusterkit.plans.request import CreateRequest, Target, endpoint_of, interface_of
+from klusterkit.plans.request import CreateRequest, Target
 from klusterkit.plans.shared import import_images
 from klusterkit.plans.sharing import Peer, share
 from klusterkit.plans.vip import share_address, widen
@@ -97,6 +98,7 @@ def create_first_master(target: Target) -> tuple[Api, Ensemble]:
     prepared = prepare(target)
     member = etcd_member(target, prepared, Ensemble())
     kubelet = kubelet_files(target, prepared)
+    describe(target, kubelet.kubernetes)
     ready = control_plane(target, prepared, member, kubelet)
     access = administrators(target, ready, member.data)
     upload_configuration(target, access, member.data)
@@ -117,6 +119,7 @@ def create_master(target: Target, api: Api, others: Ensemble, widened: list[str]
     prepared = prepare(target)
     member = etcd_member(target, prepared, others)
     kubelet = kubelet_files(target, prepared)
+    describe(target, kubelet.kubernetes)
     ready = control_plane(target, prepared, member, kubelet, *register(api, target))
     marked = mark(target, ready, api.objects_of(target), api.access)
     share_address(target, prepared, ready, widened)
@@ -142,16 +145,10 @@ def create_worker(target: Target, api: Api) -> None:
 
 def _outcome(request: CreateRequest, targets: list[Target]) -> dict[str, Any]:
     """What the state says afterwards: the cluster with its endpoint, the machines with their nodes and versions."""
-    cluster = request.cluster.replace(endpoint=endpoint_of(request))
-    machines = [
-        target.machine.replace(
-            node_name=target.node,
-            version=cluster.kubernetes_version,
-            interface=interface_of(target.machine, target.facts) if cluster.vip and target.machine.is_master else None,
-        )
-        for target in targets
-    ]
-    return {"cluster": cluster.to_object(), "machines": [machine.to_object() for machine in machines]}
+    # By hand, nothing else knows the masters that were asked, whom the host needs again when it leaves.
+    asked = [machine for machine in request.existing if request.by_hand and machine.is_master]
+    machines = [*asked, *map(machine_of, targets)]
+    return {"cluster": cluster_of(request).to_object(), "machines": [machine.to_object() for machine in machines]}
 
 
 __all__ = ["compile_create", "extra_artifacts"]

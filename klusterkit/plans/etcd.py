@@ -10,7 +10,7 @@ from klusterkit.plans.files import etcd, units
 from klusterkit.plans.host import BIN, Prepared
 from klusterkit.plans.request import Target
 from klusterkit.plans.shared import directory, service, text_file, unit, unpack, upload
-from klusterkit.tasks.etcd import Healthy
+from klusterkit.tasks.etcd import Healthy, Objects
 from klusterkit.tasks.membership import Join, Promote
 from klusterkit.tasks.snapshot import Restore
 from klusterkit.tasks.systemd import Unit
@@ -49,6 +49,8 @@ class Member:
 
 def etcd_member(target: Target, prepared: Prepared, others: Ensemble) -> Member:
     """A member: the first, and so the whole of a new etcd cluster, or one more."""
+    if target.request.etcd.present:
+        return _present(target, prepared, others)
     add, facts, preflight = target.tasks.add, target.facts, prepared.preflight
     programs = _programs(target, preflight)
     folder = add("etcd/folder", directory("/etc/etcd"), preflight)
@@ -67,6 +69,13 @@ def etcd_member(target: Target, prepared: Prepared, others: Ensemble) -> Member:
     voting = _promote(target, others, started) if joins else started
     healthy = add("etcd/healthy", Healthy(), voting, cost=0.1)
     return Member(data, healthy, Ensemble(addresses, (healthy,)))
+
+
+def _present(target: Target, prepared: Prepared, others: Ensemble) -> Member:
+    """A member that is there already, as ``etcdadm`` makes one. What a new cluster writes there can go by itself."""
+    healthy = target.tasks.add("etcd/healthy", Healthy(), prepared.preflight, cost=0.1)
+    ready = healthy if others.addresses else target.tasks.add("etcd/objects", Objects(), healthy, cost=0.1)
+    return Member(ready, ready, Ensemble({**others.addresses, target.node: target.address}, (healthy,)))
 
 
 def _programs(target: Target, preflight: str) -> str:

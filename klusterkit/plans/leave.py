@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from klusterkit.engine.record import HostRecord
 from klusterkit.engine.step import Step
 from klusterkit.plans.control_plane import STATIC
-from klusterkit.plans.deletion import DeleteRequest, Leaving
+from klusterkit.plans.deletion import DeleteRequest, DrainOptions, Leaving
 from klusterkit.plans.draft import Draft, HostDraft, Needs
 from klusterkit.plans.files import etcd
 from klusterkit.plans.revert import take_back
@@ -28,17 +28,19 @@ SPARE = 120.0
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Asked:
     """The master that stays and is asked, with what it is asked about each machine that leaves."""
 
     host: HostDraft
 
     def id(self, leaving: Leaving, what: str) -> str:
+        """Of such a task."""
         return f"{self.host.host}/leave/{leaving.node}/{what}"
 
     def add(
         self, leaving: Leaving, what: str, step: Step, *needs: Needs, cost: float = 0.3, timeout: float = 120.0
     ) -> str:
+        """Add a task."""
         return self.host.add(f"leave/{leaving.node}/{what}", step, *needs, cost=cost, timeout=timeout)
 
 
@@ -47,10 +49,10 @@ def leave(draft: Draft, request: DeleteRequest, host: HostDraft) -> None:
 
     Until the first vote goes, all of it can be undone: so whatever may be in the way comes before.
     """
-    asked = _Asked(host)
+    asked = Asked(host)
     # Before any is drained: a pod that leaves one is not to come to another.
     cordoned = [asked.add(each, "cordon", Cordon(node=each.node)) for each in request.living]
-    drained = {each.node: _drain(asked, each, request, cordoned) for each in request.living}
+    drained = {each.node: drain(asked, each, request.drain, cordoned) for each in request.living}
     ready: list[Needs] = list(drained.values())
     stopped: list[str] = []
     for each in request.living:
@@ -69,8 +71,8 @@ def leave(draft: Draft, request: DeleteRequest, host: HostDraft) -> None:
         asked.add(each, "node", DeleteNode(node=each.node), vote)
 
 
-def _drain(asked: _Asked, leaving: Leaving, request: DeleteRequest, cordoned: Sequence[str]) -> Sequence[str]:
-    options = request.drain
+def drain(asked: Asked, leaving: Leaving, options: DrainOptions, cordoned: Sequence[str]) -> Sequence[str]:
+    """Make its pods leave. Returns the tasks after which they have, as far as they should."""
     if options.skip:
         return cordoned
     step = Drain(node=leaving.node, within=options.within, force=options.force, grace=options.grace)
@@ -78,7 +80,7 @@ def _drain(asked: _Asked, leaving: Leaving, request: DeleteRequest, cordoned: Se
     return [asked.add(leaving, "drain", step, cordoned, cost=10.0, timeout=timeout)]
 
 
-def _master(draft: Draft, asked: _Asked, leaving: Leaving, request: DeleteRequest, drained: Needs) -> tuple[str, str]:
+def _master(draft: Draft, asked: Asked, leaving: Leaving, request: DeleteRequest, drained: Needs) -> tuple[str, str]:
     """A master: before its vote goes, its clients go to the others, and none is cut off.
 
     Returns the tasks after which it has not the virtual address any more, and no API server.
@@ -107,7 +109,7 @@ def _tell_masters(draft: Draft, request: DeleteRequest, stopped: Sequence[str]) 
     return [narrow(vip, draft, machine, request.masters, stopped) for machine in answering]
 
 
-def _votes(asked: _Asked, request: DeleteRequest, ready: Sequence[Needs]) -> None:
+def _votes(asked: Asked, request: DeleteRequest, ready: Sequence[Needs]) -> None:
     """One after the other, each asked of those that have one then."""
     before: list[Needs] = list(ready)
     left = [each.machine for each in request.living if each.machine.is_master]

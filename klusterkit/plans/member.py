@@ -71,6 +71,7 @@ def compile_member(
         tasks=_of_phases(draft.tasks, known, phases) if phases else tuple(draft.tasks),
         budgets=draft.budgets,
         facts={target.machine.name: target.facts.stable()},
+        outcome={"machines": [target.machine.to_object()]},
     )
 
 

@@ -20,6 +20,7 @@ from klusterkit.plans.create import compile_create, extra_artifacts
 from klusterkit.plans.delete import compile_delete
 from klusterkit.plans.deletion import DeleteRequest, Leaving
 from klusterkit.plans.member import compile_member
+from klusterkit.plans.nodereset import NodeResetRequest, compile_node_reset
 from klusterkit.plans.request import ArtifactFile, CreateRequest, EtcdOptions
 from klusterkit.tasks.preflight import FEATURES, PROGRAMS
 
@@ -192,7 +193,8 @@ def member_request(**options: Any) -> CreateRequest:
         artifacts={"etcd": ArtifactFile(sha256=hashlib.sha256(name.encode()).hexdigest(), size=23_000_000)},
         lineage="6c7d3c0e-0000-4000-8000-000000000000",
         serial=1,
-        etcd=EtcdOptions(own_authority=True, **options),
+        etcd=EtcdOptions(**options),
+        own_authorities=True,
     )
 
 
@@ -207,6 +209,54 @@ def etcdadm_join() -> Plan:
     return compile_member(member_request(), "etcdadm join https://10.0.0.6:2379", others)
 
 
+def _by_hand(machine: Machine, command: str, **more: Any) -> Plan:
+    cluster = CLUSTER.replace(endpoint={"host": "10.0.0.5", "port": 6443}) if "existing" in more else CLUSTER
+    request = CreateRequest(
+        cluster=cluster,
+        machines=(machine,),
+        facts={machine.name: facts_of(machine)},
+        artifacts=artifacts(CLUSTER),
+        lineage="6c7d3c0e-0000-4000-8000-000000000000",
+        serial=1,
+        etcd=EtcdOptions(present=True),
+        by_hand=command,
+        **more,
+    )
+    return compile_create(request)
+
+
+_BY_HAND = Machine.of(name="h5", address="10.0.0.5", roles=Role.MASTER, node_name="h5")
+
+
+def nodeadm_init() -> Plan:
+    """``nodeadm init``: a control plane beside the etcd that is there."""
+    return _by_hand(_BY_HAND, "nodeadm init", own_authorities=True)
+
+
+def nodeadm_join() -> Plan:
+    """``nodeadm join 10.0.0.5``: a worker, which the master is asked about."""
+    joining = Machine.of(name="h8", address="10.0.0.8", roles=Role.NODE, node_name="h8")
+    return _by_hand(joining, "nodeadm join 10.0.0.5", existing=(_BY_HAND,))
+
+
+def nodeadm_reset() -> Plan:
+    """``nodeadm reset`` on that worker."""
+    joined = nodeadm_join()
+    joining = Machine.from_object(joined.outcome["machines"][-1])
+    return compile_node_reset(
+        NodeResetRequest(
+            host=joining.name,
+            facts=facts_of(joining),
+            record=records(joined)[joining.name],
+            cluster=CLUSTER,
+            machine=joining,
+            masters=(_BY_HAND,),
+            lineage="6c7d3c0e-0000-4000-8000-000000000000",
+            serial=2,
+        )
+    )
+
+
 PLANS = {
     "create-one-master": create_one_master,
     "create-three-masters-two-workers": create_three_masters_two_workers,
@@ -217,6 +267,9 @@ PLANS = {
     "delete-cluster": delete_cluster,
     "etcdadm-init": etcdadm_init,
     "etcdadm-join": etcdadm_join,
+    "nodeadm-init": nodeadm_init,
+    "nodeadm-join": nodeadm_join,
+    "nodeadm-reset": nodeadm_reset,
 }
 
 

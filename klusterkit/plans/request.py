@@ -64,8 +64,8 @@ class EtcdOptions(BaseModel):
     snapshot: str | None = None
     """SHA-256 of a snapshot that a first member starts with."""
     skip_hash_check: bool = False
-    own_authority: bool = False
-    """Whether the authority's certificate and key are on the host itself, and not in the state."""
+    present: bool = False
+    """Whether the member is there already: it is only seen to be well."""
 
 
 class CreateRequest(BaseModel):
@@ -87,6 +87,10 @@ class CreateRequest(BaseModel):
     """The name of the existing master that the cluster is asked on; by default the first."""
     options: Options = Options()
     etcd: EtcdOptions = EtcdOptions()
+    own_authorities: bool = False
+    """Whether the authorities' certificates and keys are on the host itself, and not in the state."""
+    by_hand: str = ""
+    """The command, where one host is handled by itself, such as ``nodeadm init``."""
 
     @property
     def etcd_version(self) -> str:
@@ -96,6 +100,8 @@ class CreateRequest(BaseModel):
     @property
     def operation(self) -> str:
         """The request in the operator's words."""
+        if self.by_hand:
+            return self.by_hand
         by_roles: dict[str, list[str]] = {}
         for machine in self.machines:
             by_roles.setdefault(",".join(machine.roles), []).append(f"--ip {machine.address}")
@@ -243,6 +249,7 @@ def requirements(request: CreateRequest, machine: Machine) -> Requirements:
     vip = request.cluster.vip if machine.is_master else None
     return Requirements(
         control_plane=machine.is_master,
+        etcd=not request.etcd.present,
         memory=MINIMUM_MEMORY if machine.is_master else MINIMUM_WORKER_MEMORY,
         disk=disk,
         networks={

@@ -168,6 +168,8 @@ def refuse_passed(hold: Hold, host: Host) -> None:
     Raises:
         StaleState, ForeignCluster.
     """
+    if host.name in hold.guests:
+        return
     with contextlib.suppress(FileNotFoundError):  # no run has changed it yet
         _lease(hold).check(host.read(FENCE), host.name)
 
@@ -179,14 +181,17 @@ def refuse_before_run(hold: Hold, host: ShellHost) -> None:
         HostLocked: somebody else works there, or what somebody started.
         StaleState, ForeignCluster.
     """
-    host.foresee(_lease(hold))
+    if host.name not in hold.guests:
+        host.foresee(_lease(hold))
 
 
 def _lease(hold: Hold, run: str = "", towards: Ending = "done") -> Lease:
     # What hosts remember is the serial that the state will have when the run has ended: a copy of the state from before
     # the run proposes the same one with another run, and is refused.
     lineage = hold.snapshot.lineage if hold.claims else ""
-    return Lease(lineage, hold.snapshot.serial + 1, f"{who()}, {hold.state.path}", run, towards=towards)
+    return Lease(
+        lineage, hold.snapshot.serial + 1, f"{who()}, {hold.state.path}", run, towards=towards, guests=hold.guests
+    )
 
 
 def machines_of(hold: Hold, plan: Plan | None) -> list[Machine]:

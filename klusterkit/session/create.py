@@ -17,6 +17,7 @@ from klusterkit.plans.create import compile_create, extra_artifacts
 from klusterkit.plans.request import CreateRequest, Options, check_members, refusals
 from klusterkit.session.connect import each_host, fleet_for_meeting, refuse_passed
 from klusterkit.session.errors import Refused
+from klusterkit.session.fitness import refuse_unfit
 from klusterkit.session.hold import Hold
 from klusterkit.session.masters import answering, look_at_masters
 from klusterkit.session.onlooker import Onlooker
@@ -64,11 +65,11 @@ def plan_create(hold: Hold, wanted: Wanted, onlooker: Onlooker) -> Plan:
             serial=hold.snapshot.serial,
             options=wanted.options,
         ).checked()
-        _refuse(hold, request)
+        refuse_unfit(hold, refusals(request))
         request = _anchored(hold, fleet, request)
         supplies = _supplies(hold, request, onlooker)
         request = request.model_copy(update={"artifacts": supplies.files})
-        _refuse(hold, request)  # again: how much room they need is known now
+        refuse_unfit(hold, refusals(request))  # again: how much room they need is known now
         plan = compile_create(request)
     ensure_peer_secret(hold)
     return plan.changed(serial=hold.snapshot.serial, outcome={**plan.outcome, **supplies.outcome})
@@ -156,15 +157,3 @@ def _supplies(hold: Hold, request: CreateRequest, onlooker: Onlooker) -> Supplie
     shared = cluster.vip is not None
     wanted = artifacts_for(roles, cluster.kubernetes_version, cluster.cni, architecture, vip=shared)
     return supply(hold, architecture, (*wanted, *extra_artifacts(cluster.cni)), onlooker)
-
-
-def _refuse(hold: Hold, request: CreateRequest) -> None:
-    reasons: list[UsageError] = []
-    for machine, refusal in refusals(request):
-        if refusal.fatal:
-            reasons.append(UsageError(refusal.what, host=machine.name, seen=refusal.seen, hint=refusal.hint))
-        else:
-            hold.notice(f"{machine.name}: {refusal}")
-    if reasons:
-        hosts = sorted({str(reason.host) for reason in reasons})
-        raise Refused(f"{', '.join(hosts)} can't be used as it is; nothing was changed", reasons)

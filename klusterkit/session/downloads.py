@@ -9,8 +9,19 @@ from pathlib import Path
 
 from klusterkit.bundle import ArtifactStore, Mirror
 from klusterkit.bundle.building import bring_all
-from klusterkit.cluster import LATEST, Architecture, Artifact, Version, release_of
+from klusterkit.cluster import (
+    CNI,
+    LATEST,
+    Architecture,
+    Artifact,
+    ArtifactKind,
+    Role,
+    Version,
+    artifacts_for,
+    release_of,
+)
 from klusterkit.cluster.artifacts import etcd_archive
+from klusterkit.plans.create import extra_artifacts
 from klusterkit.plans.request import ArtifactFile
 from klusterkit.session.connect import fleet_of_one
 from klusterkit.session.hold import Hold
@@ -47,6 +58,30 @@ def download_etcd(hold: HostHold, version: str | None, onlooker: Onlooker) -> Pa
         architecture = Architecture.parse(fleet[hold.place.name].facts().architecture)
     tag = Version.parse(version).tag if version else release_of(LATEST).etcd
     return download(hold, architecture, [etcd_archive(tag, architecture)], onlooker)[0]
+
+
+def download_node(hold: HostHold, version: str | None, onlooker: Onlooker) -> list[Path]:
+    """Bring all that a node of any role needs, etcd excepted, to the folder of downloads. Returns the files."""
+    with fleet_of_one(hold) as fleet:
+        architecture = Architecture.parse(fleet[hold.place.name].facts().architecture)
+    return download(hold, architecture, _for_nodes(version, architecture), onlooker)
+
+
+def node_images(version: str | None) -> list[str]:
+    """References of the images that a node of any role needs."""
+    return [each.name for each in _for_nodes(version, Architecture.AMD64) if each.kind is ArtifactKind.IMAGE]
+
+
+def _for_nodes(version: str | None, architecture: Architecture) -> list[Artifact]:
+    """A master has what any other node has."""
+    kubernetes = Version.parse(version) if version else LATEST
+    return node_artifacts(Role.MASTER, kubernetes, CNI(), architecture, vip=True)
+
+
+def node_artifacts(role: Role, version: Version, cni: CNI, architecture: Architecture, *, vip: bool) -> list[Artifact]:
+    """All that a host needs besides etcd, which is there already."""
+    wanted = artifacts_for([role], version, cni, architecture, vip=vip)
+    return [each for each in (*wanted, *extra_artifacts(cni)) if each.name != "etcd"]
 
 
 def download(hold: Hold, architecture: Architecture, artifacts: Iterable[Artifact], onlooker: Onlooker) -> list[Path]:

@@ -16,6 +16,7 @@ from klusterkit.engine.journal import Journal
 from klusterkit.engine.record import PLACE, HostRecord, done_by_host
 from klusterkit.hosts.fence import FENCE, Ending, mark_ended
 from klusterkit.session.errors import RunCutShort
+from klusterkit.tasks.revert import Revert
 
 AT_ONCE = 32
 
@@ -26,7 +27,7 @@ SET_ASIDE = "set-aside"
 """Data of etcd, in KlusterKit's folder: never removed by KlusterKit."""
 
 
-def end(hosts: Hosts, journal: Journal, ending: Ending, stay: Collection[str]) -> None:
+def end(hosts: Hosts, journal: Journal, ending: Ending, stay: Collection[str], guests: Collection[str] = ()) -> None:
     """Have the hosts know that the run is over, before the state does: a copy of it with the journal lasts.
 
     Args:
@@ -35,43 +36,48 @@ def end(hosts: Hosts, journal: Journal, ending: Ending, stay: Collection[str]) -
         ending: how it ended.
         stay: machines of the cluster as it was. Others are as before when the run is undone, and belong to nobody:
             another state may have them.
+        guests: hosts that were only asked. Nothing of the run is theirs.
 
     Raises:
         RunCutShort: a host can't be told now.
     """
-    names = set(journal.plan.hosts)
+    names = set(journal.plan.hosts).difference(guests)
     if ending == "done":
         leaving = names.intersection(_removed(journal).get("machines", ()))
         visited = names.intersection(data["metadata"]["name"] for data in visited_by(journal.plan.outcome))
-        record(hosts, journal)
+        record(hosts, journal, guests)
         staying = names - leaving - visited
         _each(journal, staying, lambda name: mark_ended(hosts(name), ending), "it can't be told so")
         let_go(hosts, journal, visited)
-        clear(hosts, journal)
+        clear(hosts, journal, guests)
     else:
         _each(journal, names.intersection(stay), lambda name: mark_ended(hosts(name), ending), "it can't be told so")
         let_go(hosts, journal, names.difference(stay))
 
 
-def record(hosts: Hosts, journal: Journal) -> None:
-    """Keep on each host that stays what the run changed there, for the day when it leaves.
+def record(hosts: Hosts, journal: Journal, guests: Collection[str] = ()) -> None:
+    """Keep on each host that stays what the run changed there, for the day when it leaves; no more what it took back.
 
     Raises:
         RunCutShort: a host doesn't take it now.
     """
-    leaving = set(_removed(journal).get("machines", ()))
     changed = done_by_host(journal.plan, journal.run, journal.states)
-    done = {host: tasks for host, tasks in changed.items() if host not in leaving}
+    taken_back = {
+        (task.host, task.step.run, task.step.task) for task in journal.plan.tasks if isinstance(task.step, Revert)
+    }
+    touched = {*changed, *(host for host, _, _ in taken_back)}
+    names = touched.difference(guests, _removed(journal).get("machines", ()))
 
     def keep(name: str) -> None:
         host = hosts(name)
         before = read_record(host)
-        after = before.after(done[name])
+        mine = {(run, task) for at, run, task in taken_back if at == name}
+        after = before.without(mine).after(changed.get(name, ()))
         if after != before:
             content = json.dumps(after.data(), separators=(",", ":")).encode()
             host.write(File(path=PLACE, content=content, mode=0o600))
 
-    _each(journal, done, keep, "what was done can't be recorded on it")
+    _each(journal, names, keep, "what was done can't be recorded on it")
 
 
 def read_record(host: Host) -> HostRecord:
@@ -96,10 +102,10 @@ def let_go(hosts: Hosts, journal: Journal, names: Iterable[str]) -> None:
     _each(journal, names, lambda name: hosts(name).remove(FENCE), "it can't be let go")
 
 
-def clear(hosts: Hosts, journal: Journal) -> None:
+def clear(hosts: Hosts, journal: Journal, guests: Collection[str] = ()) -> None:
     """Empty KlusterKit's folder on hosts that have left; what the plan says to keep stays, and data set aside."""
     removed = _removed(journal)
-    leaving = [name for name in journal.plan.hosts if name in removed.get("machines", ())]
+    leaving = set(journal.plan.hosts).intersection(removed.get("machines", ())).difference(guests)
     kept = {f"{HOME}/{name}" for name in (SET_ASIDE, *removed.get("keep", ()))}
 
     def empty(name: str) -> None:

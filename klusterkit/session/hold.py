@@ -27,10 +27,17 @@ class Hold:
         state: the state file, locked if the command may write.
         mask: knows every secret that was opened.
         notices: what the operator should be told on standard error.
-        only: the one host that the command is for and how it is reached, where no credential in the state says that.
     """
 
-    only: Mapping[str, Target] | None = None
+    @property
+    def only(self) -> Mapping[str, Target] | None:
+        """How the hosts of the command are reached, where no credential in the state says that."""
+        return None
+
+    @property
+    def guests(self) -> frozenset[str]:
+        """Hosts that are only asked: they belong to another state."""
+        return frozenset()
 
     @property
     def claims(self) -> bool:

@@ -39,6 +39,23 @@ class HostSession(Session):
 
         return plan_member(self._host, WantedMember(**wanted), onlooker)
 
+    def plan_node(self, onlooker: Onlooker, *, master: str | None, role: str, cluster: Any, node: Any) -> Plan:
+        """A node on the host: of a new cluster, or of the one of a master (see :mod:`klusterkit.session.node`)."""
+        from klusterkit.cluster import Role
+        from klusterkit.session.node import WantedNode, plan_init, plan_join
+        from klusterkit.session.objects import WantedCluster
+
+        wanted = WantedNode(**node)
+        if master is None:
+            return plan_init(self._host, WantedCluster(**cluster), wanted, onlooker)
+        return plan_join(self._host, master, Role.parse(role), wanted, onlooker)
+
+    def plan_node_reset(self, **wanted: Any) -> Plan:
+        """No node any more (the fields of :class:`klusterkit.session.nodereset.WantedNodeReset`)."""
+        from klusterkit.session.nodereset import WantedNodeReset, plan_node_reset
+
+        return plan_node_reset(self._host, WantedNodeReset(**wanted))
+
     def plan_reset(self, **wanted: Any) -> Plan:
         """The host as it was before (the fields of :class:`klusterkit.session.reset.WantedReset`)."""
         from klusterkit.session.reset import WantedReset, plan_reset
@@ -56,3 +73,9 @@ class HostSession(Session):
         from klusterkit.session.downloads import download_etcd
 
         return download_etcd(self._host, version, onlooker)
+
+    def download_node(self, version: str | None, onlooker: Onlooker) -> list[Path]:
+        """Bring all that a node of any role needs there, likewise. Returns the files."""
+        from klusterkit.session.downloads import download_node
+
+        return download_node(self._host, version, onlooker)

@@ -21,10 +21,11 @@ from klusterkit.plans.member import compile_member, member_requirements
 from klusterkit.plans.request import ArtifactFile, CreateRequest, EtcdOptions
 from klusterkit.session.connect import fleet_of_one, refuse_passed
 from klusterkit.session.downloads import supply_offline
-from klusterkit.session.errors import Refused
+from klusterkit.session.fitness import refuse_unfit
 from klusterkit.session.membership import members_through
 from klusterkit.session.onhost import HostHold
 from klusterkit.session.onlooker import Onlooker
+from klusterkit.session.ownmachine import own_machine
 from klusterkit.session.snapshotfile import checked_snapshot
 from klusterkit.session.supplies import Supplies
 from klusterkit.tasks.preflight import ETCD_DATA, MARK, check
@@ -75,7 +76,7 @@ def plan_member(hold: HostHold, wanted: WantedMember, onlooker: Onlooker) -> Pla
         if wanted.snapshot:
             _refuse_data(host)
         facts = host.facts()
-        machine = _machine(hold, wanted, facts)
+        machine = own_machine(hold, facts, Role.MASTER, name=wanted.name, address=wanted.address)
         supplies = _supplies(hold, wanted, facts, onlooker)
         artifacts = {**supplies.files, **_snapshot(hold, snapshot)}
         request = CreateRequest(
@@ -91,8 +92,8 @@ def plan_member(hold: HostHold, wanted: WantedMember, onlooker: Onlooker) -> Pla
                 priorities=_priorities(wanted.priorities),
                 snapshot=artifacts[SNAPSHOT].sha256 if snapshot else None,
                 skip_hash_check=wanted.skip_hash_check,
-                own_authority=True,
             ),
+            own_authorities=True,
         )
         others = _others(hold, host, machine, wanted.endpoint) if wanted.endpoint else _ALONE
         _refuse(hold, host, request)
@@ -108,25 +109,6 @@ def _refuse_data(host: Host) -> None:
             seen=f"{ETCD_DATA} is there",
             hint="`etcdadm reset` sets them aside; then restore",
         )
-
-
-def _machine(hold: HostHold, wanted: WantedMember, facts: Facts) -> Machine:
-    address = wanted.address or facts.default_address
-    if not address:
-        raise UsageError(
-            f"{hold.place.name} has no default route, and so no address to choose",
-            hint="say which: --bind-address ADDRESS",
-        )
-    there = [text.partition("/")[0] for text in facts.addresses]
-    if address not in there:
-        raise UsageError(
-            f"{address} is not an address of {hold.place.name}",
-            seen=", ".join(there),
-            hint="--bind-address takes one of these",
-        )
-    return Machine.of(
-        name=hold.place.name, address=address, roles=Role.MASTER, node_name=(wanted.name or facts.hostname).lower()
-    )
 
 
 def _tag(version: str | None) -> str:
@@ -175,15 +157,9 @@ def _configured(host: Host, name: str) -> Mapping[str, str] | None:
 def _refuse(hold: HostHold, host: Host, request: CreateRequest) -> None:
     if _is_ours(hold, host):
         return  # it runs what would be refused in others
-    reasons: list[UsageError] = []
     machine = request.machines[0]
-    for refusal in check(request.facts[machine.name], member_requirements(request)):
-        if refusal.fatal:
-            reasons.append(UsageError(refusal.what, host=machine.name, seen=refusal.seen, hint=refusal.hint))
-        else:
-            hold.notices.append(f"{machine.name}: {refusal}")
-    if reasons:
-        raise Refused(f"{machine.name} can't be used as it is; nothing was changed", reasons)
+    found = check(request.facts[machine.name], member_requirements(request))
+    refuse_unfit(hold, ((machine, refusal) for refusal in found))
 
 
 def _is_ours(hold: HostHold, host: Host) -> bool:

@@ -81,14 +81,19 @@ def create_cluster(hold: Hold, wanted: WantedCluster) -> Cluster:
             f"{hold.state.path} has a cluster already: {hold.the_cluster().name}",
             hint="each cluster has its own state file: name another one with --state",
         )
-    given = wanted.model_dump(exclude_none=True, exclude={"cni", "bundle_keys"})
-    cluster = Cluster.of(**given, cni=_cni(wanted.cni))
+    cluster = cluster_wanted(wanted)
     keys = [*hold.snapshot.bundle_keys, *(public_key(text).text for text in wanted.bundle_keys)]
     snapshot = hold.snapshot
     for name, value in _authorities().items():
         snapshot = hold.state.with_secret(snapshot, name, value.encode())
     hold.state.fold(_with(snapshot, cluster=cluster.to_object(), bundle_keys=list(dict.fromkeys(keys))))
     return cluster
+
+
+def cluster_wanted(wanted: WantedCluster) -> Cluster:
+    """What is asked for as a cluster. Raises ``InvalidCluster``, ``UsageError``."""
+    given = wanted.model_dump(exclude_none=True, exclude={"cni", "bundle_keys"})
+    return Cluster.of(**given, cni=_cni(wanted.cni))
 
 
 def _cni(word: str) -> CNI:

@@ -18,6 +18,7 @@ from typing import Any
 
 from klusterkit.bundle import ArtifactStore
 from klusterkit.bundle.store import sha256_of
+from klusterkit.cluster import Machine
 from klusterkit.engine.errors import PermanentError, UsageError
 from klusterkit.engine.host import HOME
 from klusterkit.hosts import Fleet, Login, PrivateKey, Target, load_private_key
@@ -50,12 +51,14 @@ class Place:
         target: how it is reached.
         state: its state file, where none is named.
         cache: where artifacts are kept, where nothing else is said.
+        key: opens other hosts that are asked; without one, the agent's keys are tried.
     """
 
     name: str
     target: Target
     state: Path
     cache: Path | None = None
+    key: PrivateKey | None = None
 
     @property
     def here(self) -> bool:
@@ -63,14 +66,14 @@ class Place:
         return self.target.login is None
 
 
-def this_host() -> Place:
+def this_host(private_key: Path | None = None) -> Place:
     """This machine. Raises ``UsageError`` for anybody but root: state, keys and units are root's."""
     if os.geteuid() != 0:
         raise UsageError(
             "only root may change this machine", hint="sudo it; or name another host: --host [USER@]ADDRESS[:PORT]"
         )
     name = socket.gethostname().partition(".")[0].lower()
-    return Place(name, Target(), STATE, CACHE)
+    return Place(name, Target(), STATE, CACHE, _key(private_key) if private_key else None)
 
 
 def host_at(text: str, private_key: Path | None = None, ssh_jump: str | None = None) -> Place:
@@ -79,16 +82,26 @@ def host_at(text: str, private_key: Path | None = None, ssh_jump: str | None = N
     Raises:
         UsageError: it names none, or the key can't be read.
     """
-    user, _, rest = text.rpartition("@")
-    address, port = _address(rest)
-    if not address or (port and not port.isdigit()):
-        raise UsageError(f"--host {text!r} names no host", hint="--host [USER@]ADDRESS[:PORT]; IPv6 in brackets")
+    user, address, port = login_parts(text, "a host")
     key = _key(private_key) if private_key else None
-    login = Login(address=address, user=user or "root", port=int(port) if port else None, key=key)
+    login = Login(address=address, user=user or "root", port=port, key=key)
     jump = jump_login(ssh_jump, key) if ssh_jump else None
     home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     state = home / "klusterkit" / "hosts" / f"{address.replace(':', '-')}.yaml"
-    return Place(address.replace(":", "-"), Target(login=login, jump=jump), state)
+    return Place(address.replace(":", "-"), Target(login=login, jump=jump), state, key=key)
+
+
+def login_parts(text: str, what: str) -> tuple[str, str, int | None]:
+    """User, address and port of ``[USER@]ADDRESS[:PORT]``; empty or None where they aren't said.
+
+    Raises:
+        UsageError: it names nothing; ``what`` says what it should.
+    """
+    user, _, rest = text.rpartition("@")
+    address, port = _address(rest)
+    if not address or (port and not port.isdigit()):
+        raise UsageError(f"{text!r} doesn't name {what}", hint="[USER@]ADDRESS[:PORT]; IPv6 in brackets")
+    return user, address, int(port) if port else None
 
 
 def _address(text: str) -> tuple[str, str]:
@@ -113,14 +126,16 @@ class HostHold(Hold):
     Attributes:
         place: the host.
         takes_others: whether a host is taken back, too, that belongs to another state.
+        masters: machines over SSH that are asked about the cluster and its authorities; those of the run in progress,
+            if nothing else is said.
     """
 
     def __init__(self, settings: Settings, state: StateFile, notices: Sequence[str], place: Place) -> None:
         super().__init__(settings, state, notices)
         self.notices = list(notices)  # that the state is in plain text is no news: there is no secret in it
         self.place = place
-        self.only = {place.name: place.target}
         self.takes_others = False
+        self.masters = self._masters_of_run()
         self._secrets: dict[str, bytes] = {}
         self._connections = ExitStack()
         self._fleet: Fleet | None = None
@@ -133,13 +148,44 @@ class HostHold(Hold):
         return not (self.takes_others or removed.get("others"))
 
     @property
+    def only(self) -> Mapping[str, Target]:
+        """The host itself, and those that are asked."""
+        jump, key, changed = self.place.target.jump, self.place.key, self._changed_by_run()
+        asked = {
+            machine.name: Target(
+                login=Login(address=str(machine.address), user=machine.user, port=machine.port, key=key),
+                jump=jump,
+                asked_only=machine.name not in changed,
+            )
+            for machine in self.masters
+        }
+        return {self.place.name: self.place.target, **asked}
+
+    @property
+    def guests(self) -> frozenset[str]:
+        """Those that are asked."""
+        return frozenset(machine.name for machine in self.masters)
+
+    @property
     def belonging(self) -> set[str]:
         """The host itself, from the first run that ends well until it is reset."""
-        done = [run for run in self.snapshot.runs if run["outcome"] == "done"]
-        return {self.place.name} if done and " reset" not in done[-1]["operation"] else set()
+        return {machine.name for machine in self.machines if machine.name == self.place.name}
+
+    def _masters_of_run(self) -> tuple[Machine, ...]:
+        if not self.state.records:
+            return ()
+        plan: Any = self.state.records[0]["plan"]
+        known = [*self.machines, *map(Machine.from_object, plan.get("outcome", {}).get("machines", ()))]
+        hosts = {task["host"] for task in plan["tasks"]} - {self.place.name}
+        return tuple({machine.name: machine for machine in known if machine.name in hosts}.values())
+
+    def _changed_by_run(self) -> set[str]:
+        """Hosts on which the run in progress does more than to ask, such as telling a master about another."""
+        journal = self.run
+        return {task.host for task in journal.plan.tasks if task.step.subject} if journal else set()
 
     def secret(self, name: str) -> bytes:
-        """A file of an authority on the host: ``etcd-ca.key``. From now on it is masked."""
+        """A file of an authority, such as ``etcd-ca.key``: of the master that is asked, or else the host; masked."""
         if name not in self._secrets:
             self._secrets[name] = self._read(name)
             self.mask.learn(self._secrets[name])
@@ -151,11 +197,12 @@ class HostHold(Hold):
         if self._fleet is None:
             # Not the run's own connection: a secret may be asked for while that one waits for it.
             self._fleet = self._connections.enter_context(fleet_of_one(self))
+        holder = self.masters[0].name if self.masters else self.place.name
         try:
-            return self._fleet[self.place.name].read(path)
+            return self._fleet[holder].read(path)
         except FileNotFoundError:
             raise PermanentError(
-                f"{path} is not there yet", host=self.place.name, hint="bring it there, or let `init` make it"
+                f"{path} is not there yet", host=holder, hint="bring it there, or let `init` make it"
             ) from None
 
     def take_file(self, path: Path) -> str:

@@ -9,6 +9,7 @@ from klusterkit.engine.host import Host
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.record import HostRecord
 from klusterkit.plans.files.etcd import DATA
+from klusterkit.plans.nodereset import parts
 from klusterkit.plans.reset import Membership, ResetRequest, compile_reset
 from klusterkit.session.connect import fleet_of_one, refuse_passed
 from klusterkit.session.ending import read_record
@@ -43,6 +44,12 @@ def plan_reset(hold: HostHold, wanted: WantedReset) -> Plan:
         if not wanted.force:
             refuse_passed(hold, host)
         record = read_record(host)
+        if parts(record)[1].done and not wanted.force:
+            raise UsageError(
+                f"{host.name} is a node of Kubernetes, whose etcd this is",
+                host=host.name,
+                hint="`nodeadm reset` first; --force takes all of it back at once",
+            )
         request = ResetRequest(
             host=hold.place.name,
             facts=host.facts(),

@@ -104,7 +104,7 @@ def _walk(
         if runner.abandoned:
             fleet.abandon()
         if report.outcome == towards:
-            ending.end(fleet, journal, towards, stay=hold.belonging)
+            ending.end(fleet, journal, towards, stay=hold.belonging, guests=hold.guests)
             fold(hold, journal, report)
             hold.notices += keep_copies(hold.state, hold.machines, fleet)
     return report

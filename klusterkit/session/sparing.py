@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from klusterkit.cluster import Machine
 from klusterkit.engine.errors import UsageError
+from klusterkit.engine.host import Host
 from klusterkit.engine.step import Context
 from klusterkit.hosts import Fleet
 from klusterkit.plans import quorum
@@ -45,8 +46,7 @@ def look_who_stays(
     on = Context(host=fleet[answering(left)], run="look", task="look")
     voters = _voters(leaving)
     working = _working(on, [*(master.machine for master in left), *voters])
-    drained = [] if drain.skip else [each for each in leaving if each.record is not None]
-    pods = {each.machine.name: [pod for pod in pods_on(on.host, each.node) if pod.leaves] for each in drained}
+    pods = {} if drain.skip else _pods(on.host, leaving)
     reasons: list[UsageError] = [*_not_gone(on, leaving, working)]
     reasons += quorum.losses(etcdctl.members(on, [etcdctl.LOCAL]), working, voters)
     reasons += [] if drain.force else _held(pods)
@@ -59,6 +59,24 @@ def look_who_stays(
         silent=frozenset(master.machine.name for master in left if not master.reached),
         notices=(*_of_pods(pods), *filter(None, said), *_of_silence(left)),
     )
+
+
+def refuse_held_pods(host: Host, leaving: Sequence[Leaving], drain: DrainOptions) -> list[str]:
+    """See that pods can leave. Returns what is worth knowing of them.
+
+    Raises:
+        Refused: there are some that nothing would make anew elsewhere.
+    """
+    pods = _pods(host, leaving)
+    if not drain.force and (reasons := list(_held(pods))):
+        raise Refused(f"{', '.join(pods)} can't be spared; nothing was changed", reasons)
+    return list(_of_pods(pods))
+
+
+def _pods(host: Host, leaving: Sequence[Leaving]) -> dict[str, list[Pod]]:
+    """Those that have to leave, by the machines that are drained."""
+    drained = [each for each in leaving if each.record is not None]
+    return {each.machine.name: [pod for pod in pods_on(host, each.node) if pod.leaves] for each in drained}
 
 
 def _voters(leaving: Sequence[Leaving]) -> list[Machine]:

@@ -52,7 +52,7 @@ class WantedMachine(BaseModel):
             port=self.port,
             user=user,
             labels=self.labels,
-            taints=tuple(_taint(text) for text in self.taints),
+            taints=tuple(taint(text) for text in self.taints),
             interface=self.interface,
             version=cluster.kubernetes_version,
         )
@@ -72,7 +72,8 @@ class WantedMachine(BaseModel):
         )
 
 
-def _taint(text: str) -> Taint:
+def taint(text: str) -> Taint:
+    """From ``KEY[=VALUE]:EFFECT``. Raises ``InvalidCluster``."""
     body, _, effect = text.rpartition(":")
     key, _, value = body.partition("=")
     return Taint.of(key=key, value=value, effect=effect)

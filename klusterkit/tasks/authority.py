@@ -1,5 +1,5 @@
-"""A certificate authority whose key is on the host itself: for a host that is handled by itself, without a state file
-that holds authorities. Whoever brings another host to it copies the two files there, as with kubeadm and etcdadm."""
+"""Keys that a cluster stands on, where they rest on the host itself: for a host that is handled by itself, without a
+state file that holds them. Whoever brings another host to it copies the files there, as with kubeadm and etcdadm."""
 
 from __future__ import annotations
 
@@ -12,40 +12,48 @@ from klusterkit.engine.host import File
 from klusterkit.engine.step import Before, Context, Difference, Observation, Step
 from klusterkit.tasks.prior import ABSENT, Prior, describe, keep, put_back
 
-CERTIFICATE_MODE = 0o644
+OPEN_MODE = 0o644
 KEY_MODE = 0o600
 
 
-class Authority(Step):
-    """``BASE.crt`` and ``BASE.key``: an authority that can issue.
+class _Pair(Step):
+    """A private key, and in a file beside it what everybody may know.
 
-    One that is there is used as it is, whoever made it. One that can't issue is refused, never replaced: everything
-    that it ever issued would be worthless.
-
-    Args:
-        common_name: of a new one.
-        base: path without the ending.
-        make: whether a missing one is made. If not, it has to be brought there first.
+    One that is there is used as it is, whoever made it. One that can't be used is refused, never replaced: everything
+    that was ever signed with it would be worthless.
     """
 
-    kind: ClassVar[str] = "pki.authority"
+    what: ClassVar[str]
+    """Such as ``authority``."""
+    ending: ClassVar[str]
+    """Of the open file."""
 
-    common_name: str
     base: str
+    """Path without the ending."""
     make: bool = True
+    """Whether a missing one is made. If not, it has to be brought there first."""
 
     @property
     def title(self) -> str:
         """What it does."""
-        return f"make the authority {self.base}.crt" if self.make else f"see that the authority {self.base}.crt is good"
+        path = self.writes[0]
+        return f"make the {self.what} {path}" if self.make else f"see that the {self.what} {path} is good"
 
     @property
     def writes(self) -> tuple[str, ...]:
-        """Both files."""
-        return (f"{self.base}.crt", f"{self.base}.key")
+        """Both files, the open one first."""
+        return (f"{self.base}.{self.ending}", f"{self.base}.key")
+
+    def made(self) -> tuple[str, str]:
+        """What a new pair's files hold, the open one first."""
+        raise NotImplementedError
+
+    def fault(self, public: str, key: str) -> str:
+        """Why the pair can't be used; nothing if it can."""
+        raise NotImplementedError
 
     def observe(self, on: Context) -> Observation:
-        """Whether there is one that can issue."""
+        """Whether there is one that can be used."""
         entries = on.host.stat(*self.writes)
         # Digests of a key that was generated let nobody guess it.
         before = {entry.path: describe(entry) for entry in entries}
@@ -62,8 +70,7 @@ class Authority(Step):
         if len(there) == len(self.writes):
             self._accept(on, before)
         elif self.make and all(before[path]["type"] == ABSENT for path in self.writes):
-            made = pki.Authority.create(self.common_name)
-            contents = zip(self.writes, (made.cert_pem, made.key_pem), (CERTIFICATE_MODE, KEY_MODE), strict=True)
+            contents = zip(self.writes, self.made(), (OPEN_MODE, KEY_MODE), strict=True)
             on.host.write(*(File(path=path, content=text.encode(), mode=mode) for path, text, mode in contents))
         else:
             self._refuse(on, there)
@@ -80,9 +87,9 @@ class Authority(Step):
     def _accept(self, on: Context, before: Before) -> None:
         if fault := self._fault(on):
             raise PermanentError(
-                f"the authority {self.base}.crt can't issue certificates: {fault}",
+                f"the {self.what} {self.writes[0]} can't be used: {fault}",
                 host=on.host.name,
-                hint="bring the certificate and key that belong together there; or move both away, for a new one",
+                hint="bring the two files that belong together there; or move both away, for a new one",
             )
         key = self.writes[1]
         keep([Prior(on, key, before[key])])
@@ -90,20 +97,57 @@ class Authority(Step):
 
     def _refuse(self, on: Context, there: Sequence[str]) -> None:
         raise PermanentError(
-            f"the authority {self.base}.crt and its key are not both there",
+            f"the {self.what} {self.writes[0]} and its key are not both there",
             host=on.host.name,
             seen=f"only {there[0]}" if there else "neither of them",
-            hint=f"copy both from a host that has them, there: rsync -avR {self.base}.crt {self.base}.key root@HOST:/",
+            hint=f"copy both from a host that has them, there: rsync -avR {' '.join(self.writes)} root@HOST:/",
         )
 
     def _fault(self, on: Context) -> str:
-        certificate, key = (on.host.read(path).decode(errors="replace") for path in self.writes)
-        try:
-            pki.Authority.load(certificate, key)
-        except pki.PKIError as error:
-            return error.message
-        return ""
+        public, key = (on.host.read(path).decode(errors="replace") for path in self.writes)
+        return self.fault(public, key)
 
     def _open_to_others(self, on: Context) -> str:
         key = on.host.stat(self.writes[1])[0]
         return f"others can read its key (mode {key.mode:o})" if key.mode & 0o077 else ""
+
+
+class Authority(_Pair):
+    """``BASE.crt`` and ``BASE.key``: a certificate authority that can issue."""
+
+    kind: ClassVar[str] = "pki.authority"
+    what: ClassVar[str] = "authority"
+    ending: ClassVar[str] = "crt"
+
+    common_name: str
+    """Of a new one."""
+
+    def made(self) -> tuple[str, str]:
+        """A new authority."""
+        authority = pki.Authority.create(self.common_name)
+        return authority.cert_pem, authority.key_pem
+
+    def fault(self, public: str, key: str) -> str:
+        """Why it can't issue."""
+        try:
+            pki.Authority.load(public, key)
+        except pki.PKIError as error:
+            return error.message
+        return ""
+
+
+class ServiceAccountKey(_Pair):
+    """``BASE.pub`` and ``BASE.key``: what tokens of service accounts are verified and signed with."""
+
+    kind: ClassVar[str] = "pki.service-account-key"
+    what: ClassVar[str] = "key pair"
+    ending: ClassVar[str] = "pub"
+
+    def made(self) -> tuple[str, str]:
+        """A new pair."""
+        private, public = pki.create_service_account_key()
+        return public, private
+
+    def fault(self, public: str, key: str) -> str:
+        """Why they don't belong together."""
+        return pki.service_account_key_fault(public, key)

@@ -35,7 +35,9 @@ class OnHost(Shared):
     ] = None
     private_key: Annotated[
         Path | None,
-        typer.Option("--private-key", metavar="FILE", help="SSH key for --host [the agent's]", rich_help_panel=GLOBAL),
+        typer.Option(
+            "--private-key", metavar="FILE", help="SSH key for other hosts [the agent's]", rich_help_panel=GLOBAL
+        ),
     ] = None
     log_level: Annotated[
         str | None,
@@ -52,7 +54,7 @@ class OnHost(Shared):
         """The host."""
         from klusterkit.session.onhost import host_at, this_host
 
-        return host_at(self.host, self.private_key, self.ssh_jump) if self.host else this_host()
+        return host_at(self.host, self.private_key, self.ssh_jump) if self.host else this_host(self.private_key)
 
     @contextmanager
     def session(self, write: str | None = None) -> Generator[HostSession]:
@@ -80,6 +82,11 @@ class Looking:
 
     dry_run: Annotated[bool, typer.Option("--dry-run", "--plan", help="Show what would happen, and do nothing")] = False
     diff: Annotated[bool, typer.Option("--diff", help="Show what would change, file by file, and do nothing")] = False
+
+
+def take_common(context: typer.Context, common: OnHost) -> None:
+    """What was said before the subcommand, for the subcommand."""
+    context.obj = common
 
 
 def tool() -> str:

@@ -10,11 +10,12 @@ import pytest
 from klusterkit.cli.cctl import cctl
 from klusterkit.cli.etcdadm import etcdadm
 from klusterkit.cli.guard import guarded
+from klusterkit.cli.nodeadm import nodeadm
 from klusterkit.cli.old_words import OLD_WORDS, instead_of
 from klusterkit.cli.tools.phases import as_options
 
 TABLE = Path(__file__).parents[3] / "docs" / "from-the-originals.md"
-PROGRAMS = {"cctl": cctl, "etcdadm": etcdadm}
+PROGRAMS = {"cctl": cctl, "etcdadm": etcdadm, "nodeadm": nodeadm}
 
 
 def lines(what: str) -> list[str]:

@@ -37,7 +37,7 @@ def test_a_host_is_named_as_ssh_names_it(text, user, address, port, name, monkey
 
 @pytest.mark.parametrize("text", ["", "root@", "10.0.0.5:ssh", "[]:22"])
 def test_what_names_no_host_is_refused(text):
-    with pytest.raises(UsageError, match="names no host"):
+    with pytest.raises(UsageError, match="doesn't name a host"):
         host_at(text)
 
 

@@ -9,7 +9,7 @@ from step_world import World, tell_every_story
 
 from klusterkit.engine.errors import PermanentError
 from klusterkit.pki import Authority as Keys
-from klusterkit.tasks.authority import Authority
+from klusterkit.tasks.authority import Authority, ServiceAccountKey
 
 MAKE = Authority(common_name="etcd-ca", base="/etc/pki/ca")
 USE = Authority(common_name="etcd-ca", base="/etc/pki/ca", make=False)
@@ -76,6 +76,27 @@ def test_one_that_can_not_issue_is_refused_and_stays() -> None:
     expired, other = keys(days_ago=400), keys()
     for certificate, key in [(expired.cert_pem, expired.key_pem), (other.cert_pem, expired.key_pem)]:
         there = world(crt=certificate, key=key)
-        with pytest.raises(PermanentError, match="can't issue"):
+        with pytest.raises(PermanentError, match="can't be used"):
             there.do(MAKE)
         assert there.host.read(CERTIFICATE).decode() == certificate
+
+
+SIGNING = ServiceAccountKey(base="/etc/pki/sa")
+
+
+def test_a_new_key_pair_belongs_together_and_only_root_reads_its_key() -> None:
+    there = world()
+    there.do(SIGNING)
+    assert there.observe(SIGNING).satisfied
+    assert there.host.stat("/etc/pki/sa.key")[0].mode == 0o600
+    assert tell_every_story(SIGNING, world, anew=SIGNING.writes) > 0
+
+
+def test_keys_that_do_not_belong_together_are_refused_and_stay() -> None:
+    one, other = SIGNING.made(), SIGNING.made()
+    there = world()
+    there.tree.write("/etc/pki/sa.pub", one[0], 0o644)
+    there.tree.write("/etc/pki/sa.key", other[1], 0o600)
+    with pytest.raises(PermanentError, match="don't belong together"):
+        there.do(SIGNING)
+    assert there.host.read("/etc/pki/sa.pub").decode() == one[0]
