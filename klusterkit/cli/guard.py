@@ -10,7 +10,7 @@ import typer
 
 from klusterkit.cli.exit_codes import ExitCode
 from klusterkit.cli.signals import Interrupted, interruptible, leave
-from klusterkit.cli.unheard import give_up
+from klusterkit.cli.unheard import give_up, open_closed_streams
 
 if TYPE_CHECKING:
     from typer.core import TyperGroup
@@ -24,6 +24,7 @@ _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 def guarded(command: TyperGroup, arguments: Sequence[str]) -> int:
     """Run a command line. Returns its exit status; whatever went wrong has been said on standard error."""
     debug = "--debug" in arguments
+    open_closed_streams()
     try:
         with interruptible():
             code = command(args=list(arguments), prog_name=command.name, standalone_mode=False)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from klusterkit.cluster.machine import login_name
 from klusterkit.cluster.model import Model
 from klusterkit.cluster.objects import OWN_API_VERSION, Object
 
@@ -10,7 +15,7 @@ class Credential(Model):
     """A login for machines. Its private key is a secret of the state file, and named here."""
 
     name: str
-    user: str
+    user: Annotated[str, AfterValidator(login_name)]
     """Whom to log in as."""
     key: str
     """Name of the secret."""

@@ -108,8 +108,13 @@ def _labels(labels: dict[str, str]) -> dict[str, str]:
     return dict(sorted(labels.items()))
 
 
-def _user(user: str) -> str:
-    if not user or any(character.isspace() or not character.isprintable() for character in user):
+def login_name(user: str) -> str:
+    """The name, if it can be a login's.
+
+    Raises:
+        InvalidCluster: it can't: it is empty, holds white space, or would be taken for an option of ssh.
+    """
+    if not user or user[0] == "-" or any(character.isspace() or not character.isprintable() for character in user):
         raise InvalidCluster(f"{user!r} can't be a user", where="SSH user", hint="name the login, such as root")
     return user
 
@@ -143,7 +148,7 @@ class Machine(Model):
     """Name of the cluster that it belongs to."""
     port: Annotated[int, AfterValidator(lambda port: check_port(port, "SSH port"))] = SSH_PORT
     """Of its sshd."""
-    user: Annotated[str, AfterValidator(_user)] = "root"
+    user: Annotated[str, AfterValidator(login_name)] = "root"
     """Whom to log in as."""
     node_name: Annotated[str, AfterValidator(lambda name: subdomain(name, "node name", NODE_NAME_LIMIT))] | None = None
     """Its name in Kubernetes; None until the host's own name is known."""

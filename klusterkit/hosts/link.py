@@ -21,6 +21,8 @@ from klusterkit.hosts.transport import Transport
 
 PATIENCE = 120.0
 OPEN_TIMEOUT = 30.0
+AWAY = 10.0
+"""Seconds in which a host isn't tried again that was waited for in vain: all tasks that want it hear the same."""
 STALE = 5.0
 """Seconds after which a lane that wasn't used is tried before it gets what must not be sent twice."""
 
@@ -41,8 +43,9 @@ class Link:
 
     Args:
         transport: the connection.
-        patience: seconds that are spent on connecting again when a connection was lost. A first connection that can't
-            be made is an error at once.
+        patience: seconds that are spent on connecting again when a connection was lost, by all callers together: a
+            host that stays away is waited for once, and not by each task anew. A first connection that can't be made
+            is an error at once.
         lease: the lock that is taken on every connection, if this is to change the host.
     """
 
@@ -55,6 +58,9 @@ class Link:
         self._held: Lane | None = None
         self._been_there = False
         self._closed = threading.Event()
+        self._lost: float | None = None
+        """When the first of the attempts failed that have failed since there was a connection."""
+        self._tried = 0.0
         self._failures = 0
         self._failure: Exception | None = None
 
@@ -117,7 +123,11 @@ class Link:
         )
 
     def _out_of_patience(self, state: RetryCallState) -> bool:
-        return not self._been_there or (state.seconds_since_start or 0.0) >= self._patience
+        return not self._been_there or self._given_up or (state.seconds_since_start or 0.0) >= self._patience
+
+    @property
+    def _given_up(self) -> bool:
+        return self._lost is not None and time.monotonic() - self._lost >= self._patience
 
     def _once(self, request: _Request) -> Reply:
         lanes = self._ready()
@@ -150,13 +160,16 @@ class Link:
                 raise HostUnreachable(f"the connection to {self.name} has been closed", host=self.name)
             if self._lanes is not None and self._transport.alive and not (self._held and self._held.broken):
                 return self._lanes
-            if self._failures > failures and self._failure is not None:
+            known = self._failures > failures or (self._given_up and time.monotonic() - self._tried < AWAY)
+            if known and self._failure is not None:
                 raise self._failure
             self._drop()
             try:
                 return self._connect()
             except Exception as error:
                 self._failures, self._failure = self._failures + 1, error
+                self._tried = time.monotonic()
+                self._lost = self._lost or self._tried
                 self._drop()
                 raise
 
@@ -166,7 +179,7 @@ class Link:
             self._held = self._open_lane(b"")
             self._lease.take(self._held, self.name)
         self._lanes = Lanes(lambda: self._open_lane(b"\nkk_work" if self._lease else b""))
-        self._been_there = True
+        self._been_there, self._lost = True, None
         return self._lanes
 
     def _drop(self) -> None:

@@ -37,7 +37,7 @@ def facts_from(host: str, reply: Reply, question: Question, *, asked: float, ans
     names = dict(zip(fields[::2], fields[1::2], strict=False))
     paths = fields[2 * len([*_until_last(fields)]) :]
     try:
-        return _facts(names, question, paths, (asked + answered) / 2)
+        return _facts(names, question, paths, asked, answered)
     except (KeyError, ValueError, IndexError) as error:
         raise CommandFailed(
             f"{host} can't be looked at",
@@ -55,13 +55,19 @@ def _until_last(fields: list[str]) -> Iterator[str]:
             return
 
 
-def _facts(seen: Mapping[str, str], question: Question, paths: Iterable[str], now: float) -> Facts:
+def _offset(asked: float, began: float, ended: float, answered: float) -> float:
+    """Seconds that the host's clock is ahead of ours, at least: it was read between the question and the answer."""
+    least, most = ended - answered, began - asked
+    return max(least, 0.0) + min(most, 0.0)
+
+
+def _facts(seen: Mapping[str, str], question: Question, paths: Iterable[str], asked: float, answered: float) -> Facts:
     memory = _memory(seen["memory"])
     interfaces = _interfaces(seen["addresses"])
     interface = _word_after(seen["route"], "dev") or next(iter(interfaces), "")
     own = interfaces.get(interface, ())
     free, block = seen["disk"].split()
-    clock = (float(seen["clock"]) + float(seen["then"])) / 2
+    clock, then = float(seen["clock"]), float(seen["then"])
     capabilities = int(seen["capabilities"].split()[1], 16)
     active = seen["active"].split()
     there = {*paths}
@@ -91,7 +97,7 @@ def _facts(seen: Mapping[str, str], question: Question, paths: Iterable[str], no
         services=tuple(unit for unit, state in zip(question.units, active, strict=False) if state == "active"),
         paths=tuple(path for path in question.paths if path in there),
         clock=clock,
-        clock_offset=round(clock - now, 3),
+        clock_offset=round(_offset(asked, clock, then, answered), 3),
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from klusterkit import pki
 from klusterkit.cluster import CNI, Cluster
+from klusterkit.cluster.machine import login_name
 from klusterkit.engine.errors import UsageError
 from klusterkit.session.hold import Hold, expanded
 from klusterkit.session.trust import public_key
@@ -21,7 +22,9 @@ CREDENTIAL = "ssh-credential"
 KEY_SECRET = f"{CREDENTIAL}.key"
 
 
-def create_credential(hold: Hold, user: str, private_key: Path, passphrase: Callable[[], str] | None) -> None:
+def create_credential(
+    hold: Hold, user: str, private_key: Path, passphrase: Callable[[], str] | None, *, replace: bool = False
+) -> None:
     """Keep the login for all machines. Raises ``UsageError`` for a key that can't be used, or a second credential.
 
     Args:
@@ -29,14 +32,16 @@ def create_credential(hold: Hold, user: str, private_key: Path, passphrase: Call
         user: whom to log in as: root, or somebody who may use sudo without a password.
         private_key: an OpenSSH or PEM private key file.
         passphrase: asks for the key's passphrase; the key is kept without it, encrypted as all secrets are.
+        replace: take the place of the one that is there. Machines that are there keep the user that they have.
     """
     from klusterkit.hosts.credentials import load_private_key  # paramiko takes 100 ms to import
 
     hold.refuse_run_in_progress()
-    if hold.snapshot.credentials:
+    login_name(user)
+    if hold.snapshot.credentials and not replace:
         raise UsageError(
             f"{hold.state.path} has a credential already (user {hold.snapshot.credentials[0]['user']})",
-            hint="`cctl get credential` shows it",
+            hint="`cctl get credential` shows it; --replace puts this one in its place",
         )
     content = _read_key(expanded(private_key))
     key = load_private_key(content, passphrase, where=str(private_key))

@@ -79,11 +79,13 @@ class Session:
 
         return objects_of(self._hold, kind, names, addresses)
 
-    def create_credential(self, user: str, private_key: Path, passphrase: Callable[[], str] | None = None) -> None:
+    def create_credential(
+        self, user: str, private_key: Path, passphrase: Callable[[], str] | None = None, *, replace: bool = False
+    ) -> None:
         """Keep the login for all machines."""
         from klusterkit.session.objects import create_credential
 
-        create_credential(self._hold, user, private_key, passphrase)
+        create_credential(self._hold, user, private_key, passphrase, replace=replace)
 
     def create_cluster(self, **wanted: Any) -> Cluster:
         """Keep the cluster (the fields of :class:`klusterkit.session.objects.WantedCluster`), make its authorities."""

@@ -115,5 +115,5 @@ def _remove(prior: Prior) -> None:
             f"{prior.path}, which was made here, can't be removed",
             host=prior.on.host.name,
             seen=error.seen,
-            hint="if it is a folder with something in it that this run didn't make, move that away and roll back again",
+            hint="if it is a folder with something in it that isn't KlusterKit's, move that away and go on",
         ) from None

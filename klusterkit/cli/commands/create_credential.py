@@ -19,6 +19,9 @@ def run(
     user: Annotated[
         str, typer.Option("--user", metavar="USER", help="Whom to log in as: root, or one with sudo", show_default=True)
     ] = "root",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put this one in the place of the one that is there", show_default=False)
+    ] = False,
 ) -> None:
     """Keep the credential."""
     from klusterkit.cli.notices import say_notices
@@ -29,7 +32,7 @@ def run(
     form = common.show_as(Output.JSON, Output.YAML, Output.NAME)
     with Session.open(common.settings(), write="create credential", create=True) as session:
         say_notices(session, common)
-        session.create_credential(user, private_key, key_passphrase_question())
+        session.create_credential(user, private_key, key_passphrase_question(), replace=replace)
         (made,), kept = session.objects("credential"), session.snapshot.credentials[0]
     if form is Output.TEXT:
         typer.echo(f"kept the credential of {user}, key {kept['fingerprint']}")

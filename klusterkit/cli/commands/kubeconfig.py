@@ -32,7 +32,9 @@ def run(
     name: Annotated[
         str | None, _option("--context", "Name of context, cluster and user there [CLUSTER-admin]", metavar="NAME")
     ] = None,
-    days: Annotated[int, _option("--days", "A new certificate's life", metavar="N", min=1, show_default=True)] = 365,
+    days: Annotated[
+        int, _option("--days", "A new certificate's life", metavar="N", min=1, max=36500, show_default=True)
+    ] = 365,
 ) -> None:
     """Issue, write."""
     from klusterkit.cli.notices import say_notices

@@ -20,13 +20,16 @@ class Operator:
         if not self.key.exists():
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
 
-    def cctl(self, *arguments: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    def cctl(
+        self, *arguments: str, code: int = 0, without: str = "", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run it; ``without`` closes standard streams, as a shell writes that: ``>&-``."""
         script = "from klusterkit.cli.cctl import main; main()"
         environ = {
             name: value for name, value in os.environ.items() if not name.startswith(("KLUSTERKIT", "XDG", "CCTL"))
         }
         done = subprocess.run(
-            [sys.executable, "-c", script, *arguments],
+            ["sh", "-c", f'exec "$0" "$@" {without}', sys.executable, "-c", script, *arguments],
             cwd=self.home,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -122,6 +122,29 @@ def test_a_second_cluster_or_credential_is_refused(begun: Operator):
     assert "has a credential already" in begun.cctl("create", "credential", "--private-key", "id", code=3).stderr
 
 
+@pytest.mark.parametrize("user", ["", "two words", "a\nb", "-oProxyCommand=x"])
+def test_a_user_whom_nobody_could_log_in_as_is_refused(operator: Operator, user: str):
+    said = operator.cctl("create", "credential", "--user", user, "--private-key", "id", code=3).stderr
+    assert "can't be a user" in said
+    assert not (operator.home / "cctl-state.yaml").exists()
+
+
+def test_a_credential_takes_the_place_of_another_where_that_is_asked_for(begun: Operator):
+    begun.cctl("create", "credential", "--user", "admin", "--private-key", "id", "--replace")
+    kept = json.loads(begun.cctl("get", "credential", "-o", "json").stdout)
+    assert kept["spec"]["user"] == "admin"
+
+
+def test_a_certificate_that_outlives_everybody_is_refused(begun: Operator):
+    assert "36500" in begun.cctl("kubeconfig", "--days", "99999999999", code=3).stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_without_standard_streams_a_command_does_what_it_does(begun: Operator, closed: str):
+    begun.cctl("get", "credential", "-o", "name", without=closed)
+    begun.cctl("delete", "cluster", "--yes", "--confirm", "cctl-cluster", without=closed)
+
+
 def test_a_state_file_that_another_command_holds_is_locked(begun: Operator):
     import fcntl
 

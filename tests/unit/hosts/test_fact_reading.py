@@ -43,10 +43,10 @@ QUESTION = Question(
 )
 
 
-def look(*paths, **changes):
+def look(*paths, asked=1799999999.9, answered=1800000000.3, **changes):
     fields = [text for pair in (SEEN | changes).items() for text in pair] + list(paths)
     reply = Reply(0, "".join(f"{field}\0" for field in fields).encode(), b"")
-    return facts_from("h", reply, QUESTION, asked=1799999999.9, answered=1800000000.3)
+    return facts_from("h", reply, QUESTION, asked=asked, answered=answered)
 
 
 def test_a_host_is_told_as_it_is():
@@ -65,8 +65,12 @@ def test_a_host_is_told_as_it_is():
     assert facts.can_lower_oom_score
 
 
-def test_the_clocks_difference_is_taken_from_the_middle_of_asking():
-    assert look().clock_offset == pytest.approx(0.5, abs=0.001)
+def test_the_clocks_differ_by_as_much_as_the_way_there_and_back_does_not_explain():
+    assert look().clock_offset == pytest.approx(0.4, abs=0.001)
+
+
+def test_a_slow_answer_is_no_difference_of_clocks():
+    assert look(asked=1799999990.0, answered=1800000010.0).clock_offset == 0.0
 
 
 def test_behind_the_stub_of_systemd_resolved_are_the_real_name_servers():
