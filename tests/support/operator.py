@@ -120,7 +120,11 @@ class Operator:
         kubectl = next(iter(sorted(mirror.glob("dl.k8s.io/release/*/bin/linux/*/kubectl"), reverse=True)))
         kubectl.chmod(0o755)
         command = [str(kubectl), "--kubeconfig", str(config), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, (
+            f"kubectl {arguments} ended with {ended.returncode}:\n{ended.stdout}{ended.stderr}"
+        )
+        return ended.stdout
 
 
 def nodes_ready(operator: Operator) -> Sequence[str]:

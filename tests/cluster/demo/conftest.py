@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.machines import Machines, address_in
 from tests.support.lab import Lab
 from tests.support.operator import Operator
 
@@ -19,19 +20,9 @@ HOSTS = (*MASTERS, WORKER)
 
 
 @dataclass
-class Demo:
-    """Three masters and a worker from a signed bundle.
+class Demo(Machines):
+    """Three masters and a worker from a signed bundle, and what the demo printed."""
 
-    Attributes:
-        lab: its hosts.
-        operator: has the demo's folder.
-        before: what the hosts were before it came, a line for each path.
-        said: what it printed.
-    """
-
-    lab: Lab
-    operator: Operator
-    before: dict[str, set[str]]
     said: list[str]
 
 
@@ -41,7 +32,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     try:
         lab("up", *HOSTS)
         before = {host: lab.digest(host) for host in HOSTS}
-        yield Demo(lab, Operator(folder, lab), before, _demonstrated(lab, folder))
+        yield Demo(lab, Operator(folder, lab), before, address_in(lab, 200), _demonstrated(lab, folder))
     finally:
         lab("down", "--all", check=False)
         for large in (folder / "k8s.bundle", *folder.glob("cache/sha256/*")):
@@ -60,3 +51,8 @@ def _demonstrated(lab: Lab, folder: Path) -> list[str]:
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout.splitlines()
+
+
+@pytest.fixture
+def cluster(demo: Demo) -> Machines:
+    return demo

@@ -1,0 +1,85 @@
+"""Masters of a real cluster fail, come and go, and no acknowledged write is lost.
+
+It is the demo's, and as it was before when the last of these tests is over: those of leaving go on with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.agreement import in_order
+from tests.cluster.demo.conftest import HOSTS, MASTERS, WORKER
+from tests.cluster.machines import Machines
+from tests.cluster.written import until, written
+from tests.support.writers import Writers
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture
+def writers(cluster: Machines) -> Iterator[Writers]:
+    """They write all through a test; nothing that was acknowledged may be lost."""
+    with written(cluster) as writing:
+        yield writing
+
+
+def test_masters_and_workers_of_one_plan_are_one_cluster_by_all_who_can_be_asked(cluster: Machines) -> None:
+    in_order(cluster, *HOSTS)
+
+
+def test_no_write_is_lost_when_the_master_with_address_and_leadership_is_switched_off(
+    cluster: Machines, writers: Writers
+) -> None:
+    lost = cluster.holder(MASTERS)
+    cluster.lead(lost)
+
+    with writers.measured() as gap:
+        cluster.lab("power-off", lost)
+    print(f"the longest gap was {gap[0]:.2f} s")
+
+    others = [master for master in MASTERS if master != lost]
+    assert cluster.holder(others) in others
+    assert cluster.leader(others[0]) in others
+    cluster.lab("power-on", lost)
+    until(lambda: cluster.status()["etcd"]["answering"] == 3)
+
+
+def test_no_write_is_lost_when_the_leaders_etcd_is_killed(cluster: Machines, writers: Writers) -> None:
+    killed = cluster.leader(MASTERS[0])
+
+    with writers.measured() as gap:
+        cluster.on(killed, "systemctl kill --signal=KILL etcd")
+    print(f"the longest gap was {gap[0]:.2f} s")
+
+    until(lambda: cluster.status()["etcd"]["answering"] == 3)
+
+
+def test_no_write_is_lost_on_a_link_that_loses_a_fifth_of_all_packets(cluster: Machines, writers: Writers) -> None:
+    holding = cluster.holder(MASTERS)
+    try:
+        cluster.lab("link", holding, "loss", "20%")
+        writers.go_on(50)
+    finally:
+        cluster.lab("link", holding, "loss", "0%")
+
+
+def test_no_write_is_lost_while_a_member_leaves_and_comes_back_among_others(
+    cluster: Machines, writers: Writers
+) -> None:
+    leaving = cluster.holder(MASTERS)
+    cluster.lead(leaving)
+
+    with writers.measured() as gap:
+        cluster.delete(leaving, WORKER)
+    print(f"the longest gap was {gap[0]:.2f} s")
+
+    stay = [master for master in MASTERS if master != leaving]
+    in_order(cluster, *stay)
+    assert cluster.is_bare(leaving)
+    with writers.measured() as gap:
+        cluster.create(WORKER, leaving)
+    print(f"the longest gap was {gap[0]:.2f} s")
+
+    in_order(cluster, *HOSTS)

@@ -1,0 +1,147 @@
+"""A real cluster of several machines: what is done to it, and what each who knows something of it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.lab import Lab
+from tests.support.operator import Operator
+
+_PKI = "/etc/etcd/pki"
+ETCDCTL = f"etcdctl --cacert={_PKI}/ca.crt --cert={_PKI}/healthcheck-client.crt --key={_PKI}/healthcheck-client.key"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of etcd, as the real etcdctl tells of it."""
+
+    id: int
+    name: str
+    learner: bool
+    leads: bool
+
+
+@dataclass
+class Machines:
+    """Lab hosts that become a cluster with a virtual address.
+
+    Masters and workers are told apart by their names: workers' begin with a ``w``.
+
+    Attributes:
+        lab: where the hosts are.
+        operator: of the cluster.
+        before: what each host was before the cluster came, a line for each path.
+        vip: the virtual address.
+    """
+
+    lab: Lab
+    operator: Operator
+    before: Mapping[str, set[str]]
+    vip: str
+
+    @classmethod
+    def prepared(cls, lab: Lab, folder: Path, hosts: Sequence[str], number: int) -> Machines:
+        """Fresh hosts, and a cluster without machines.
+
+        Args:
+            lab: gets the hosts.
+            folder: of the operator.
+            hosts: their names.
+            number: the last byte of the virtual address, and the router id.
+        """
+        lab("up", *hosts)
+        before = {host: lab.digest(host) for host in hosts}
+        made = cls(lab, Operator(folder, lab), before, address_in(lab, number))
+        made.operator.prepare("--vip", made.vip, "--router-id", str(number))
+        return made
+
+    def create(self, *hosts: str, **more: Any) -> str:
+        """Make these hosts machines in one plan, in this order; returns all that was said."""
+        self.write_machines(*hosts)
+        return self.cctl("create", "machine", "--file", "machines.yaml", "--yes", **more)
+
+    def write_machines(self, *hosts: str) -> None:
+        """A file of machines, as ``cctl create machine`` takes it: ``machines.yaml`` in the operator's folder."""
+        machines = [{"ip": self.lab.address(host), "role": role_of(host)} for host in hosts]
+        (self.operator.folder / "machines.yaml").write_text(json.dumps(machines))
+
+    def delete(self, *hosts_and_options: str, **more: Any) -> str:
+        """Delete machines; returns all that was said."""
+        options = [word for word in hosts_and_options if word not in self.before]
+        addresses = [f"--ip={self.lab.address(host)}" for host in hosts_and_options if host in self.before]
+        return self.cctl("delete", "machine", *addresses, "--yes", *options, **more)
+
+    def cctl(self, *command: str, **more: Any) -> str:
+        """All that it says, whatever the width of the terminal."""
+        ended = self.operator(*command, **more)
+        return " ".join((ended.out + ended.err).split())
+
+    def kubectl(self, *arguments: str) -> str:
+        """What the real kubectl prints, asked through the virtual address."""
+        return self.operator.kubectl(*arguments)
+
+    @property
+    def kubeconfig(self) -> Path:
+        """What clients of the cluster know of it."""
+        self.kubectl("version")
+        return self.operator.folder / "kubeconfig"
+
+    def on(self, host: str, script: str) -> str:
+        """What a shell on a host says."""
+        return self.lab("ssh", host, "--", script)
+
+    def is_bare(self, host: str) -> bool:
+        """Whether it is what it was before the cluster came."""
+        return self.lab.digest(host) ^ self.before[host] == set()
+
+    def known(self) -> set[str]:
+        """The addresses of the machines that the state knows."""
+        return {line.partition("/")[2] for line in self.operator("get", "machine", "-o", "name").out.split()}
+
+    def status(self) -> Mapping[str, Any]:
+        """What ``cctl status`` says, whether all is well or not."""
+        return json.loads(self.operator("status", "-o", "json", rc=None).out)
+
+    def members(self, asked: str) -> Collection[Member]:
+        """etcd's members, as the real etcdctl on a master says. Raises where etcd has no quorum."""
+        listed = json.loads(self.on(asked, f"{ETCDCTL} member list -w json"))["members"]
+        told = json.loads(self.on(asked, f"{ETCDCTL} endpoint status -w json"))[0]["Status"]
+        return [
+            Member(each["ID"], each.get("name", ""), each.get("isLearner", False), each["ID"] == told["leader"])
+            for each in listed
+        ]
+
+    def voters(self, asked: str) -> set[str]:
+        """The names of etcd's members, of which each has a vote."""
+        members = self.members(asked)
+        assert not any(member.learner for member in members)
+        return {member.name for member in members}
+
+    def leader(self, asked: str) -> str:
+        """The host whose member leads etcd."""
+        return next(member.name for member in self.members(asked) if member.leads)
+
+    def lead(self, host: str) -> None:
+        """Have this host's member lead etcd."""
+        leading = self.leader(host)
+        if leading != host:
+            wanted = next(member for member in self.members(host) if member.name == host)
+            self.on(leading, f"{ETCDCTL} move-leader {wanted.id:x}")
+
+    def holder(self, masters: Collection[str]) -> str:
+        """The master that has the virtual address."""
+        return next(host for host in masters if f" {self.vip}/" in self.on(host, "ip -oneline address"))
+
+
+def role_of(host: str) -> str:
+    """Masters and workers are told apart by their names."""
+    return "node" if host.startswith("w") else "master"
+
+
+def address_in(lab: Lab, number: int) -> str:
+    """An address of the lab's network by its last byte."""
+    return f"{lab.env['LAB_SUBNET'].rpartition('.')[0]}.{number}"
