@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from klusterkit.bundle import layout
@@ -18,6 +19,16 @@ from klusterkit.bundle.web import Web, WebError, collect
 from klusterkit.cluster import Artifact
 
 Tell = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Found:
+    """An image in a registry."""
+
+    sha256: str
+    """Of what its name leads to: a manifest, or an index for several platforms."""
+    size: int
+    """Bytes that are pulled for one platform."""
 
 
 class ImageSource:
@@ -56,10 +67,20 @@ class ImageSource:
             _fetch(registry, repository, sha256, store, tell)
         return store.make(made, lambda file: write_archive(file, reference.text, content, _reader(store)), blobs)
 
+    def look_up(self, reference: Reference) -> Found:
+        """What the registry has by this name now."""
+        registry, repository = self._place(reference)
+        content = registry.manifest(repository, reference.tag)
+        image = parsed(ImageManifest, self._chosen(reference, content), reference.text)
+        return Found(hashlib.sha256(content).hexdigest(), sum(image.blobs.values()))
+
     def manifest(self, reference: Reference) -> bytes:
         """The image's manifest for the architecture."""
         registry, repository = self._place(reference)
-        content = registry.manifest(repository, reference.tag)
+        return self._chosen(reference, registry.manifest(repository, reference.tag))
+
+    def _chosen(self, reference: Reference, content: bytes) -> bytes:
+        registry, repository = self._place(reference)
         if not _is_index(content):
             return content
         for item in parsed(Index, content, reference.text).manifests:

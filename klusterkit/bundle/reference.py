@@ -57,6 +57,11 @@ class Place:
             )
         return cls(f"{scheme}://{host}", prefix)
 
+    @property
+    def host(self) -> str:
+        """``HOST[:PORT]``: how images are named that are there."""
+        return self.url.partition("://")[2]
+
     @classmethod
     def official(cls, reference: Reference) -> Place:
         """Of an image's own registry."""

@@ -7,9 +7,8 @@ import json
 import re
 import threading
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import IO
 
 from klusterkit.bundle.imagearchive import (
     DOCKER_INDEX_TYPE,
@@ -71,6 +70,45 @@ class Registry:
         headers = {"Range": f"bytes={start}-"} if start else {}
         return self._ask("GET", repository, f"{repository}/blobs/{digest}", headers)
 
+    def put_blob(self, repository: str, sha256: str, size: int, pieces: Callable[[], Iterable[bytes]]) -> None:
+        """Have it keep a blob, unless it does. Raises as :meth:`get` does."""
+        where = f"{repository}/blobs/sha256:{sha256}"
+        try:
+            if self._has(repository, where):
+                return
+            place = self._upload_place(repository)
+            address = f"{place}{'&' if '?' in place else '?'}digest=sha256:{sha256}"
+            headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+            with self._ask("PUT", repository, address, headers, pieces()):
+                pass
+        except WebError as error:
+            raise self.refused(where, error) from None
+
+    def _upload_place(self, repository: str) -> str:
+        with self._ask("POST", repository, f"{repository}/blobs/uploads/", {}, b"") as begun:
+            place = urllib.parse.urljoin(f"{self._place.url}/v2/", begun.headers.get("Location", ""))
+        if not place.startswith(f"{self._place.url}/"):
+            raise WebError(f"it wants blobs to be sent to {place}")
+        return place
+
+    def _has(self, repository: str, where: str) -> bool:
+        try:
+            with self._ask("HEAD", repository, where, {}):
+                return True
+        except WebError as error:
+            if error.status == 404:
+                return False
+            raise
+
+    def put_manifest(self, repository: str, tag: str, kind: str, content: bytes) -> None:
+        """Give an image its name, when its blobs are there. Raises as :meth:`get` does."""
+        where = f"{repository}/manifests/{tag}"
+        try:
+            with self._ask("PUT", repository, where, {"Content-Type": kind}, content):
+                pass
+        except WebError as error:
+            raise self.refused(where, error) from None
+
     def get(self, where: str, headers: Mapping[str, str]) -> Answer:
         """Ask for something. Raises ``ArtifactMissing``, ``RegistryRefused``, ``MirrorUnreachable``."""
         try:
@@ -85,7 +123,7 @@ class Registry:
             case 401 | 403:
                 known = f"as {self._account.username}" if self._account else "without an account"
                 return RegistryRefused(
-                    f"{self._place.url} doesn't give {where} {known}",
+                    f"{self._place.url} refuses {where} {known}",
                     seen=str(error),
                     hint="name an account that may have it: --registry-username, and its password by a file",
                 )
@@ -105,10 +143,10 @@ class Registry:
         repository: str,
         where: str,
         headers: Mapping[str, str],
-        data: bytes | IO[bytes] | None = None,
+        data: bytes | Iterable[bytes] | None = None,
     ) -> Answer:
         url = where if "://" in where else f"{self._place.url}/v2/{where}"
-        scope = f"repository:{repository}:{'pull' if method in ('GET', 'HEAD') else 'pull,push'}"
+        scope = f"repository:{repository}:{'pull' if method == 'GET' else 'pull,push'}"
         with self._lock:
             known = self._tokens.get(scope)
         try:

@@ -8,10 +8,10 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from klusterkit.engine.errors import UsageError
 
@@ -75,18 +75,20 @@ class Web:
 
     Args:
         ca: a file of authorities to trust instead of the machine's own.
+        authority: one to trust instead, in PEM.
     """
 
-    def __init__(self, ca: Path | None = None) -> None:
-        self._ca = ca
+    def __init__(self, ca: Path | None = None, authority: str | None = None) -> None:
+        self._ca, self._authority = ca, authority
 
     @cached_property
     def _opener(self) -> urllib.request.OpenerDirector:
         try:
-            context = ssl.create_default_context(cafile=self._ca)
+            context = ssl.create_default_context(cafile=self._ca, cadata=self._authority)
         except (OSError, ssl.SSLError) as error:
             raise UsageError(
-                f"the authority {self._ca} can't be used: {error}", hint="it is a file of certificates in PEM"
+                f"the authority {self._ca or 'of the registry'} can't be used: {error}",
+                hint="it is a file of certificates in PEM",
             ) from None
         return urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _Redirects())
 
@@ -96,7 +98,7 @@ class Web:
         headers: Mapping[str, str] | None = None,
         *,
         method: str = "GET",
-        data: bytes | IO[bytes] | None = None,
+        data: bytes | Iterable[bytes] | None = None,
     ) -> Answer:
         """Ask. Raises ``WebError`` for every answer but success."""
         request = urllib.request.Request(url, data=data, headers=dict(headers or {}), method=method)  # noqa: S310 - http(s) only

@@ -66,6 +66,7 @@ COMMANDS: dict[str, Any] = {
             "trust": f"{_HERE}.bundle_trust",
             "check": f"{_HERE}.bundle_check",
             "push": f"{_HERE}.bundle_push",
+            "publish": f"{_HERE}.bundle_publish",
             "list": f"{_HERE}.bundle_list",
             "sbom": f"{_HERE}.bundle_sbom",
             "diff": f"{_HERE}.bundle_diff",

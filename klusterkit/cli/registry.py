@@ -18,7 +18,11 @@ class RegistryOptions:
 
     registry: Annotated[
         str | None,
-        typer.Option("--registry", metavar="HOST[:PORT][/PREFIX]", help="Registry that has the images, as a mirror"),
+        typer.Option(
+            "--registry",
+            metavar="HOST[:PORT][/PREFIX]",
+            help="Registry that has the images, a folder for each official one",
+        ),
     ] = None
     registry_ca: Annotated[Path | None, typer.Option("--registry-ca", metavar="FILE", help="Its authority, in PEM")] = (
         None

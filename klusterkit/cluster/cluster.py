@@ -26,6 +26,7 @@ from klusterkit.cluster.networks import (
     parse_network,
 )
 from klusterkit.cluster.objects import API_VERSION, Object, Reader, annotation
+from klusterkit.cluster.registry import PrivateRegistry
 from klusterkit.cluster.releases import LATEST, Release, release_of
 from klusterkit.cluster.versions import Version, VersionText
 from klusterkit.cluster.vip import Vip
@@ -60,6 +61,8 @@ class Cluster(Model):
     cni: CNI = CNI()
     vip: Vip | None = None
     """What the endpoint's address is held by; None for a cluster that stays at one master."""
+    registry: PrivateRegistry | None = None
+    """Where hosts pull images from; None where they are brought to them."""
 
     @model_validator(mode="before")
     @classmethod
@@ -160,6 +163,7 @@ class Cluster(Model):
             "cni-manifest": self.cni.text,
             "cni-manifest-sha256": self.cni.digest,
             "vip-router-id": str(self.vip.router_id) if self.vip else None,
+            **_registry_notes(self.registry),
         }
         endpoint = {"controlPlaneEndpoint": self.endpoint.model_dump()} if self.endpoint else {}
         return {
@@ -194,6 +198,7 @@ class Cluster(Model):
             "endpoint": read.find("spec", "controlPlaneEndpoint"),
             "cni": {name: value for name, value in cni.items() if value is not None} or None,
             "vip": _vip(read),
+            "registry": _registry(read),
         }
         return cls.of(
             name=read.get("metadata", "name"),
@@ -207,3 +212,19 @@ def _vip(read: Reader) -> dict[str, Any] | None:
     """The address is the endpoint's."""
     router_id = read.note("vip-router-id")
     return router_id and {"address": read.get("spec", "controlPlaneEndpoint", "host"), "router_id": router_id}
+
+
+def _registry_notes(registry: PrivateRegistry | None) -> dict[str, str | None]:
+    if registry is None:
+        return {}
+    return {
+        "registry": registry.place,
+        "registry-authority": registry.authority,
+        "registry-account-secret": registry.account,
+    }
+
+
+def _registry(read: Reader) -> dict[str, Any] | None:
+    place = read.note("registry")
+    fields = {"authority": read.note("registry-authority"), "account": read.note("registry-account-secret")}
+    return {"place": place, **fields} if place else None

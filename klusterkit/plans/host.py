@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from klusterkit.cluster.artifacts import pause_image
 from klusterkit.plans.files import containerd, units
+from klusterkit.plans.registry import know_registry
 from klusterkit.plans.request import Target, requirements
 from klusterkit.plans.shared import directory, install, open_tree, service, text_file, tree, unit, unpack
+from klusterkit.tasks.containerd import REGISTRIES
 from klusterkit.tasks.files import TextFile
 from klusterkit.tasks.kernel import Modules, Sysctl
 from klusterkit.tasks.network import Baseline
@@ -83,7 +85,8 @@ def _containerd(target: Target, preflight: str, network: str, plugins: Sequence[
     programs = unpack(target, "containerd/programs", "containerd", members, preflight)
     runc = install(target, "containerd/runc", "runc", "/usr/local/sbin/runc", preflight)
     folder = add("containerd/folder", directory("/etc/containerd"), preflight)
-    registries = add("containerd/registries", directory("/etc/containerd/certs.d"), folder)
+    registries = add("containerd/registries", directory(REGISTRIES), folder)
+    known = know_registry(target, folder, registries)
     text = containerd.configuration(
         pause_image(target.cluster.release),
         systemd_cgroup=facts.cgroup != 1,
@@ -94,7 +97,7 @@ def _containerd(target: Target, preflight: str, network: str, plugins: Sequence[
     own = unit("containerd.service", units.containerd(can_lower_oom_score=facts.can_lower_oom_score))
     written = add("containerd/unit", own, preflight, cost=0.2)
     networks = [plugin for plugin in plugins if plugin.endswith("/networks")]
-    needs = (programs, runc, registries, configuration, data, written, network, networks)
+    needs = (programs, runc, registries, known, configuration, data, written, network, networks)
     return add("containerd/start", service("containerd.service", text), *needs, cost=0.5)
 
 

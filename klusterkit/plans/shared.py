@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from klusterkit.plans.request import Target
 from klusterkit.tasks.artifacts import Install, Unpack, Upload
-from klusterkit.tasks.containerd import ImportImage
+from klusterkit.tasks.containerd import ImportImage, PullImage
 from klusterkit.tasks.files import Directory, TextFile
 from klusterkit.tasks.systemd import Service, Unit
 from klusterkit.tasks.tree import Tree
@@ -18,14 +18,35 @@ UPLOAD_SPEED = 60e6
 IMPORT_SPEED = 130e6
 """Bytes a second that containerd unpacks, with one processor to itself (lab)."""
 
+PULL_SPEED = 40e6
+"""Bytes a second that containerd pulls and unpacks of one image while another comes, on two processors (lab)."""
+
 
 def import_images(target: Target, references: Sequence[str], *needs: str) -> dict[str, str]:
-    """Bring images into containerd. Returns the tasks by the images' names."""
-    return {reference: _import(target, reference, *needs) for reference in references}
+    """Bring images into containerd, or have it pull them. Returns the tasks by the images' names."""
+    bring = _pull if target.cluster.registry else _import
+    return {reference: bring(target, reference, *needs) for reference in references}
+
+
+def _pull(target: Target, reference: str, preflight: str, containerd: str) -> str:
+    _ = preflight  # there is nothing to do before containerd runs
+    name, artifact = _short(reference), target.artifact(reference)
+    return target.tasks.add(
+        f"images/{name}",
+        _pulled(name, reference, artifact.sha256, artifact.size),
+        containerd,
+        cost=0.5 + artifact.size / PULL_SPEED,
+        timeout=3600.0,
+        budgets=(_budget(target, "imports", target.request.options.imports),),
+    )
+
+
+def _short(reference: str) -> str:
+    return reference.rpartition("/")[2].partition(":")[0]
 
 
 def _import(target: Target, reference: str, preflight: str, containerd: str) -> str:
-    name = reference.rpartition("/")[2].partition(":")[0]
+    name = _short(reference)
     there = upload(target, f"images/upload-{name}", reference, preflight)
     artifact = target.artifact(reference)
     return target.tasks.add(
@@ -132,3 +153,8 @@ def _unpack(name: str, sha256: str, members: tuple[tuple[str, str], ...]) -> Unp
 @lru_cache(maxsize=256)
 def _image(name: str, reference: str, sha256: str) -> ImportImage:
     return ImportImage(name=name, reference=reference, sha256=sha256)
+
+
+@lru_cache(maxsize=256)
+def _pulled(name: str, reference: str, sha256: str, size: int) -> PullImage:
+    return PullImage(name=name, reference=reference, sha256=sha256, size=size)

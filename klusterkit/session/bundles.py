@@ -14,15 +14,19 @@ from klusterkit.bundle.building import Tell, build, sign_manifest
 from klusterkit.bundle.bundle import Bundle
 from klusterkit.bundle.manifest import Manifest
 from klusterkit.bundle.minisign import PublicKey
+from klusterkit.bundle.publishing import publish
+from klusterkit.bundle.reference import Place
+from klusterkit.bundle.registry import Registry
 from klusterkit.bundle.signingkey import SigningKey
+from klusterkit.bundle.web import Web
 from klusterkit.bundle.writing import Head, write
 from klusterkit.cluster import LATEST, Architecture, Version
 from klusterkit.engine.errors import UsageError
 from klusterkit.session.contents import contents_of
 from klusterkit.session.hold import expanded
 from klusterkit.session.private import write_private
-from klusterkit.session.settings import Settings
-from klusterkit.session.supplies import source_of
+from klusterkit.session.settings import RegistryAccess, Settings
+from klusterkit.session.supplies import account_of, source_of
 from klusterkit.session.tools import tools_file
 
 PASSPHRASE_VARIABLE = "KLUSTERKIT_BUNDLE_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
@@ -126,6 +130,25 @@ def verified(path: Path, keys: Sequence[PublicKey]) -> Manifest:
     with Bundle.open(expanded(path), keys) as bundle:
         bundle.verify_content()
         return bundle.manifest
+
+
+def publish_images(
+    settings: Settings,
+    path: Path,
+    keys: Sequence[PublicKey],
+    access: RegistryAccess,
+    tell: Callable[[str], None] = lambda _: None,
+) -> int:
+    """Put the images of a bundle into a registry, when it is seen to be signed and whole. Returns how many.
+
+    Raises:
+        BundleRefused, RegistryRefused, MirrorUnreachable.
+    """
+    place = Place.parse(access.place)
+    registry = Registry(place, Web(access.ca), account_of(access))
+    with Bundle.open(expanded(path), keys) as bundle:
+        bundle.verify_content()
+        return publish(bundle, registry, place, ArtifactStore(settings.cache), tell)
 
 
 def _read(path: Path, what: str) -> bytes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 from pydantic import BaseModel, ConfigDict
 
-from klusterkit.cluster import Architecture, Cluster, Machine, artifacts_for
+from klusterkit.cluster import Architecture, Artifact, ArtifactKind, Cluster, Machine, artifacts_for
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.facts import Facts
 from klusterkit.engine.plan import Plan
@@ -22,6 +22,7 @@ from klusterkit.session.hold import Hold
 from klusterkit.session.masters import answering, look_at_masters
 from klusterkit.session.onlooker import Onlooker
 from klusterkit.session.peers import ensure_peer_secret
+from klusterkit.session.registry import look_up
 from klusterkit.session.supplies import Supplies, supply
 from klusterkit.session.wanted import WantedMachine
 
@@ -156,4 +157,18 @@ def _supplies(hold: Hold, request: CreateRequest, onlooker: Onlooker) -> Supplie
     cluster, roles = request.cluster, {role for machine in request.machines for role in machine.roles}
     shared = cluster.vip is not None
     wanted = artifacts_for(roles, cluster.kubernetes_version, cluster.cni, architecture, vip=shared)
-    return supply(hold, architecture, (*wanted, *extra_artifacts(cluster.cni)), onlooker)
+    return _brought(hold, cluster, architecture, (*wanted, *extra_artifacts(cluster.cni)), onlooker)
+
+
+def _brought(
+    hold: Hold, cluster: Cluster, architecture: Architecture, wanted: Iterable[Artifact], onlooker: Onlooker
+) -> Supplies:
+    """Artifacts brought to this machine; images only looked up where hosts pull them."""
+    if cluster.registry is None:
+        return supply(hold, architecture, wanted, onlooker)
+    files, images = (
+        [each for each in wanted if (each.kind is ArtifactKind.IMAGE) is pulled] for pulled in (False, True)
+    )
+    found = look_up(hold, cluster.registry, architecture, images, onlooker)
+    brought = supply(hold, architecture, files, onlooker)
+    return Supplies({**brought.files, **found}, brought.outcome)

@@ -13,6 +13,8 @@ from klusterkit.cluster import CNI, Cluster
 from klusterkit.cluster.machine import login_name
 from klusterkit.engine.errors import UsageError
 from klusterkit.session.hold import Hold, expanded
+from klusterkit.session.registry import described
+from klusterkit.session.settings import RegistryAccess
 from klusterkit.session.trust import public_key
 from klusterkit.state import Snapshot
 
@@ -76,6 +78,8 @@ class WantedCluster(BaseModel):
     """Public keys whose bundles are trusted: files, or the lines themselves."""
     vip: dict[str, Any] | None = None
     """``address`` and ``router_id``."""
+    registry: RegistryAccess | None = None
+    """Where hosts pull images from."""
 
 
 def create_cluster(hold: Hold, wanted: WantedCluster) -> Cluster:
@@ -86,18 +90,19 @@ def create_cluster(hold: Hold, wanted: WantedCluster) -> Cluster:
             f"{hold.state.path} has a cluster already: {hold.the_cluster().name}",
             hint="each cluster has its own state file: name another one with --state",
         )
-    cluster = cluster_wanted(wanted)
+    registry, accounts = described(wanted.registry) if wanted.registry else (None, {})
+    cluster = cluster_wanted(wanted).replace(registry=registry)
     keys = [*hold.snapshot.bundle_keys, *(public_key(text).text for text in wanted.bundle_keys)]
     snapshot = hold.snapshot
-    for name, value in _authorities().items():
-        snapshot = hold.state.with_secret(snapshot, name, value.encode())
+    for name, value in {**_authorities(), **accounts}.items():
+        snapshot = hold.state.with_secret(snapshot, name, value)
     hold.state.fold(_with(snapshot, cluster=cluster.to_object(), bundle_keys=list(dict.fromkeys(keys))))
     return cluster
 
 
 def cluster_wanted(wanted: WantedCluster) -> Cluster:
     """What is asked for as a cluster. Raises ``InvalidCluster``, ``UsageError``."""
-    given = wanted.model_dump(exclude_none=True, exclude={"cni", "bundle_keys"})
+    given = wanted.model_dump(exclude_none=True, exclude={"cni", "bundle_keys", "registry"})
     return Cluster.of(**given, cni=_cni(wanted.cni))
 
 
@@ -118,13 +123,14 @@ def _cni(word: str) -> CNI:
                 ) from None
 
 
-def _authorities() -> dict[str, str]:
+def _authorities() -> dict[str, bytes]:
     secrets: dict[str, str] = {}
     for name in pki.AuthorityName:
         authority = pki.Authority.create(name.common_name)
         secrets |= {f"{name}.crt": authority.cert_pem, f"{name}.key": authority.key_pem}
     private, public = pki.create_service_account_key()
-    return secrets | {"sa.key": private, "sa.pub": public}
+    secrets |= {"sa.key": private, "sa.pub": public}
+    return {name: text.encode() for name, text in secrets.items()}
 
 
 def _with(snapshot: Snapshot, **fields: object) -> Snapshot:

@@ -11,7 +11,7 @@ from klusterkit.session.hold import Hold, open_hold
 from klusterkit.session.settings import Settings
 
 if TYPE_CHECKING:  # what a command doesn't need isn't imported: `cctl get` has to answer at once
-    from klusterkit.bundle.manifest import Manifest
+    from klusterkit.bundle.minisign import PublicKey
     from klusterkit.cluster import Cluster, Machine
     from klusterkit.engine.events import Sink
     from klusterkit.engine.executor import Outcome
@@ -126,12 +126,12 @@ class Session:
         (trust.forget if forget else trust.trust)(self._hold, found)
         return self.snapshot.bundle_keys
 
-    def verify_bundle(self, bundle: Path) -> Manifest:
-        """See that a bundle is whole, and signed by a key that the state pins. Raises ``BundleRefused``."""
-        from klusterkit.session.bundles import verified
+    @property
+    def bundle_keys(self) -> list[PublicKey]:
+        """The public keys that the state pins. Raises ``NotTrusted`` when there is none."""
         from klusterkit.session.trust import pinned_keys
 
-        return verified(bundle, pinned_keys(self._hold))
+        return pinned_keys(self._hold)
 
     def plan_bundle_push(self, onlooker: Onlooker, **wanted: Any) -> Plan:
         """Look at the hosts, verify the bundle, compile (the fields of :class:`klusterkit.session.push.WantedPush`)."""

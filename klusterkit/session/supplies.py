@@ -81,5 +81,9 @@ def source_of(settings: Settings, architecture: Architecture) -> Source:
 
 def private_images(registry: RegistryAccess, architecture: Architecture) -> ImageSource:
     """Images from a private registry."""
-    account = Account(registry.username, registry.password.get_secret_value()) if registry.username else None
-    return ImageSource(architecture, Place.parse(registry.place), Web(registry.ca), account)
+    return ImageSource(architecture, Place.parse(registry.place), Web(registry.ca), account_of(registry))
+
+
+def account_of(registry: RegistryAccess) -> Account | None:
+    """Who we are there."""
+    return Account(registry.username, registry.password.get_secret_value()) if registry.username else None

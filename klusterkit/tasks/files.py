@@ -209,11 +209,16 @@ class SecretFile(_WrittenFile):
         """What should be in it."""
         return on.secret(self.secret)
 
+    @property
+    def keyed_by(self) -> str:
+        """Name of a secret that can't be guessed."""
+        return self.secret
+
     def described(self, on: Context, entry: Entry) -> dict[str, Any]:
         """What stands there. The content's digest is keyed: a plain one would let a weak secret be guessed."""
         plain = describe(entry)
         if entry.type == "file":
-            key = on.secret(self.secret)
+            key = on.secret(self.keyed_by)
             plain["sha256"] = hmac.digest(key, entry.sha256.encode(), "sha256").hex()
         return plain
 

@@ -13,7 +13,7 @@ from klusterkit.tasks.containerd import CTR
 class ImageTree(Step):
     """Copy the files of an image in containerd's store to a folder, which is there and takes them with it when it goes.
 
-    ``sha256`` is that of the archive which the image came from. A file in the folder says it, so that a copy that was
+    ``sha256`` is the one by which the image got into the store. A file in the folder says it, so that a copy that was
     cut off is known for one.
     """
 

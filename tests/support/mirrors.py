@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from klusterkit.bundle.imagearchive import write_archive
+from klusterkit.bundle.imagearchive import MANIFEST_TYPE, write_archive
 from klusterkit.cluster import Architecture, Artifact, ArtifactKind, Version
 from klusterkit.session.contents import contents_of
 
@@ -27,8 +27,9 @@ def make_mirror(root: Path) -> Path:
         if artifact.kind is ArtifactKind.IMAGE:
             layer = made_up(artifact)
             digest = hashlib.sha256(layer).hexdigest()
-            point = {"digest": f"sha256:{digest}", "size": len(layer)}
-            manifest = json.dumps({"config": point, "layers": [point]}).encode()
+            point = {"mediaType": "application/octet-stream", "digest": f"sha256:{digest}", "size": len(layer)}
+            said = {"schemaVersion": 2, "mediaType": MANIFEST_TYPE, "config": point, "layers": [point]}
+            manifest = json.dumps(said).encode()
             with path.open("wb") as file:
                 write_archive(file, artifact.name, manifest, lambda _, layer=layer: [layer])
         else:

@@ -12,23 +12,11 @@ from typing import Annotated
 import typer
 
 from klusterkit.cli.options import Common
+from klusterkit.cli.trusted import TrustedKeys, trusted_keys
 
 
-def run(
-    file: Annotated[Path, typer.Argument(metavar="BUNDLE")],
-    common: Common,
-    key: Annotated[
-        list[str] | None, typer.Option("--key", metavar="KEY", help="Public key that is trusted; several: once each")
-    ] = None,
-) -> None:
+def run(file: Annotated[Path, typer.Argument(metavar="BUNDLE")], common: Common, key: TrustedKeys = None) -> None:
     """Verify it."""
-    from klusterkit.session import Session
     from klusterkit.session.bundles import verified
-    from klusterkit.session.trust import public_key
 
-    if key:
-        manifest = verified(file, [public_key(text) for text in key])
-    else:
-        with Session.open(common.settings()) as session:
-            manifest = session.verify_bundle(file)
-    typer.echo(f"it is whole and signed: the bundle {manifest.summary}")
+    typer.echo(f"it is whole and signed: the bundle {verified(file, trusted_keys(common, key)).summary}")

@@ -1,6 +1,7 @@
 """Describe the cluster, and make its certificate authorities.
 
-It changes the state file alone; machines come with `cctl create machine`.
+It changes the state file alone; machines come with `cctl create machine`. With --registry, hosts pull images from
+there; otherwise images are brought to them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from klusterkit.cli.options import Common, Output
+from klusterkit.cli.registry import RegistryOptions
 
 
 def _option(name: str, metavar: str, text: str) -> Any:
@@ -18,6 +20,7 @@ def _option(name: str, metavar: str, text: str) -> Any:
 
 def run(
     common: Common,
+    registry: RegistryOptions,
     pod_network: Annotated[str, _option("--pod-network", "CIDR", "Where pods get addresses from")] = "10.2.0.0/16",
     service_network: Annotated[
         str, _option("--service-network", "CIDR", "Where services get addresses from")
@@ -58,6 +61,7 @@ def run(
             vip=vip and {"address": vip, "router_id": router_id},
             name=name,
             bundle_keys=tuple(bundle_key or ()),
+            registry=registry.access,
         )
     if form is Output.TEXT:
         networks = f"pods in {cluster.pod_network}, services in {cluster.service_network}"

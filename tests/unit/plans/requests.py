@@ -14,6 +14,7 @@ OWN_NETWORK = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: own\n"
 
 VIP = Vip.of(address="10.0.99.99", router_id=51)
 VERSIONS = st.sampled_from(["v1.36.3", "v1.37.2"])
+REGISTRIES = st.sampled_from([None, {"place": "registry.example:5000/mirror", "account": "registry.account"}])
 NETWORKS = st.sampled_from([CNI(), CNI(kind="none"), CNI.manifest(OWN_NETWORK)])
 
 
@@ -44,7 +45,7 @@ def facts(draw: st.DrawFn, number: int) -> Facts:
 def requests(draw: st.DrawFn, most_workers: int = 2) -> CreateRequest:
     """Masters and workers, for a new cluster or one that is there; of any supported version, network, kind of host."""
     vip = draw(st.sampled_from([None, VIP]))
-    cluster = CLUSTER.replace(kubernetes_version=draw(VERSIONS), cni=draw(NETWORKS), vip=vip)
+    cluster = CLUSTER.replace(kubernetes_version=draw(VERSIONS), cni=draw(NETWORKS), vip=vip, registry=draw(REGISTRIES))
     there = draw(st.integers(0, 3 if vip else 1))
     masters = draw(st.integers(0 if there else 1, 3)) if vip else 1 - there
     workers = draw(st.integers(0 if masters else 1, most_workers))

@@ -21,7 +21,7 @@ from klusterkit.tasks import etcdctl
 from klusterkit.tasks.access import ClusterAdmins
 from klusterkit.tasks.artifacts import Install, Unpack, Upload
 from klusterkit.tasks.certificates import Certificate, Kubeconfig
-from klusterkit.tasks.containerd import ImportImage
+from klusterkit.tasks.containerd import REGISTRIES, ImportImage, PullImage
 from klusterkit.tasks.etcd import Healthy
 from klusterkit.tasks.files import Directory, SecretFile, TextFile
 from klusterkit.tasks.gates import ApiAnswers, ApiReady, NodeReady
@@ -32,6 +32,7 @@ from klusterkit.tasks.manifest import Apply
 from klusterkit.tasks.membership import Join, Promote
 from klusterkit.tasks.node import Registration
 from klusterkit.tasks.probe import ServiceProbe
+from klusterkit.tasks.registry import RegistryFile
 from klusterkit.tasks.systemd import Service, Unit
 from klusterkit.tasks.tree import Tree
 from tests.unit.plans.requests import requests
@@ -43,18 +44,25 @@ EVERYWHERE = {
 KUBECTL = (ApiReady, ApiAnswers, NodeReady, ClusterAdmins, Apply, ApiPhase, ServiceProbe, Registration)
 
 
+def hosts_file(step: PullImage) -> str:
+    """Where containerd finds out where an image really comes from."""
+    return f"{REGISTRIES}/{step.reference.partition('/')[0]}/hosts.toml"
+
+
 MAKES: dict[type[Step], Callable[[Any], Iterable[str]]] = {
     Upload: lambda step: [f"artifact {step.sha256}"],
     Unpack: lambda step: step.members.values(),
     Certificate: lambda step: [step.path_certificate, step.path_key],
-    ImportImage: lambda step: [f"image {step.reference}"],
+    **dict.fromkeys((ImportImage, PullImage), lambda step: [f"image {step.reference}"]),
     Phase: lambda step: step.makes,
     Unit: lambda step: [f"unit {step.name}"],
     Service: lambda step: [f"running {step.unit}"],
     Pods: lambda _: FOLDERS,
     Join: lambda _: ["membership"],
     ImageTree: lambda step: [f"{step.path}/usr/local/sbin/keepalived"],
-    **dict.fromkeys((Install, TextFile, SecretFile, Directory, Tree, Kubeconfig), lambda step: [step.path]),
+    **dict.fromkeys(
+        (Install, TextFile, SecretFile, RegistryFile, Directory, Tree, Kubeconfig), lambda step: [step.path]
+    ),
 }
 
 
@@ -62,6 +70,7 @@ USES: dict[type[Step], Callable[[Any], Iterable[str]]] = {
     **dict.fromkeys((Install, Unpack), lambda step: [f"artifact {step.sha256}"]),
     **dict.fromkeys((Phase, ApiPhase), lambda step: ["/usr/local/bin/kubeadm", step.config]),
     ImportImage: lambda step: [f"artifact {step.sha256}", "running containerd.service", "/usr/local/bin/ctr"],
+    PullImage: lambda step: [hosts_file(step), "running containerd.service", "/usr/local/bin/ctr"],
     ImageTree: lambda step: [f"image {step.reference}", "running containerd.service", step.path],
     Healthy: lambda _: [*etcdctl.FILES, "running etcd.service"],
     Join: lambda _: etcdctl.FILES,

@@ -15,7 +15,7 @@ from klusterkit.engine.host import Completed
 from klusterkit.engine.step import Context
 from klusterkit.hosts.simulated import Machine
 from klusterkit.tasks.access import ClusterAdmins
-from klusterkit.tasks.containerd import ImportImage
+from klusterkit.tasks.containerd import ImportImage, PullImage
 from klusterkit.tasks.gates import ApiReady, Gate, NodeReady
 from klusterkit.tasks.kubeadm import Phase
 from klusterkit.tasks.kubectl import KUBECTL
@@ -115,6 +115,9 @@ def store(model: HostModel) -> dict[str, str]:
             return said(out="".join(f"{name} {labels}\n" for name, labels in images.items()))
         if "remove" in argv:
             return said() if images.pop(argv[-1], None) is not None else said(1, err="not found")
+        if "pull" in argv:
+            images[argv[-1]] = f"application/vnd.oci.image.index.v1+json sha256:{'c' * 64} {' '.join(argv)}"
+            return said()
         images["registry.example/demo:1"] = " ".join(argv)
         return said(0 if argv[-1].endswith("a" * 64) else 1, err="no such file")
 
@@ -125,7 +128,7 @@ def store(model: HostModel) -> dict[str, str]:
 def test_an_image_is_known_by_the_archive_that_it_came_from(store: dict[str, str], on: Context) -> None:
     image("a" * 64).apply(on, {"there": False})
     assert image("a" * 64).observe(on).satisfied
-    assert "came from elsewhere" in image("b" * 64).observe(on).reason
+    assert "another one" in image("b" * 64).observe(on).reason
 
 
 def test_images_are_pinned_against_the_kubelets_cleaning(store: dict[str, str], on: Context) -> None:
@@ -146,6 +149,25 @@ def test_an_archive_that_cannot_be_imported_fails_in_words(store: dict[str, str]
     with pytest.raises(CommandFailed, match=r"registry\.example/demo:1 could not be imported") as caught:
         image("b" * 64).apply(on, {"there": False})
     assert caught.value.hint
+
+
+def pulled(sha256: str) -> PullImage:
+    return PullImage(name="demo", reference="registry.example/demo:1", sha256=sha256, size=1)
+
+
+def test_an_image_is_pulled_from_where_the_hosts_files_say_and_pinned(store: dict[str, str], on: Context) -> None:
+    pulled("c" * 64).apply(on, {"there": False})
+
+    assert pulled("c" * 64).observe(on).satisfied
+    assert "--hosts-dir /etc/containerd/certs.d" in store["registry.example/demo:1"]
+    assert "io.cri-containerd.pinned=pinned" in store["registry.example/demo:1"]
+    assert "--user" not in store["registry.example/demo:1"]
+
+
+def test_an_image_that_was_changed_since_it_was_planned_is_refused(store: dict[str, str], on: Context) -> None:
+    with pytest.raises(PermanentError, match="another registry") as caught:
+        pulled("b" * 64).apply(on, {"there": False})
+    assert "roll back" in str(caught.value.hint)
 
 
 def test_many_images_are_looked_at_in_one_look(model: HostModel, store: dict[str, str], on: Context) -> None:

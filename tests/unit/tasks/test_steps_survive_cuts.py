@@ -21,6 +21,7 @@ from klusterkit.tasks.certificates import Certificate, Kubeconfig
 from klusterkit.tasks.files import Directory, SecretFile, TextFile
 from klusterkit.tasks.kernel import Modules, Sysctl
 from klusterkit.tasks.network import Baseline
+from klusterkit.tasks.registry import RegistryFile
 from klusterkit.tasks.reloaded import ReloadedFile
 from klusterkit.tasks.systemd import Service, Unit
 from klusterkit.tasks.tree import Tree
@@ -303,6 +304,13 @@ def test_a_certificate(certificate: Prior, key: Prior) -> None:
 def test_a_kubeconfig(prior: Prior) -> None:
     step = Kubeconfig(authority="ca", leaf=LEAF, server="https://10.0.0.5:6443", path="/etc/demo.conf")
     survive(step, prior, world=with_authority, anew=("/etc/demo.conf",))
+
+
+@few
+@given(prior=files_at("/etc/demo.toml"))
+def test_a_file_with_an_account_in_it(prior: Prior) -> None:
+    step = RegistryFile(path="/etc/demo.toml", content="wanted\n", secret="registry.account")
+    survive(step, prior, world=lambda: World({"registry.account": b"YTpi", "ca.key": b"cannot be guessed"}))
 
 
 @few

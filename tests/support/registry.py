@@ -1,0 +1,101 @@
+"""A real registry: Debian's docker-registry, with TLS, for those who have an account."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import bcrypt
+import yaml
+
+ROOT = Path(__file__).parents[2]
+USERNAME, PASSWORD = "operator", "correct-horse-battery"
+
+
+@dataclass(frozen=True)
+class RealRegistry:
+    """One that runs.
+
+    Attributes:
+        place: ``HOST:PORT``.
+        ca: its certificate, which is its own authority.
+        password_file: holds the password.
+        log: what it was asked, a line each.
+    """
+
+    place: str
+    ca: Path
+    password_file: Path
+    log: Path
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What lets cctl in."""
+        account = ("--registry-username", USERNAME, "--registry-password-file", str(self.password_file))
+        return ("--registry", f"{self.place}/site", "--registry-ca", str(self.ca), *account)
+
+    def asked(self, method: str) -> list[str]:
+        """Requests of a method that it granted."""
+        lines = self.log.read_text().splitlines()
+        return [line for line in lines if f'"{method} /v2/' in line and '" 2' in line]
+
+
+@contextmanager
+def real_registry(folder: Path, address: str) -> Iterator[RealRegistry]:
+    """Start one at a port of its own of this machine's address."""
+    with socket.create_server((address, 0)) as probe:
+        port = probe.getsockname()[1]
+    made = RealRegistry(f"{address}:{port}", folder / "registry.crt", folder / "password", folder / "registry.log")
+    made.password_file.write_text(f"{PASSWORD}\n")
+    (folder / "registry.yaml").write_text(yaml.safe_dump(_configuration(folder, address, made.place)))
+    with made.log.open("w") as log:
+        command = [_program(), "serve", folder / "registry.yaml"]
+        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        try:
+            _wait_for(address, port, process)
+            yield made
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _configuration(folder: Path, address: str, place: str) -> dict[str, object]:
+    key, cert, accounts = folder / "registry.key", folder / "registry.crt", folder / "htpasswd"
+    names = f"subjectAltName=IP:{address}"
+    self_signed = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=registry", "-addext", names]
+    subprocess.run(["openssl", "req", *self_signed, "-keyout", key, "-out", cert], check=True, capture_output=True)
+    accounts.write_text(f"{USERNAME}:{bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()}\n")
+    return {
+        "version": 0.1,
+        "storage": {"filesystem": {"rootdirectory": str(folder / "images")}},
+        "http": {"addr": place, "tls": {"certificate": str(cert), "key": str(key)}, "secret": "of its own"},
+        "auth": {"htpasswd": {"realm": "registry", "path": str(accounts)}},
+    }
+
+
+def _program() -> Path:
+    """Taken out of its package: installed, it would be started as a service of this machine."""
+    program = ROOT / "build" / "docker-registry" / "usr" / "bin" / "docker-registry"
+    if not program.exists():
+        package = ROOT / "build" / "docker-registry"
+        package.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["apt-get", "download", "-q", "docker-registry"], cwd=package, check=True, capture_output=True)
+        subprocess.run(["dpkg-deb", "-x", next(package.glob("*.deb")), package], check=True)
+    return program
+
+
+def _wait_for(address: str, port: int, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 30
+    while process.poll() is None and time.monotonic() < until:
+        try:
+            socket.create_connection((address, port), 1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError(f"the registry doesn't answer at {address}:{port}")

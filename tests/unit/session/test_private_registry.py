@@ -1,0 +1,133 @@
+"""A cluster that runs from a private registry: what the state says of it, and what hosts are told."""
+
+from __future__ import annotations
+
+import tomllib
+from base64 import b64encode
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from klusterkit.bundle.reference import Place, Reference
+from klusterkit.bundle.registry import Account
+from klusterkit.cluster import CNI, Architecture, Artifact, Cluster, Role, artifacts_for
+from klusterkit.cluster.artifacts import ArtifactKind
+from klusterkit.engine.errors import UsageError
+from klusterkit.pki import Authority
+from klusterkit.plans.create import extra_artifacts
+from klusterkit.plans.files import registry as files
+from klusterkit.plans.reference import CLUSTER
+from klusterkit.session.hold import Hold
+from klusterkit.session.objects import WantedCluster, create_cluster
+from klusterkit.session.registry import ACCOUNT, described, look_up
+from klusterkit.session.settings import RegistryAccess
+from tests.support.sites import FakeRegistry, RegistryHandler, serving
+
+PASSWORD = "correct horse"
+PAUSE = "registry.k8s.io/pause:3.10.2"
+
+Opened = Callable[[], AbstractContextManager[Hold]]
+
+
+class Nobody:
+    """Looks on, and wants to know nothing."""
+
+    def stage(self, what: str) -> None: ...
+
+    def came(self, name: str, size: int) -> None: ...
+
+    def ended(self, name: str) -> None: ...
+
+
+def access(place: str = "registry.example/site", **fields: object) -> RegistryAccess:
+    given = {"place": place, "username": "operator", "password": SecretStr(PASSWORD), **fields}
+    return RegistryAccess.model_validate(given)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Path:
+    path = tmp_path / "registry.crt"
+    path.write_text(Authority.create("registry").cert_pem)
+    return path
+
+
+@pytest.fixture
+def hold(opened: Opened) -> Hold:
+    """Of a state file that has no cluster yet."""
+    with opened() as held:
+        held.state.fold(held.snapshot.model_copy(update={"cluster": None, "machines": []}))
+        yield held  # type: ignore[misc]
+
+
+def test_the_account_is_a_secret_of_the_state_and_nowhere_else(hold: Hold, authority: Path) -> None:
+    networks = {"pod_network": "192.168.0.0/16", "service_network": "192.169.0.0/24"}
+    cluster = create_cluster(hold, WantedCluster(**networks, registry=access(ca=authority)))
+
+    assert hold.secret(ACCOUNT) == b64encode(f"operator:{PASSWORD}".encode())
+    text = hold.state.path.read_text()
+    assert PASSWORD not in text
+    assert hold.secret(ACCOUNT).decode() not in text
+    assert Cluster.from_object(cluster.to_object()) == cluster
+    assert cluster.registry is not None
+    assert cluster.registry.authority == authority.read_text()
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"place": "HTTP//x y"}, "names no registry"),
+        ({"place": "http://registry.example"}, "in the clear"),
+        ({"ca": Path("/nowhere")}, "can't be used: No such file"),
+        ({"ca": Path("/etc/passwd")}, "no certificate"),
+    ],
+)
+def test_what_can_not_be_used_is_refused_before_anything_is_kept(fields: dict[str, object], says: str) -> None:
+    with pytest.raises(UsageError, match=says) as raised:
+        described(access(**fields))  # type: ignore[arg-type]
+    assert PASSWORD not in str(raised.value)
+
+
+def test_images_are_known_by_what_the_registry_has_now(hold: Hold) -> None:
+    fake = FakeRegistry({}, account=Account("operator", PASSWORD))
+    fake.put("site/registry.k8s.io/pause", "3.10.2", b"layer" * 100)
+    registry, secrets = described(access())
+    for name, value in secrets.items():
+        hold.state.fold(hold.state.with_secret(hold.snapshot, name, value))
+
+    with serving(fake, RegistryHandler) as url:
+        image = Artifact(PAUSE, ArtifactKind.IMAGE, "3.10.2", "images/p.tar", "images/p.tar.sha256")
+        at = registry.model_copy(update={"place": f"{url}/site"})
+        found = look_up(hold, at, Architecture.AMD64, [image], Nobody())[PAUSE]
+
+    assert found.sha256 == sha256_of(fake.contents["/v2/site/registry.k8s.io/pause/manifests/3.10.2"])
+    assert found.size > 500
+    assert hold.mask(f"it said {PASSWORD}") == "it said [secret]"
+
+
+def sha256_of(content: bytes) -> str:
+    from hashlib import sha256
+
+    return sha256(content).hexdigest()
+
+
+def test_every_image_of_a_cluster_comes_from_the_private_registry() -> None:
+    wanted = artifacts_for(Role, CLUSTER.kubernetes_version, CNI(), vip=True)
+    images = [each.name for each in (*wanted, *extra_artifacts(CNI())) if each.kind is ArtifactKind.IMAGE]
+
+    assert {Reference.parse(name).registry for name in images} == set(files.OFFICIAL)
+
+
+@pytest.mark.parametrize("text", ["registry.example", "registry.example:5000/a/b", "http://10.0.0.9:5000/x"])
+@pytest.mark.parametrize("trusted", [True, False])
+def test_containerd_is_sent_to_where_images_are_put_and_nowhere_else(text: str, trusted: bool) -> None:
+    place = Place.parse(text)
+    said = tomllib.loads(files.instead_of("registry.k8s.io", place, authority=trusted))
+
+    repository = place.repository(Reference.parse(PAUSE))
+    assert f"{said['server']}/pause" == f"{place.url}/v2/{repository}"
+    assert said["override_path"] is True
+    assert said.get("ca") == (files.AUTHORITY if trusted else None)
+    assert "host" not in said
