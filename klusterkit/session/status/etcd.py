@@ -43,6 +43,7 @@ def _member(listed: ListedMember, said: EtcdSeen | None, owners: Mapping[str, st
         machine=machine,
         learner=listed.learner,
         leader=leader == listed.id,
+        up=said is not None,
         answers=said is not None and said.leader != 0,
         version=f"v{said.version}" if said else "",
         size=said.size if said else 0,
@@ -61,15 +62,23 @@ def quorum(machines: Sequence[Machine], state: EtcdState | None) -> Iterator[Com
     seen = f"{state.answering} of {state.voting} voting members answer; {state.quorum} are needed"
     if state.kept:
         yield Component.right("", "quorum", wanted, seen)
+    elif state.up < state.quorum:
+        # Those that are up find no leader, and need nothing but the others.
+        down = [m for m in masters if not any(each.machine == m.name and each.up for each in state.members)]
+        seen = f"LOST: {state.up} of {state.voting} voting members are up; {state.quorum} are needed"
+        yield Component.wrong("", "quorum", wanted, seen, _bring_back(down, state.quorum - state.up))
     else:
-        down = [m for m in masters if not any(each.machine == m.name and each.answers for each in state.members)]
-        yield Component.wrong("", "quorum", wanted, f"LOST: {seen}", _bring_back(down, state.quorum - state.answering))
+        seen = f"LOST: {state.up} of {state.voting} voting members are up, but {state.answering} know a leader"
+        yield Component.wrong("", "quorum", wanted, seen, _ELECTING)
     for stray in state.members:
         if not stray.machine:
             hint = "if it was left behind, remove it: etcdctl member remove " + stray.id
             yield Component.wrong(
                 "", "members", "those of the masters", f"{stray.name or 'one without a name'} ({stray.id})", hint
             )
+
+
+_ELECTING = "look again in some seconds: they may be electing one; if it stays so, see the links between the masters"
 
 
 def _bring_back(down: Sequence[Machine], count: int) -> str:

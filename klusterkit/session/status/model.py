@@ -51,8 +51,10 @@ class Member(BaseModel):
     """The one that it runs on; empty where it is none of ours."""
     learner: bool
     leader: bool = False
+    up: bool = False
+    """It was asked, and said something."""
     answers: bool = False
-    """It was asked, and knows a leader."""
+    """It knows a leader, too: it is one of a majority."""
     version: str = ""
     size: int = 0
     """Bytes of its database."""
@@ -76,6 +78,12 @@ class EtcdState(BaseModel):
     def answering(self) -> int:
         """How many of those answer."""
         return sum(member.answers and not member.learner for member in self.members)
+
+    @computed_field
+    @property
+    def up(self) -> int:
+        """How many of those with a vote run, whether they find a majority or not."""
+        return sum(member.up and not member.learner for member in self.members)
 
     @computed_field
     @property

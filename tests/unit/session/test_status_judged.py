@@ -69,12 +69,21 @@ def test_two_of_three_down_is_a_lost_quorum_and_says_what_to_do() -> None:
     state, components = judged(ALL, seen, None)
 
     assert state is not None
-    assert (state.answering, state.quorum, state.kept) == (0, 2, False)
+    assert (state.answering, state.up, state.quorum, state.kept) == (0, 1, 2, False)
     quorum = wrong(components)["", "quorum"]
-    assert quorum.seen == "LOST: 0 of 3 voting members answer; 2 are needed"
-    assert "bring etcd back on 2 of m1, m2, m3" in quorum.hint
+    assert quorum.seen == "LOST: 1 of 3 voting members are up; 2 are needed"
+    assert "bring etcd back on 1 of m2, m3" in quorum.hint
     assert "Remove no member" in quorum.hint
     assert wrong(components)["m1", "etcd"].brief == "no leader"
+
+
+def test_members_that_are_up_and_know_no_leader_are_not_said_to_be_down() -> None:
+    seen = {machine.name: healthy(machine, ALL, leader=0, api="not ready: etcd") for machine in ALL}
+    _, components = judged(ALL, seen, None)
+
+    quorum = wrong(components)["", "quorum"]
+    assert quorum.seen == "LOST: 3 of 3 voting members are up, but 0 know a leader"
+    assert "links between the masters" in quorum.hint
 
 
 def test_one_of_three_down_keeps_the_quorum_and_no_more_may_fail() -> None:
