@@ -112,15 +112,24 @@ def _restored(target: Target, preflight: str, programs: str, data: str) -> list[
 
 
 def _join(target: Target, others: Ensemble, *needs: str) -> str:
-    members = {name: etcd.peer_url(address) for name, address in others.addresses.items()}
-    step = Join(name=target.node, peer=etcd.peer_url(target.address), through=_clients(others), members=members)
-    cost = 0.2 if len(members) == 1 else SETTLING
+    step = Join(name=target.node, peer=etcd.peer_url(target.address), through=_clients(others), members=_peers(others))
+    cost = 0.2 if len(others.addresses) == 1 else SETTLING
     return target.tasks.add("etcd/join", step, *needs, others.settled, cost=cost)
 
 
 def _promote(target: Target, others: Ensemble, started: str) -> str:
-    step = Promote(name=target.node, peer=etcd.peer_url(target.address), through=_clients(others))
+    step = Promote(
+        name=target.node,
+        peer=etcd.peer_url(target.address),
+        through=_clients(others),
+        members=_peers(others),
+        data=etcd.DATA,
+    )
     return target.tasks.add("etcd/promote", step, started, cost=1.0)
+
+
+def _peers(others: Ensemble) -> dict[str, str]:
+    return {name: etcd.peer_url(address) for name, address in others.addresses.items()}
 
 
 def _clients(others: Ensemble) -> tuple[str, ...]:

@@ -77,4 +77,4 @@ def _files(target: Target, prepared: Prepared) -> str:
     imported = import_images(target, [reference], prepared.preflight, prepared.containerd)
     root = target.tasks.add("keepalived/root", tree(ROOT), prepared.preflight)
     step = ImageTree(reference=reference, sha256=target.artifact(reference).sha256, path=ROOT)
-    return target.tasks.add("keepalived/files", step, root, imported.values(), cost=0.5, undone_by=root)
+    return target.tasks.add("keepalived/files", step, root, imported.values(), cost=0.5)

@@ -51,6 +51,7 @@ def end(hosts: Hosts, journal: Journal, ending: Ending, stay: Collection[str], g
         let_go(hosts, journal, visited)
         clear(hosts, journal, guests)
     else:
+        forget(hosts, journal)
         _each(journal, names.intersection(stay), lambda name: mark_ended(hosts(name), ending), "it can't be told so")
         let_go(hosts, journal, names.difference(stay))
 
@@ -74,10 +75,34 @@ def record(hosts: Hosts, journal: Journal, guests: Collection[str] = ()) -> None
         mine = {(run, task) for at, run, task in taken_back if at == name}
         after = before.without(mine).after(changed.get(name, ()))
         if after != before:
-            content = json.dumps(after.data(), separators=(",", ":")).encode()
-            host.write(File(path=PLACE, content=content, mode=0o600))
+            _write_record(host, after)
 
     _each(journal, names, keep, "what was done can't be recorded on it")
+
+
+def forget(hosts: Hosts, journal: Journal) -> None:
+    """Have no host keep what a run has undone: it was recorded if the run was done, and its end cut short, before.
+
+    Raises:
+        RunCutShort: a host doesn't answer now.
+    """
+
+    def without(name: str) -> None:
+        host = hosts(name)
+        before = read_record(host)
+        after = before.before_run(journal.run)
+        if after != before:
+            _write_record(host, after)
+
+    _each(journal, journal.plan.hosts, without, "what was undone can't be taken out of its record")
+
+
+def _write_record(host: Host, record: HostRecord) -> None:
+    if record.done:
+        content = json.dumps(record.data(), separators=(",", ":")).encode()
+        host.write(File(path=PLACE, content=content, mode=0o600))
+    else:
+        host.remove(PLACE)
 
 
 def read_record(host: Host) -> HostRecord:

@@ -6,19 +6,20 @@ from typing import ClassVar
 
 from klusterkit.engine.errors import CommandFailed
 from klusterkit.engine.host import File
-from klusterkit.engine.step import Before, Context, Observation, Step, Undo
+from klusterkit.engine.step import Before, Context, Observation, Step
 from klusterkit.tasks.containerd import CTR
+from klusterkit.tasks.prior import ABSENT
+from klusterkit.tasks.tree import children, unmount_below
 
 
 class ImageTree(Step):
-    """Copy the files of an image in containerd's store to a folder, which is there and takes them with it when it goes.
+    """Copy the files of an image in containerd's store to a folder that is there for nothing else.
 
     ``sha256`` is the one by which the image got into the store. A file in the folder says it, so that a copy that was
     cut off is known for one.
     """
 
     kind: ClassVar[str] = "image.tree"
-    undoing: ClassVar[Undo] = Undo.CONTAINED
 
     reference: str
     sha256: str
@@ -28,6 +29,11 @@ class ImageTree(Step):
     def title(self) -> str:
         """What it does."""
         return f"copy the files of the image {self.reference} to {self.path}"
+
+    @property
+    def subject(self) -> str:
+        """What is in the folder. The folder itself is somebody else's."""
+        return self._mark
 
     @property
     def _mark(self) -> str:
@@ -41,14 +47,17 @@ class ImageTree(Step):
     def observe(self, on: Context) -> Observation:
         """Whether they are there, all of them."""
         try:
-            whole = on.host.read(self._mark).decode(errors="replace") == self.sha256
+            image = on.host.read(self._mark).decode(errors="replace")
         except FileNotFoundError:
-            whole = False
-        return Observation(satisfied=whole, reason="" if whole else "not there, or another image's")
+            image = ""
+        reason = "another image's" if image else "not there"
+        whole = image == self.sha256
+        return Observation(satisfied=whole, before={"image": image}, reason="" if whole else reason)
 
     def apply(self, on: Context, before: Before) -> None:
-        """Mount the image, copy it, unmount it."""
-        _ = before
+        """Mount the image, copy it, unmount it. The files of another image are kept."""
+        if before["image"]:
+            on.host.keep(self.path, on.kept(self.path))
         self._unmount(on)
         on.host.mkdir(self._mount, 0o700)
         self._do(on, *CTR, "images", "mount", self.reference, self._mount)
@@ -56,6 +65,18 @@ class ImageTree(Step):
         self._unmount(on)
         on.host.remove(self._mount)
         on.host.write(File(path=self._mark, content=self.sha256.encode()))
+
+    def undo(self, on: Context, before: Before) -> None:
+        """Take the files away, and give those of another image back."""
+        if on.host.stat(self.path)[0].type != "directory":
+            return
+        self._unmount(on)
+        unmount_below(on, self.path, itself=False)
+        if before["image"]:
+            if on.host.stat(on.kept(self.path))[0].type != ABSENT:
+                on.host.put_back(on.kept(self.path), self.path)
+        elif files := children(on, self.path):
+            on.host.remove(*files, recursive=True)
 
     def _unmount(self, on: Context) -> None:
         # It fails where nothing is mounted, and where a mount was lost in a reboot it still forgets the snapshot.

@@ -7,14 +7,21 @@ own may be gone.
 
 from __future__ import annotations
 
+import contextlib
 import json
+from dataclasses import replace
 from typing import ClassVar
 
-from klusterkit.engine.errors import CommandFailedTemporarily, PermanentError
+from klusterkit.engine.errors import CommandFailedTemporarily, NotYet, PermanentError
 from klusterkit.engine.step import Before, Context, Observation, Step, Undo
 from klusterkit.tasks import etcdctl
 from klusterkit.tasks.etcdctl import EtcdMember
 from klusterkit.tasks.gates import wait_until
+from klusterkit.tasks.systemd import systemctl
+from klusterkit.tasks.tree import children, set_aside
+
+_TURNING = 15.0
+"""Seconds that the way back waits for what only a way forward would need."""
 
 
 class _Member(Step):
@@ -59,36 +66,22 @@ class _Member(Step):
 _REMOVING = "etcd removes nobody while that would cost the quorum: bring its other members up first"
 
 
-class Join(_Member):
-    """Make this host's member known to the others, as a learner. Its etcd is started after that.
+class _Joining(_Member):
+    """The member comes to others.
 
-    ``members`` are the peer URLs of those that are there, by their names: the plan wrote them into the configuration,
-    and a first start of etcd where they differ would be refused.
+    Args:
+        members: peer URLs of those that are there, by their names: the plan wrote them into the configuration, and a
+            first start of etcd where they differ would be refused.
     """
-
-    kind: ClassVar[str] = "etcd.join"
 
     members: dict[str, str]
 
-    @property
-    def title(self) -> str:
-        """What it does."""
-        return f"add {self.name} to etcd's members, as a learner"
-
-    def observe(self, on: Context) -> Observation:
-        """Whether it is known to the others. A host that can't ask them yet was not made one by us."""
-        if any(entry.type == "absent" for entry in on.host.stat(*etcdctl.FILES)):
-            return Observation(satisfied=False, before={"member": False}, reason="etcdctl is not there yet")
-        known = self.own(etcdctl.members(on, self.through)) is not None
-        reason = "" if known else "it is not among etcd's members"
-        return Observation(satisfied=known, before={"member": known}, reason=reason)
-
-    def apply(self, on: Context, before: Before) -> None:
+    def add(self, on: Context) -> None:
         """Add it. etcd wants all others to have been connected for five seconds, and no other learner to be there."""
-        _ = before
-        wait_until(on, self._missing, title=self.title, hint="see `journalctl -u etcd` on the other masters")
+        title = f"add {self.name} to etcd's members, as a learner"
+        wait_until(on, self._not_added, title=title, hint="see `journalctl -u etcd` on the other masters")
 
-    def _missing(self, on: Context) -> str:
+    def _not_added(self, on: Context) -> str:
         members = etcdctl.members(on, self.through)
         if self.own(members) is not None:  # also after an answer that was lost
             return ""
@@ -110,16 +103,52 @@ class Join(_Member):
                 " then `cctl resume`; or `cctl rollback`",
             )
 
+
+class Join(_Joining):
+    """Make this host's member known to the others, as a learner. Its etcd is started after that."""
+
+    kind: ClassVar[str] = "etcd.join"
+
+    @property
+    def title(self) -> str:
+        """What it does."""
+        return f"add {self.name} to etcd's members, as a learner"
+
+    def observe(self, on: Context) -> Observation:
+        """Whether it is known to the others. A host that can't ask them yet was not made one by us."""
+        if any(entry.type == "absent" for entry in on.host.stat(*etcdctl.FILES)):
+            return Observation(satisfied=False, before={"member": False}, reason="etcdctl is not there yet")
+        known = self.own(etcdctl.members(on, self.through)) is not None
+        reason = "" if known else "it is not among etcd's members"
+        return Observation(satisfied=known, before={"member": known}, reason=reason)
+
+    def apply(self, on: Context, before: Before) -> None:
+        """Add it."""
+        _ = before
+        self.add(on)
+
     def undo(self, on: Context, before: Before) -> None:
         """Take it out again."""
         if not before["member"]:
             self.remove(on)
 
 
-class Promote(_Member):
-    """Give the learner a vote, as soon as it has all the data."""
+class Promote(_Joining):
+    """Give the learner a vote, as soon as it has all the data.
+
+    A vote can't be taken from a member, only the whole member can go; and it has to go while its etcd runs, for once
+    stopped it counts as lost. So undo takes it out, and makes it known anew as the learner that it was before, whose
+    etcd begins without data.
+
+    Args:
+        data: the folder of its etcd's data.
+        unit: of its etcd.
+    """
 
     kind: ClassVar[str] = "etcd.promote"
+
+    data: str
+    unit: str = "etcd.service"
 
     @property
     def title(self) -> str:
@@ -129,21 +158,27 @@ class Promote(_Member):
     def observe(self, on: Context) -> Observation:
         """Whether it votes."""
         try:
-            reason = self._missing(on)
+            member = self.own(etcdctl.members(on, self.through))
         except CommandFailedTemporarily as error:
-            reason = error.message
+            return Observation(satisfied=False, reason=error.message)
+        reason = "it is not among etcd's members" if member is None else "it is a learner" if member.learner else ""
         return Observation(satisfied=not reason, reason=reason)
-
-    def _missing(self, on: Context) -> str:
-        member = self.own(etcdctl.members(on, self.through))
-        if member is None:
-            return "it is not among etcd's members"
-        return "it is a learner" if member.learner else ""
 
     def apply(self, on: Context, before: Before) -> None:
         """Ask again until it is in sync: etcd promotes no other."""
         _ = before
+        if self.own(etcdctl.members(on, self.through)) is None:
+            self._empty(on)
+            self.add(on)
+        systemctl(on, "start", "--no-block", self.unit)
         wait_until(on, self._promoted, title=self.title, hint="see `journalctl -u etcd`")
+
+    def _empty(self, on: Context) -> None:
+        """The data of a member that was taken out are good for nothing, but kept."""
+        systemctl(on, "stop", self.unit)
+        if old := children(on, self.data):
+            set_aside(on, self.data)
+            on.host.remove(*old, recursive=True)
 
     def _promoted(self, on: Context) -> str:
         member = self.own(etcdctl.members(on, self.through))
@@ -151,7 +186,7 @@ class Promote(_Member):
             raise PermanentError(
                 f"{self.name} is not among etcd's members any more",
                 host=on.host.name,
-                hint="somebody has removed it: `cctl rollback`, then create the machine again",
+                hint="somebody has removed it: `cctl resume` adds it again, `cctl rollback` gives it up",
             )
         if not member.learner:
             return ""
@@ -159,9 +194,12 @@ class Promote(_Member):
         return "" if ended.ok else ended.said or "it said nothing"
 
     def undo(self, on: Context, before: Before) -> None:
-        """Take the member out altogether: a vote can't be taken from it, and once stopped it would count as lost."""
+        """Take the member out, and make it known anew, for a run that turns round again. The way back needs no more."""
         _ = before
         self.remove(on)
+        self._empty(on)
+        with contextlib.suppress(NotYet, PermanentError):
+            self.add(replace(on, timeout=min(on.timeout, _TURNING)))
 
 
 class Leave(_Member):

@@ -143,6 +143,24 @@ class FencedStore:
         """Those of the run in progress."""
         return self._state.records
 
+    @property
+    def ended(self) -> int:
+        """How many runs have ended."""
+        return len(self._state.snapshot.runs)
+
+    @property
+    def next_serial(self) -> int:
+        """Of the state, when the run in progress has ended."""
+        return self._state.snapshot.serial + 1
+
+    def fold(self, fold: Callable[[StateFile], None]) -> None:
+        """End the run: the file is replaced as a whole, or stays."""
+        with self._life.guard:
+            self._life.moment("before folding")
+            self._life.refuse_when_full()
+            fold(self._state)
+            self._life.moment("folded")
+
     def append(self, *records: Mapping[str, Any]) -> None:
         """Add records."""
         words = ", ".join(_words(record) for record in records)

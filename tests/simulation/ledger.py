@@ -83,6 +83,10 @@ class Ledger:
 
     def begin_life(self, records: list[Mapping[str, Any]]) -> None:
         """A new process reads the journal: what a killed one wrote without living to know it, counts."""
+        if len(records) < self.learnt:  # of another run
+            self.standing = dict.fromkeys(self.plan.by_id, "untouched")
+            self.asked.clear()
+            self.learnt = 0
         self.learn(records[self.learnt :])
         self._acting.clear()
 

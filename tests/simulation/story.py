@@ -15,6 +15,7 @@ from klusterkit.engine.executor import Executor, JsonExecutor
 from klusterkit.engine.journal import Direction, Journal
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.runner import PointOfNoReturn, Report, Runner
+from klusterkit.session.errors import RunCutShort
 from klusterkit.state import StateNotWritable
 from tests.simulation.crash import Dead, Disk, FencedStore, Life
 from tests.simulation.ledger import Ledger
@@ -51,6 +52,8 @@ class Story:
     """
 
     grace: float = 30.0
+    refusals: tuple[type[Exception], ...] = (PointOfNoReturn,)
+    """What a process raises where the run can't go its way any more."""
 
     def __init__(self, plan: Plan, folder: Path, guard: Any, *, at_once: int = 256) -> None:
         self.plan = plan
@@ -61,6 +64,8 @@ class Story:
         self.moments: list[str] = []
         """Of the last process."""
         self.ledger = Ledger(plan, self.complain)
+        self.refused: Exception | None = None
+        """Why the last process could not go its way."""
         self._at_once = at_once
 
     def complain(self, what: str) -> None:
@@ -71,6 +76,12 @@ class Story:
     def executor(self, life: Life) -> Executor:
         """Reaches the hosts as this process does."""
         raise NotImplementedError
+
+    def begins(self, journal: Journal, direction: Direction) -> None:
+        """A process has read the journal, and not begun to walk."""
+
+    def ends(self, store: FencedStore, life: Life, journal: Journal, report: Report) -> None:
+        """A process has walked, as far as this."""
 
     def decide(self, journal: Journal) -> None:
         """The operator answers what was asked."""
@@ -86,13 +97,15 @@ class Story:
         """One process, from its start to its end. None if it was killed or refused."""
         life = Life(self.guard, burns_at=episode.burns_at, tear=episode.tear, full_at=episode.full_at, trace=self.trace)
         self.moments = life.moments
+        self.refused = None
         self.trace.append(f"--- {episode}")
         before = set(threading.enumerate())
         try:
             with self.disk.opened(life, self.learnt) as store:
                 return self._run(store, life, episode)
-        except (Dead, PointOfNoReturn, StateNotWritable) as error:
+        except (Dead, StateNotWritable, RunCutShort, *self.refusals) as error:
             self.trace.append(f"ended by {type(error).__name__}: {error}")
+            self.refused = error if isinstance(error, self.refusals) else None
             return None
         finally:
             life.end()
@@ -103,7 +116,9 @@ class Story:
         self.ledger.begin_life(list(store.records))
         if not store.records and episode.direction is BACK:
             return None
-        journal = Journal(store) if store.records else Journal.open(store, self.plan, run="r1", who="somebody")
+        run = f"run{store.ended}"
+        journal = Journal(store) if store.records else Journal.open(store, self.plan, run=run, who="somebody")
+        self.begins(journal, episode.direction)
         if episode.direction is FORWARD:
             self.decide(journal)
         executor = JsonExecutor(self.executor(life))
@@ -112,18 +127,31 @@ class Story:
         report = runner.forward() if episode.direction is FORWARD else runner.back()
         errors = {task: (error.message, error.seen) for task, error in report.errors.items()}
         self.trace.append(f"ended: {report.outcome} {errors}")
+        self.ends(store, life, journal, report)
         return report
 
-    def reach(self, goal: Direction) -> None:
-        """Processes that nobody kills, until one reaches the goal."""
+    def _check_refusal(self) -> None:
+        """Only what has begun something irreversible, or has come to its end, has to be finished."""
+        standing = self.ledger.standing
+        if not self.is_past_return and set(standing.values()) != {"applied"}:
+            self.complain(f"it may not go back, and might: {self.refused}")
+
+    @property
+    def is_past_return(self) -> bool:
+        """Whether something irreversible has begun."""
+        return any(self.ledger.standing[task.id] != "untouched" for task in self.plan.points_of_no_return())
+
+    def reach(self, goal: Direction) -> Direction:
+        """Processes that nobody kills, until one reaches the goal. Where it can't be reached any more, the other is."""
         for _ in range(TRIES):
             report = self.live(Episode(goal))
             if goal is BACK and not self.disk.records():
-                return
-            if goal is BACK and report is None:
-                goal = FORWARD  # past a point of no return
+                return BACK
+            if goal is BACK and self.refused is not None:
+                self._check_refusal()
+                goal = FORWARD
             elif report is not None and report.outcome in ("done", "undone"):
-                return
+                return goal
         raise AssertionError("it never comes to its end")
 
 

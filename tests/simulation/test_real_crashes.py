@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
+from dataclasses import replace
+from functools import cache, lru_cache
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -12,9 +13,19 @@ from hypothesis import strategies as st
 from klusterkit.tasks.gates import Gate
 from tests.simulation.crash import folder
 from tests.simulation.episodes import DIRECTIONS, episodes
-from tests.simulation.real.story import Digest, RealStory, Saved, differing, undisturbed
+from tests.simulation.real.digest import Digest, differing, host
+from tests.simulation.real.story import RealStory, Saved, undisturbed
 from tests.simulation.real.troubles import Troubles
-from tests.simulation.real.worlds import ONE_MASTER, WITH_WORKERS, WORLDS, World
+from tests.simulation.real.worlds import (
+    JOINING,
+    LARGE,
+    MASTER_LEAVES,
+    ONE_MASTER,
+    ONE_MASTER_ENDS,
+    WORKER_LEAVES,
+    WORLDS,
+    World,
+)
 from tests.simulation.settings import CI
 from tests.simulation.story import BACK, FORWARD, Direction, Episode
 
@@ -25,6 +36,12 @@ Figures = Callable[[str, object], None]
 
 both_directions = pytest.mark.parametrize("direction", [FORWARD, BACK])
 both_goals = pytest.mark.parametrize("goal", [FORWARD, BACK])
+some_worlds = pytest.mark.parametrize(
+    ("world", "apart"),
+    [(ONE_MASTER, 9), (JOINING, 157), (WORKER_LEAVES, 26), (MASTER_LEAVES, 53), (ONE_MASTER_ENDS, 46)],
+    ids=["one master", "joining", "a worker leaves", "a master leaves", "the end"],
+)
+"""With how many records lie between two that it is killed after."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -43,9 +60,9 @@ def wanted(world: World) -> Digest:
 def finish(story: RealStory, world: World, goal: Direction) -> None:
     """Go there without being killed any more, and see that it is the right place."""
     try:
-        story.reach(goal)
-        if goal is FORWARD:
+        if story.reach(goal) is FORWARD:
             assert differing(story.digest(issued=False), wanted(world)) == {}
+            see_bare(story, world)
         else:
             assert differing(story.digest(), story.before) == {}
         story.check()
@@ -54,18 +71,43 @@ def finish(story: RealStory, world: World, goal: Direction) -> None:
         raise
 
 
-# Killed right after each record of the journal -----------------------------------------------------------------------
+def see_bare(story: RealStory, world: World) -> None:
+    """What has left is what it was before it came."""
+    for name in world.leaving:
+        assert differing(host(story.model, name), bare(world)[name]) == {}
 
 
 @cache
-def left_after_each_record(world: World, direction: Direction) -> tuple[Saved, ...]:
+def bare(world: World) -> dict[str, Digest]:
+    return {name: host(world.bare(), name) for name in world.leaving}
+
+
+# Killed right after each record of the journal -----------------------------------------------------------------------
+
+
+@lru_cache(maxsize=2)
+def left_after_records(world: World, direction: Direction, apart: int) -> tuple[Saved, ...]:
     with folder() as place:
         story = RealStory(world, place)
         if direction is BACK:
-            story.live(Episode(FORWARD))
-        story.saved = []
+            where_it_may_turn(world).restore(story)
+        story.saves_every = apart
         story.live(Episode(direction))
         return tuple(story.saved)
+
+
+@cache
+def where_it_may_turn(world: World) -> Saved:
+    """The last moment of a run at which it can be taken back."""
+    points = [f"before writing begin {task.id} " for task in world.plan.points_of_no_return()]
+    with folder() as place:
+        story = RealStory(world, place, at_once=1, told=False)
+        story.live(Episode(FORWARD))
+        past = [number for number, words in enumerate(story.moments, 1) if words.startswith(tuple(points))]
+    with folder() as place:
+        story = RealStory(world, place, at_once=1, told=False)
+        story.live(Episode(FORWARD, burns_at=min(past, default=None)))
+        return Saved(story)
 
 
 def go_on(world: World, left: Saved, goal: Direction) -> None:
@@ -75,11 +117,12 @@ def go_on(world: World, left: Saved, goal: Direction) -> None:
         finish(story, world, goal)
 
 
+@some_worlds
 @both_goals
 @both_directions
-def test_killed_right_after_a_record(direction: Direction, goal: Direction) -> None:
-    for left in left_after_each_record(ONE_MASTER, direction)[::9]:
-        go_on(ONE_MASTER, left, goal)
+def test_killed_right_after_a_record(world: World, apart: int, direction: Direction, goal: Direction) -> None:
+    for left in left_after_records(world, direction, apart):
+        go_on(world, left, goal)
 
 
 @pytest.mark.sweep
@@ -89,19 +132,14 @@ def test_killed_right_after_a_record(direction: Direction, goal: Direction) -> N
 def test_killed_right_after_any_record(
     world: World, direction: Direction, goal: Direction, record_property: Figures
 ) -> None:
-    left = left_after_each_record(world, direction)
-    tried = left[:: 1 if world is ONE_MASTER else 3]
-    for one in tried:
+    apart = 1 if world is ONE_MASTER else 3 * len(world.plan.hosts)
+    left = left_after_records(world, direction, apart)
+    for one in left:
         go_on(world, one, goal)
-    record_property("figures", f"after {len(tried)} of {len(left)} records")
+    record_property("figures", f"after {len(left)} records, {apart} apart")
 
 
 # Killed before, in the middle of and after each write of the journal and each call to a host --------------------------
-
-
-@cache
-def at_the_end(world: World) -> Saved:
-    return left_after_each_record(world, FORWARD)[-1]
 
 
 def kill(world: World, episode: Episode, goal: Direction) -> bool:
@@ -109,18 +147,19 @@ def kill(world: World, episode: Episode, goal: Direction) -> bool:
     with folder() as place:
         story = RealStory(world, place, at_once=1)
         if episode.direction is BACK:
-            at_the_end(world).restore(story)
+            where_it_may_turn(world).restore(story)
         killed = story.live(episode) is None
         finish(story, world, goal)
         return killed
 
 
+@lru_cache(maxsize=2)
 def moments(world: World, direction: Direction) -> list[Episode]:
     """A process for each moment at which it may be killed. A record is torn in another place each time."""
     with folder() as place:
         story = RealStory(world, place, at_once=1)
         if direction is BACK:
-            at_the_end(world).restore(story)
+            where_it_may_turn(world).restore(story)
         story.live(Episode(direction))
         return [
             Episode(direction, burns_at=moment, tear=moment % 11 / 10, meanwhile=moment % 3, reboot=moment % 4 == 0)
@@ -128,11 +167,16 @@ def moments(world: World, direction: Direction) -> list[Episode]:
         ]
 
 
+@pytest.mark.parametrize(
+    ("world", "apart"),
+    [(ONE_MASTER, 61), (WORKER_LEAVES, 301), (ONE_MASTER_ENDS, 331)],
+    ids=["one master", "a worker leaves", "the end"],
+)
 @both_goals
 @both_directions
-def test_killed_at_a_moment(direction: Direction, goal: Direction) -> None:
-    for episode in moments(ONE_MASTER, direction)[::61]:
-        assert kill(ONE_MASTER, episode, goal)
+def test_killed_at_a_moment(world: World, apart: int, direction: Direction, goal: Direction) -> None:
+    for episode in moments(world, direction)[apart // 2 :: apart]:
+        assert kill(world, episode, goal)
 
 
 @pytest.mark.sweep
@@ -142,7 +186,7 @@ def test_killed_at_a_moment(direction: Direction, goal: Direction) -> None:
 def test_killed_at_any_moment(world: World, direction: Direction, goal: Direction, record_property: Figures) -> None:
     """Every moment of one master's plan, with one goal or the other. The others have most of its tasks too."""
     possible = moments(world, direction)
-    tried = possible[goal is BACK :: 2] if world is ONE_MASTER else possible[:: 50 if world is WITH_WORKERS else 20]
+    tried = possible[goal is BACK :: 2] if world is ONE_MASTER else possible[:: 20 * len(world.plan.hosts)]
     for episode in tried:
         assert kill(world, episode, goal)
     record_property("figures", f"at {len(tried)} of {len(possible)} moments")
@@ -150,8 +194,10 @@ def test_killed_at_any_moment(world: World, direction: Direction, goal: Directio
 
 # Killed anywhere, several times, among power cuts, lost connections, full disks and failing programs -----------------
 
-hosts = st.sampled_from(("10.0.0.5", "10.0.0.6"))
-lives = episodes(2, moments=1500, writes=150, events=300)
+hosts = st.sampled_from(("10.0.0.5", "10.0.0.6", "10.0.0.7"))
+lives = episodes(2, moments=10_000, writes=150, events=300)
+MOMENTS = 13
+"""Of each task, about."""
 goes_wrong = st.sampled_from(("fails", "fails for good", "hangs", "is lost"))
 troubles = st.builds(
     Troubles,
@@ -159,6 +205,13 @@ troubles = st.builds(
     failing=st.dictionaries(hosts, st.dictionaries(st.integers(1, 600), goes_wrong, max_size=8), max_size=2),
 )
 worlds = st.sampled_from(tuple(WORLDS.values()))
+small_worlds = st.sampled_from(tuple(world for world in WORLDS.values() if world not in LARGE))
+
+
+def within(world: World, episode: Episode) -> Episode:
+    """The same, killed while the plan still has something to do."""
+    moments = MOMENTS * len(world.plan.tasks)
+    return replace(episode, burns_at=episode.burns_at and 1 + episode.burns_at % moments)
 
 
 def prove(world: World, lived: tuple[Episode, ...], amid: Troubles, goal: Direction, at_once: int) -> None:
@@ -166,13 +219,13 @@ def prove(world: World, lived: tuple[Episode, ...], amid: Troubles, goal: Direct
         story = RealStory(world, place, at_once=at_once)
         story.troubles = amid
         for episode in lived:
-            story.live(episode)
+            story.live(within(world, episode))
         story.troubles = Troubles()
         finish(story, world, goal)
 
 
 @FEW
-@given(worlds, lives, troubles, DIRECTIONS, st.sampled_from((1, 256)))
+@given(small_worlds, lives, troubles, DIRECTIONS, st.sampled_from((1, 256)))
 def test_killed_anywhere_among_troubles_it_can_be_finished_and_taken_back(
     world: World, lived: tuple[Episode, ...], amid: Troubles, goal: Direction, at_once: int
 ) -> None:

@@ -9,20 +9,24 @@ import pytest
 from klusterkit.engine.executor import Call, JsonExecutor, Outcome, Verb
 from klusterkit.tasks.preflight import MARK
 from tests.simulation.crash import Life
-from tests.simulation.real.story import RealStory, differing
-from tests.simulation.real.worlds import NO_NETWORK, ONE_MASTER, OWN, WITH_WORKERS, WORLDS, World
+from tests.simulation.real.digest import differing, host, left_in_home
+from tests.simulation.real.story import RealStory, lived
+from tests.simulation.real.worlds import (
+    COMING,
+    LEAVING,
+    NO_NETWORK,
+    ONE_MASTER,
+    OWN,
+    THREE_MASTERS,
+    WITH_WORKERS,
+    WORLDS,
+    World,
+)
 from tests.simulation.story import BACK, FORWARD, Episode
 
 every_plan = pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS.keys())
-
-
-def made(world: World, place: Path) -> RealStory:
-    """The cluster that the plan makes."""
-    story = RealStory(world, place)
-    report = story.live(Episode(FORWARD))
-    assert report is not None
-    assert report.outcome == "done", report.errors
-    return story
+that_makes = pytest.mark.parametrize("world", COMING.values(), ids=COMING.keys())
+that_takes_back = pytest.mark.parametrize("world", LEAVING.values(), ids=LEAVING.keys())
 
 
 def asked(story: RealStory, verb: Verb) -> dict[str, Outcome]:
@@ -35,19 +39,31 @@ def asked(story: RealStory, verb: Verb) -> dict[str, Outcome]:
     return found
 
 
-@every_plan
+@that_makes
 def test_it_comes_up_and_leaves_nothing_behind_when_it_is_taken_back(world: World, tmp_path: Path) -> None:
-    story = made(world, tmp_path)
+    story = lived(world, tmp_path, told=False)
     assert story.model.answers
     assert differing(story.digest(), story.before) != {}
-    story.reach(BACK)
+    assert story.reach(BACK) is BACK
     assert differing(story.digest(), story.before) == {}
     story.check()
 
 
-@every_plan
+@that_takes_back
+def test_hosts_that_leave_are_what_they_were_before_they_came(world: World, tmp_path: Path) -> None:
+    """But for what etcd held, and files that nobody knows whose they are: all that KlusterKit keeps there."""
+    story, bare = lived(world, tmp_path), world.bare()
+    masters = {machine.name for machine in world.machines if machine.is_master}
+    for name in world.leaving:
+        assert differing(host(story.model, name), host(bare, name)) == {}
+        kept = left_in_home(story.model.nodes[name])
+        assert all("/set-aside/" in path for path in kept)
+        assert any(path.endswith("/member/snap/db") for path in kept) == (name in masters)
+
+
+@that_makes
 def test_when_it_is_there_nothing_is_left_to_do(world: World, tmp_path: Path) -> None:
-    story = made(world, tmp_path)
+    story = lived(world, tmp_path)
     there = story.digest()
     undone = {name: outcome for name, outcome in asked(story, Verb.OBSERVE).items() if not _satisfied(outcome)}
     assert undone == {}
@@ -69,19 +85,25 @@ def test_on_a_host_that_has_nothing_every_task_has_something_to_do(tmp_path: Pat
     assert not [name for name, outcome in asked(story, Verb.OBSERVE).items() if _satisfied(outcome)]
 
 
+def test_members_come_one_after_the_other_each_as_a_learner_first(tmp_path: Path) -> None:
+    changes = lived(THREE_MASTERS, tmp_path).model.etcd.changes
+    peers = [f"https://10.0.0.{number}:2380" for number in (6, 7)]
+    assert changes == [f"{change} {peer}" for peer in peers for change in ("add", "promote")]
+
+
 def _satisfied(outcome: Outcome) -> bool:
     return outcome.observation is not None and outcome.observation.satisfied
 
 
-@pytest.mark.parametrize(("world", "nodes"), [(ONE_MASTER, 1), (OWN, 1), (WITH_WORKERS, 3)])
+@pytest.mark.parametrize(("world", "nodes"), [(ONE_MASTER, 1), (OWN, 1), (WITH_WORKERS, 3), (THREE_MASTERS, 5)])
 def test_the_network_is_proved_on_every_node(world: World, nodes: int, tmp_path: Path) -> None:
-    objects = made(world, tmp_path).model.objects
+    objects = lived(world, tmp_path).model.objects
     proved = [item["annotations"] for name, item in objects.items() if name.startswith("node/")]
     assert proved == [{"klusterkit.io/service-reached": "true"}] * nodes
 
 
 def test_without_a_network_nodes_are_registered_and_no_more(tmp_path: Path) -> None:
-    story = made(NO_NETWORK, tmp_path)
+    story = lived(NO_NETWORK, tmp_path)
     assert "node/m1" in story.model.objects
     assert not story.model.master.kubelet.ready
 

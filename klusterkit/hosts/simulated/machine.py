@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from klusterkit.engine.facts import Facts
 from klusterkit.engine.host import HOME, Completed, Entry
@@ -51,6 +50,15 @@ class Snapshot:
     jobs: dict[str, Job]
     powered: bool
     boots: int
+
+
+def _copied(snapshot: Snapshot) -> Snapshot:
+    return replace(
+        snapshot,
+        root=snapshot.root.copy(),
+        units={name: replace(unit) for name, unit in snapshot.units.items()},
+        jobs={key: replace(job) for key, job in snapshot.jobs.items()},
+    )
 
 
 class Machine:
@@ -111,14 +119,15 @@ class Machine:
     def snapshot(self) -> Snapshot:
         """What it is now, for :meth:`restore`."""
         with self.lock:
-            now = Snapshot(
-                self.tree.root, self.systemd.units, self.systemd.starts, self.jobs.records, self.powered, self.boots
+            return _copied(
+                Snapshot(
+                    self.tree.root, self.systemd.units, self.systemd.starts, self.jobs.records, self.powered, self.boots
+                )
             )
-            return copy.deepcopy(now)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Be as this machine, or one with the same programs, was. A snapshot may be restored often."""
-        then = copy.deepcopy(snapshot)
+        then = _copied(snapshot)
         with self.lock:
             self.tree.root, self.systemd.units, self.jobs.records = then.root, then.units, then.jobs
             self.systemd.starts, self.powered, self.boots = then.starts, then.powered, then.boots

@@ -13,8 +13,10 @@ from klusterkit.hosts.simulated.tree import Node, Tree
 FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 WANTS = "/etc/systemd/system"
 
-OnStart = Callable[[str], bool]
-"""Told the unit that is to be started; False if it fails."""
+OnStart = Callable[[str], bool | None]
+"""Told the unit that is to be started; False if it fails, None if it isn't ready yet, and may be later."""
+OnReload = Callable[[str], None]
+"""Told the unit that is to read its configuration again."""
 
 
 @dataclass
@@ -45,19 +47,33 @@ class Systemd:
         self.starts = 0
         """How often it has started something."""
         self._on_start: dict[str, OnStart] = {}
+        self._on_reload: dict[str, OnReload] = {}
 
     def on_start(self, unit: str, act: OnStart) -> None:
         """Have a unit's start do something, or fail."""
         self._on_start[unit] = act
+
+    def on_reload(self, unit: str, act: OnReload) -> None:
+        """Have a unit's reload do something."""
+        self._on_reload[unit] = act
 
     @property
     def active(self) -> tuple[str, ...]:
         """Units that run, by name."""
         return tuple(sorted(name for name, unit in self.units.items() if unit.active == "active"))
 
+    @property
+    def states(self) -> dict[str, str]:
+        """Units that aren't simply stopped, and what they are instead."""
+        return {name: unit.active for name, unit in sorted(self.units.items()) if unit.active != "inactive"}
+
     def fail(self, unit: str) -> None:
         """The unit's program has ended with an error."""
-        self._loaded(unit).active = "failed"
+        self.becomes(unit, "failed")
+
+    def becomes(self, unit: str, state: str) -> None:
+        """What the unit is has changed by itself: ``activating`` is one that ends and is started again and again."""
+        self._loaded(unit).active = state
 
     def power_off(self) -> None:
         """Everything in memory is gone."""
@@ -147,11 +163,12 @@ class Systemd:
             return None
         self.starts += 1
         running.invocation = f"{self.starts:032x}"
-        if not self._on_start.get(unit, lambda _: True)(unit):
+        ready = self._on_start.get(unit, lambda _: True)(unit)
+        if ready is False:
             running.active = "failed"
             return f"Job for {unit} failed because the control process exited with error code.\n"
-        running.active, running.pid = "active", 1000 + self.starts
-        return None
+        running.active, running.pid = "active" if ready else "activating", 1000 + self.starts
+        return None if ready else f"Job for {unit} is not done.\n"
 
     def _stop(self, unit: str) -> str | None:
         if self.path_of(unit) is None and unit not in self.units:
@@ -181,7 +198,13 @@ class Systemd:
         return self._do_restart([unit for unit in units if unit in self.active], options)
 
     def _do_reload(self, units: list[str], _: list[str]) -> Completed:
-        return self._each(units, lambda unit: None if unit in self.active else f"{unit} is not active.\n")
+        def reload(unit: str) -> str | None:
+            if unit not in self.active:
+                return f"{unit} is not active.\n"
+            self._on_reload.get(unit, lambda _: None)(unit)
+            return None
+
+        return self._each(units, reload)
 
     def _do_reset_failed(self, units: list[str], _: list[str]) -> Completed:
         def reset(unit: str) -> str | None:

@@ -104,19 +104,12 @@ def prove(scenario: Scenario) -> None:
         try:
             for episode in scenario.episodes:
                 story.live(episode)
-            story.reach(scenario.goal)
-            gone_back = scenario.goal is BACK and not _past_return(story)
-            assert story.world.cells == (scenario.initial if gone_back else wanted)
+            reached = story.reach(scenario.goal)
+            assert story.world.cells == (scenario.initial if reached is BACK else wanted)
             story.check()
         except BaseException:
             note("\n".join(story.trace[-150:]))
             raise
-
-
-def _past_return(story: ModelStory) -> bool:
-    standing = story.ledger.standing
-    points = [task.id for task in story.scenario.plan.points_of_no_return()]
-    return any(standing[task] != "untouched" for task in points)
 
 
 # What hypothesis draws ----------------------------------------------------------------------------------------------

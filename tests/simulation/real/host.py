@@ -41,7 +41,7 @@ class FencedHost:
         return self._look("facts", self._host.facts)
 
     def stat(self, *paths: str) -> tuple[Entry, ...]:
-        return self._look(f"stat {paths[0]}", lambda: self._host.stat(*paths))
+        return self._look(f"stat {paths[:1]}", lambda: self._host.stat(*paths))
 
     def read(self, path: str) -> bytes:
         return self._look(f"read {path}", lambda: self._host.read(path))

@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from klusterkit.cluster import Cluster, Machine
 from klusterkit.engine.executor import Call, Executor, LocalExecutor, Outcome, Verb
-from klusterkit.engine.host import HOME, Entry
-from tests.simulation.crash import Life, folder
+from klusterkit.engine.journal import Direction, Journal
+from klusterkit.engine.runner import PointOfNoReturn, Report
+from klusterkit.hosts.errors import StaleState
+from klusterkit.hosts.fence import FENCE, Ending, Fence, read_fence
+from klusterkit.hosts.simulated import SimulatedHost
+from klusterkit.session.connect import QUESTION
+from klusterkit.session.ending import end
+from klusterkit.session.hold import Hold
+from klusterkit.session.runs import fold
+from klusterkit.session.settings import Settings
+from klusterkit.state import Snapshot, StateFile
+from tests.simulation.crash import FencedStore, Life, folder
+from tests.simulation.real.digest import Digest, digest
 from tests.simulation.real.host import FencedHost
+from tests.simulation.real.programs.cluster import ClusterModel
 from tests.simulation.real.troubles import Troubles
-from tests.simulation.real.worlds import QUESTION, World
+from tests.simulation.real.world import World
 from tests.simulation.story import FORWARD, Episode, Story
 from tests.unit.plans import supplies
 
-ISSUED = re.compile(
-    r"/etc/etcd/pki/.*|/var/lib/etcd/member/wal/.*|/var/lib/kubelet/pki/.*"
-    r"|/etc/kubernetes/(pki/)?[^/]*\.(key|crt|conf)"
-)
-"""Files whose content is another each time that they are made, as keys and logs are."""
-UNORDERED = re.compile(r"/proc/(filter|self|net)/.*")
-"""Whose lines come in the order in which pods happened to start."""
-MOVING = ("/run/", "/sys/module", "/proc/sys/net/bridge", "/var/log/pods/", "/var/log/containers/")
-"""Gone with the next boot, as what modules bring that something still uses on the way back. And logs, in folders that
-were there before."""
-NAMESPACES = "/run/netns/"
 LOOKING = ("run", "job_stop")
 """What a step may call though it only looks: some looks take a program."""
-
-Digest = dict[str, Any]
 
 
 class Saved:
@@ -47,8 +48,12 @@ class Saved:
     def restore(self, story: RealStory) -> None:
         """Let it be so again."""
         story.disk.path.write_bytes(self._journal)
-        story.model.clock.sleep_until(self._now)
-        for node, snapshot in zip(story.model.nodes.values(), self._hosts, strict=True):
+        self.restore_hosts(story.model)
+
+    def restore_hosts(self, model: ClusterModel) -> None:
+        """Let hosts be as these were."""
+        model.clock.sleep_until(self._now)
+        for node, snapshot in zip(model.nodes.values(), self._hosts, strict=True):
             node.machine.restore(snapshot)
 
 
@@ -59,14 +64,25 @@ class RealStory(Story):
         world: hosts and plan.
         place: a folder for the state file, and for artifacts.
         at_once: as the runner takes it; with 1, the same moments come in every run.
+        told: whether hosts and state are told how the run has ended, as every command does it. After that, it can't
+            go the other way any more.
     """
 
-    def __init__(self, world: World, place: Path, *, at_once: int = 256) -> None:
+    refusals = (PointOfNoReturn, StaleState)
+
+    def __init__(self, world: World, place: Path, *, at_once: int = 256, told: bool = True) -> None:
         super().__init__(world.plan, place, threading.RLock(), at_once=at_once)
+        if world.state is not None:
+            self.disk.path.write_bytes(world.state)
+        self.world = world
         self.model = world.hosts()
+        self._told = told
         self.troubles = Troubles()
-        self.saved: list[Saved] | None = None
-        """What a kill after each record would leave, from when this is a list."""
+        self.saved: list[Saved] = []
+        """What a kill after each of some records would leave."""
+        self.saves_every = 0
+        """How many records are written for each that is saved; 0 saves none."""
+        self._written = 0
         self._place = place
         self.before = self.digest()
 
@@ -75,6 +91,43 @@ class RealStory(Story):
     def executor(self, life: Life) -> Executor:
         """One whose hosts know for which tasks they are called."""
         return _Attributed(lambda name, calls: self._connect(life, name, calls), self._options(life))
+
+    def begins(self, journal: Journal, direction: Direction) -> None:
+        """All hosts are met, and refuse a state whose run they know to have ended otherwise."""
+        towards: Ending = "done" if direction is FORWARD else "undone"
+        serial = self._state().serial + 1
+        ours = Fence(lineage=journal.plan.lineage, serial=serial, who="somebody", when=0.0, run=journal.run)
+        for name in self.plan.hosts:
+            host = SimulatedHost(name, machine=self.model.nodes[name].machine)
+            with suppress(FileNotFoundError):
+                found = read_fence(host.read(FENCE), name)
+                found.refuse(ours, towards, name)
+                if found.serial == serial:
+                    continue
+            host.write(ours.file())
+
+    def ends(self, store: FencedStore, life: Life, journal: Journal, report: Report) -> None:
+        """Hosts and state are told."""
+        if not self._told or report.outcome not in ("done", "undone"):
+            return
+        stay = {machine.name for machine in self.world.machines}
+        end(lambda name: self._connect(life, name, ()), journal, report.outcome, stay)
+        settings = Settings(state=self.disk.path, cache=self._place)
+        store.fold(lambda state: fold(Hold(settings, state, ()), journal, report))
+
+    def live(self, episode: Episode) -> Report | None:
+        """One process, unless the run was done."""
+        return None if self._is_done() else super().live(episode)
+
+    def reach(self, goal: Direction) -> Direction:
+        """Processes that nobody kills, until one reaches the goal, or the only end that is left."""
+        return FORWARD if self._is_done() else super().reach(goal)
+
+    def _is_done(self) -> bool:
+        return [run["plan"] for run in self._state().runs if run["outcome"] == "done"][-1:] == [self.plan.digest]
+
+    def _state(self) -> Snapshot:
+        return StateFile.load(self.disk.path).snapshot
 
     def _connect(self, life: Life, name: str, calls: Sequence[Call]) -> FencedHost:
         machine = self.model.nodes[name].machine
@@ -111,7 +164,8 @@ class RealStory(Story):
         for record in records:
             if record["record"] == "ask":
                 self.complain(f"{record['task']} asks: {record['error']}")
-        if self.saved is not None:
+        self._written += 1
+        if self.saves_every and self._written % self.saves_every == 0:
             self.saved.append(Saved(self))
 
     def afterwards(self, episode: Episode) -> None:
@@ -123,25 +177,14 @@ class RealStory(Story):
     # What there is ----------------------------------------------------------------------------------------------------
 
     def digest(self, *, issued: bool = True) -> Digest:
-        """All that there is on the hosts but KlusterKit's own folder; if asked without what issued files hold."""
-        found: Digest = {}
-        for name, node in self.model.nodes.items():
-            found[f"{name} units"] = node.machine.systemd.active
-            for entry in node.machine.tree.walk(without=HOME):
-                if not entry.path.startswith(MOVING) or entry.path.startswith(NAMESPACES):
-                    found[f"{name}:{entry.path}"] = self._shown(name, entry, issued=issued)
-        return found
-
-    def _shown(self, host: str, entry: Entry, *, issued: bool) -> Any:
-        if entry.type == "file" and UNORDERED.fullmatch(entry.path):
-            return sorted(self.model.nodes[host].machine.tree.read(entry.path).decode().splitlines())
-        if not issued and ISSUED.fullmatch(entry.path):
-            return entry.model_copy(update={"sha256": "", "size": 0})
-        return entry
+        """All that there is; if asked without what issued files hold."""
+        self.model.settle()
+        return digest(self.model, issued=issued)
 
     def check(self) -> None:
         """Nothing was wrong on the way, and nothing is left running."""
         assert not self.wrong, self.wrong
+        assert not self.model.wrong, self.model.wrong
         for node in self.model.nodes.values():
             assert not node.machine.jobs.running
 
@@ -181,18 +224,38 @@ class _Attributed:
             executor.cancel()
 
 
+@dataclass(frozen=True)
+class Left:
+    """What a world is when its plan is done: where the next story begins."""
+
+    hosts: Saved
+    state: bytes
+    cluster: Cluster
+    machines: tuple[Machine, ...]
+
+
+@cache
+def left_by(world: World) -> Left:
+    """The end of a run in which nothing goes wrong."""
+    with folder() as place:
+        story = lived(world, place)
+        state = StateFile.load(story.disk.path).snapshot
+        machines = tuple(Machine.from_object(data) for data in state.machines)
+        cluster = Cluster.from_object(state.cluster) if state.cluster else world.cluster
+        return Left(Saved(story), story.disk.path.read_bytes(), cluster, machines)
+
+
+def lived(world: World, place: Path, *, told: bool = True) -> RealStory:
+    """A story in which nothing went wrong."""
+    story = RealStory(world, place, told=told)
+    report = story.live(Episode(FORWARD))
+    assert report is not None
+    assert report.outcome == "done", report.errors
+    story.check()
+    return story
+
+
 def undisturbed(world: World) -> Digest:
     """The hosts after a run in which nothing goes wrong."""
     with folder() as place:
-        story = RealStory(world, place)
-        report = story.live(Episode(FORWARD))
-        assert report is not None
-        assert report.outcome == "done", report.errors
-        story.check()
-        return story.digest(issued=False)
-
-
-def differing(one: Digest, other: Digest) -> dict[str, tuple[Any, Any]]:
-    """What is not the same in two digests: a reader of a failed test wants that and no more."""
-    names = sorted({*one, *other})
-    return {name: (one.get(name), other.get(name)) for name in names if one.get(name) != other.get(name)}
+        return lived(world, place).digest(issued=False)

@@ -1,70 +1,130 @@
-"""Hosts before a cluster is made of them, each with the plan that makes it: every plan that KlusterKit compiles."""
+"""Every plan that KlusterKit compiles, each with the hosts that it is for: bare ones, or as another plan left them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection
+from functools import cached_property
 
 from klusterkit.cluster import CNI, Cluster, Machine, Role
-from klusterkit.engine.plan import Plan, Retry
-from klusterkit.hosts.simulated import Question
-from klusterkit.plans.create import compile_create
-from klusterkit.plans.reference import CLUSTER
-from klusterkit.plans.request import CreateRequest
-from klusterkit.tasks import preflight
+from klusterkit.engine.plan import Plan
+from klusterkit.hosts.simulated import SimulatedHost
+from klusterkit.plans.delete import compile_delete
+from klusterkit.plans.deletion import DeleteRequest, Leaving
+from klusterkit.plans.reference import CLUSTER, HIGHLY_AVAILABLE
+from klusterkit.session.connect import QUESTION
+from klusterkit.session.ending import read_record
 from tests.simulation.real.programs import posix
 from tests.simulation.real.programs.cluster import OWN_NETWORK, ClusterModel
-from tests.unit.plans import supplies
-
-QUESTION = Question(
-    kernel_features=preflight.KERNEL_FEATURES,
-    programs=preflight.PROGRAMS,
-    units=preflight.UNITS,
-    paths=preflight.PATHS,
-)
-PATIENCE = 20.0
-"""Seconds of each attempt: on these hosts whatever comes is there at the second look."""
-
-Setup = Callable[[ClusterModel], None]
+from tests.simulation.real.story import Left, left_by
+from tests.simulation.real.world import Beginning, World, machine
 
 
-class World:
-    """Hosts, always the same, and a plan for them.
+class Next(World):
+    """Hosts as another world's plan has left them.
 
     Args:
-        workers: beside the master.
-        cluster: that is wanted.
-        setup: what is on the hosts already.
+        first: the other world.
     """
 
-    def __init__(self, *, workers: int = 0, cluster: Cluster = CLUSTER, setup: Setup = lambda _: None) -> None:
-        self._workers, self._cluster, self._setup = workers, cluster, setup
-        self.plan = self._hurried(compile_create(self._request()))
+    def __init__(self, first: World) -> None:
+        self._first = first
+
+    @cached_property
+    def left(self) -> Left:
+        """What the first one's end is."""
+        return left_by(self._first)
+
+    @property
+    def cluster(self) -> Cluster:
+        """As the state has it now."""
+        return self.left.cluster
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """As the state has them now."""
+        return self.left.machines
+
+    @property
+    def state(self) -> bytes:
+        """The state file."""
+        return self.left.state
 
     def hosts(self) -> ClusterModel:
-        """The hosts as they are before."""
-        made = ClusterModel({f"10.0.0.{5 + number}": f"m{1 + number}" for number in range(self._workers + 1)})
-        self._setup(made)
+        """The hosts as they were left."""
+        made = self._first.hosts()
+        self.left.hosts.restore_hosts(made)
         return made
 
-    def _request(self) -> CreateRequest:
-        nodes = self.hosts().nodes
-        roles = [Role.MASTER, *[Role.NODE] * self._workers]
-        return CreateRequest(
-            cluster=self._cluster,
-            machines=tuple(
-                Machine.of(name=name, address=name, roles=role) for name, role in zip(nodes, roles, strict=True)
-            ),
-            facts={name: node.machine.look(QUESTION) for name, node in nodes.items()},
-            artifacts=supplies.files(),
-            lineage="l",
-            serial=1,
-        )
+    def bare(self) -> ClusterModel:
+        """The hosts as they were before any plan."""
+        return self._first.bare()
 
-    @staticmethod
-    def _hurried(plan: Plan) -> Plan:
-        """The same tasks in the same order, but nobody waits between attempts."""
-        hurried = {"retry": Retry(attempts=3, wait=0.0, longest=0.0), "timeout": PATIENCE}
-        return plan.changed(tasks=tuple(task.model_copy(update=hurried) for task in plan.tasks))
+
+class Growth(Next):
+    """A cluster gets more machines.
+
+    Args:
+        first: that makes the cluster, and has spare hosts.
+        roles: of the machines that come, by the names of their hosts.
+    """
+
+    def __init__(self, first: World, roles: dict[str, Role]) -> None:
+        super().__init__(first)
+        self._roles = roles
+
+    def compiled(self) -> Plan:
+        """The plan that makes them join."""
+        return self.creating(*(machine(name, role) for name, role in self._roles.items()))
+
+
+class Departure(Next):
+    """Machines leave, or all of the cluster ends.
+
+    Args:
+        first: that makes the cluster.
+        leaving: names of machines whose hosts are taken back; none for all.
+        gone: names of machines whose hosts are dead.
+    """
+
+    def __init__(self, first: World, leaving: Collection[str] = (), gone: Collection[str] = ()) -> None:
+        super().__init__(first)
+        self._named = tuple(leaving)
+        self._gone = tuple(gone)
+
+    @property
+    def leaving(self) -> tuple[str, ...]:
+        """Machines that are to be what they were before they came to the cluster."""
+        everybody = tuple(each.name for each in self.machines)
+        return self._named if self._named or self._gone else everybody
+
+    def hosts(self) -> ClusterModel:
+        """The hosts as they were left, some of them dead by now."""
+        made = super().hosts()
+        made.switch_off(*self._gone)
+        made.settle()
+        return made
+
+    def compiled(self) -> Plan:
+        """The plan, by what the hosts have kept."""
+        nodes = self.hosts().nodes
+        left = {each.name: each for each in self.machines}
+        staying = [each for each in self.machines if each.name not in (*self.leaving, *self._gone)]
+        asked = next((each.name for each in staying if each.is_master), None)
+        hosts = {name: SimulatedHost(name, machine=nodes[name].machine) for name in self.leaving}
+        request = DeleteRequest(
+            cluster=self.cluster,
+            leaving=(
+                *(Leaving(machine=left[name], record=read_record(host)) for name, host in hosts.items()),
+                *(Leaving(machine=left[name]) for name in self._gone),
+            ),
+            staying=tuple(staying),
+            asked_on=asked,
+            forget=not staying,
+            facts={name: nodes[name].machine.look(QUESTION) for name in (*hosts, *([asked] if asked else []))},
+            lineage="l",
+            serial=2,
+        )
+        return compile_delete(request)
 
 
 def _live_in(hosts: ClusterModel) -> None:
@@ -123,17 +183,43 @@ spec:
     )
 
 
-ONE_MASTER = World()
-LIVED_IN = World(setup=_live_in)
-BARE = World(setup=_strip)
-WITH_WORKERS = World(workers=2)
-NO_NETWORK = World(cluster=CLUSTER.replace(cni=CNI(kind="none")))
-OWN = World(cluster=CLUSTER.replace(cni=_own_network()))
-WORLDS = {
+ONE_MASTER = Beginning()
+LIVED_IN = Beginning(setup=_live_in)
+BARE = Beginning(setup=_strip)
+WITH_WORKERS = Beginning(workers=2)
+NO_NETWORK = Beginning(cluster=CLUSTER.replace(cni=CNI(kind="none")))
+OWN = Beginning(cluster=CLUSTER.replace(cni=_own_network()))
+THREE_MASTERS = Beginning(masters=3, workers=2, cluster=HIGHLY_AVAILABLE)
+JOINING = Growth(
+    Beginning(spare=3, cluster=HIGHLY_AVAILABLE),
+    {"10.0.0.6": Role.MASTER, "10.0.0.7": Role.MASTER, "10.0.0.8": Role.NODE},
+)
+WORKER_LEAVES = Departure(WITH_WORKERS, ["10.0.0.7"])
+MASTER_LEAVES = Departure(THREE_MASTERS, ["10.0.0.5"])
+DEAD_MASTER_LEAVES = Departure(THREE_MASTERS, gone=["10.0.0.7"])
+SEVERAL_LEAVE = Departure(THREE_MASTERS, ["10.0.0.6", "10.0.0.9"], gone=["10.0.0.7"])
+ONE_MASTER_ENDS = Departure(ONE_MASTER)
+LIVED_IN_ENDS = Departure(LIVED_IN)
+GROWN_ENDS = Departure(JOINING)
+COMING: dict[str, World] = {
     "one master": ONE_MASTER,
     "one master where somebody lived": LIVED_IN,
     "one master on a bare host": BARE,
     "one master with a network of its own": OWN,
     "one master without a network": NO_NETWORK,
     "a master and two workers": WITH_WORKERS,
+    "three masters and two workers": THREE_MASTERS,
+    "two masters and a worker join": JOINING,
 }
+LEAVING: dict[str, World] = {
+    "a worker leaves": WORKER_LEAVES,
+    "a master leaves": MASTER_LEAVES,
+    "a dead master leaves": DEAD_MASTER_LEAVES,
+    "several leave at once": SEVERAL_LEAVE,
+    "a cluster of one master ends": ONE_MASTER_ENDS,
+    "a cluster where somebody lived ends": LIVED_IN_ENDS,
+    "a cluster that has grown ends": GROWN_ENDS,
+}
+WORLDS = {**COMING, **LEAVING}
+LARGE = (THREE_MASTERS, JOINING, SEVERAL_LEAVE, GROWN_ENDS)
+"""Those of many tasks, or after many."""

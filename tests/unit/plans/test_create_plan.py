@@ -25,7 +25,6 @@ from klusterkit.plans.reference import (
     master,
 )
 from klusterkit.plans.request import CreateRequest, endpoint_of
-from klusterkit.tasks.imagetree import ImageTree
 from klusterkit.tasks.node import Registration
 from tests.unit.plans.requests import requests
 
@@ -101,7 +100,7 @@ def test_whatever_the_api_holds_goes_with_the_data_of_etcd_or_with_the_node_that
 ) -> None:
     plan = compile_create(request)
     for task in plan.tasks:
-        if task.step.undoing is Undo.CONTAINED and not isinstance(task.step, ImageTree):
+        if task.step.undoing is Undo.CONTAINED:
             container = plan.by_id[task.undone_by or ""]
             if request.existing:
                 assert isinstance(container.step, Registration)

@@ -14,10 +14,10 @@ from klusterkit.engine.errors import HostUnreachable, PermanentError
 from klusterkit.engine.host import HOME
 from klusterkit.engine.journal import Journal, Record
 from klusterkit.engine.plan import Plan, Task
-from klusterkit.engine.record import PLACE
+from klusterkit.engine.record import PLACE, Done, HostRecord
 from klusterkit.hosts.lease import FENCE
 from klusterkit.hosts.simulated import SimulatedHost
-from klusterkit.session.ending import clear, let_go, read_record, record
+from klusterkit.session.ending import clear, end, let_go, read_record, record
 from klusterkit.session.errors import RunCutShort
 from klusterkit.tasks.files import Directory, TextFile
 from tests.unit.engine.bench import MemoryStore
@@ -68,6 +68,18 @@ def test_recording_twice_writes_once() -> None:
     record(there.__getitem__, journal())
     assert there["m1"].machine.tree.read(PLACE) == written
     assert there["m1"].faults.mutations == changes
+
+
+def test_what_was_recorded_by_an_end_that_was_cut_short_goes_when_the_run_is_undone() -> None:
+    """Otherwise the next run on the host would take what that one saw for how the host was."""
+    there, of_earlier = hosts(), Done(task="m1/b", run="r0.0", step=TextFile(path="/b", content=""), before={})
+    earlier = HostRecord(done=(of_earlier,)).data()
+    there["m1"].machine.tree.write(PLACE, json.dumps(earlier, separators=(",", ":")), 0o600)
+    before = there["m1"].machine.tree.read(PLACE)
+    record(there.__getitem__, journal())
+    end(there.__getitem__, journal(), "undone", stay=())
+    assert there["m1"].machine.tree.read(PLACE) == before
+    assert there["m2"].stat(PLACE)[0].type == "absent"
 
 
 def test_a_host_that_doesnt_take_it_leaves_the_run_resumable() -> None:

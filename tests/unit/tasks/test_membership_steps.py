@@ -4,28 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import pytest
 
 from klusterkit.engine.errors import CommandFailedTemporarily, NotYet, PermanentError
 from klusterkit.engine.host import Completed
 from klusterkit.engine.step import Context
-from klusterkit.hosts.simulated import Machine
+from klusterkit.hosts.simulated import Machine, SimulatedHost
+from klusterkit.plans.files.etcd import DATA, configuration
 from klusterkit.tasks.etcdctl import ETCDCTL, FILES
 from klusterkit.tasks.membership import Join, Leave, Promote
-from tests.unit.plans.etcd_model import CONFIGURATION, EtcdModel, Seat
-from tests.unit.plans.host_model import ClusterModel, HostModel
-from tests.unit.plans.supplies import context
+from tests.simulation.real.programs.cluster import ClusterModel
+from tests.simulation.real.programs.ensemble import Ensemble
+from tests.simulation.real.programs.etcd import CONFIGURATION, Log, Seat
+from tests.simulation.real.programs.node import Node
 from tests.unit.tasks.step_world import said
 
 ADDRESSES = {"m1": "10.0.0.5", "m2": "10.0.0.6", "m3": "10.0.0.7"}
 PEERS = {name: f"https://{address}:2380" for name, address in ADDRESSES.items()}
 THROUGH = tuple(f"https://{ADDRESSES[name]}:2379" for name in ("m1", "m2"))
-JOIN = Join(name="m3", peer=PEERS["m3"], through=THROUGH, members={name: PEERS[name] for name in ("m1", "m2")})
-PROMOTE = Promote(name="m3", peer=PEERS["m3"], through=THROUGH)
+OTHERS = {name: PEERS[name] for name in ("m1", "m2")}
+JOIN = Join(name="m3", peer=PEERS["m3"], through=THROUGH, members=OTHERS)
+PROMOTE = Promote(name="m3", peer=PEERS["m3"], through=THROUGH, members=OTHERS, data=DATA)
 UNIT = "[Service]\nExecStart=/usr/local/bin/etcd\n"
-TEXT = "initial-cluster-state: existing\nname: {name}\ninitial-cluster: {members}\n"
+PKI_FILES = ("ca.crt", *(f"{name}.{ending}" for name in ("server", "peer") for ending in ("crt", "key")))
+
+
+Run = Callable[[], Completed]
+
+
+def lost(_: Completed) -> Completed:
+    """Whoever asked learns nothing of what was done."""
+    return said(1, err="context deadline exceeded")
 
 
 @dataclass
@@ -37,48 +47,72 @@ class Site:
     calls: list[Sequence[str]] = field(default_factory=list[Sequence[str]])
 
     @property
-    def etcd(self) -> EtcdModel:
+    def etcd(self) -> Ensemble:
         return self.model.etcd
 
     @property
     def peers(self) -> dict[str, bool]:
         """The members by their URLs, and whether they are learners."""
-        return {seat.peer: seat.learner for seat in self.etcd.seats}
+        return {seat.peer: seat.learner for seat in self.etcd.seats()}
+
+    def node(self, name: str) -> Node:
+        return self.model.nodes[ADDRESSES[name]]
 
     def start(self, name: str) -> None:
-        assert self.model[name].machine.systemd.systemctl(["start", "etcd"]).ok
+        assert self.node(name).machine.systemd.systemctl(["start", "etcd"]).ok
 
-    def answering(self, change: Callable[[list[str], Completed], Completed]) -> None:
+    def have(self, *members: tuple[str, str, bool]) -> None:
+        """Have members by name, URL and whether they are learners, in the logs of those that run."""
+        seats = tuple(Seat(number, peer, name, learner) for number, (name, peer, learner) in enumerate(members, 1))
+        for number, name in enumerate(("m1", "m2"), 1):
+            self.node(name).etcd.write(Log("c", number, 0, seats), {})
+            self.node(name).machine.systemd.systemctl(["start", "etcd"])  # the first one waits for the second
+        self.etcd.settle()
+
+    def answering(self, change: Callable[[list[str], Run], Completed], name: str = "m3") -> None:
         """Have somebody between etcdctl and what it says."""
-        real = self.model["m3"].machine.find_program([ETCDCTL]).act
+        machine = self.node(name).machine
+        real = machine.find_program([ETCDCTL]).act
 
         def act(machine: Machine, argv: Sequence[str], stdin: bytes) -> Completed:
             self.calls.append(argv)
-            return change(list(argv), real(machine, argv, stdin))
+            return change(list(argv), lambda: real(machine, argv, stdin))
 
-        self.model["m3"].host.program(ETCDCTL, act)
+        machine.program(ETCDCTL, act)
 
 
-def prepare(host: HostModel, name: str) -> None:
-    tree = host.machine.tree
-    for path in (*FILES, "/etc/etcd/pki/ca.crt", "/usr/local/bin/etcd", "/etc/etcd/pki/server.key", CONFIGURATION):
+MEMBERS = tuple((name, PEERS[name], False) for name in ("m1", "m2"))
+
+
+def prepare(node: Node, name: str) -> None:
+    """As the plan has it before etcd is started."""
+    tree, members = node.machine.tree, {each: ADDRESSES[each] for each in PEERS}
+    for path in (*FILES, "/usr/local/bin/etcd", *(f"/etc/etcd/pki/{each}" for each in PKI_FILES)):
         tree.makedirs(path.rpartition("/")[0])
-        tree.write(path, TEXT.format(name=name, members=",".join(f"{each}={PEERS[each]}" for each in PEERS)))
-    tree.makedirs("/var/lib/etcd")
+        tree.write(path, "")
+    tree.write(CONFIGURATION, configuration(name, members, "token", 1 << 33, joins=True))
+    tree.makedirs(DATA)
     tree.write("/etc/systemd/system/etcd.service", UNIT)
 
 
+def on(node: Node) -> Context:
+    return Context(host=SimulatedHost(node.machine.name, machine=node.machine), run="r1.1", task="task", timeout=0.3)
+
+
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    model = ClusterModel(ADDRESSES, {})
-    for name, host in model.hosts.items():
-        prepare(host, name)
-    model.etcd.seats = [Seat(number, PEERS[name], name) for number, name in enumerate(("m1", "m2"), 1)]
-    made = Site(model, replace(context(model["m3"], "m3/task", tmp_path), timeout=0.3))
-    for name in ("m1", "m2"):
-        model[name].machine.tree.makedirs("/var/lib/etcd/member")
-        made.start(name)
+def site() -> Site:
+    model = ClusterModel({address: name for name, address in ADDRESSES.items()})
+    made = Site(model, on(model.nodes[ADDRESSES["m3"]]))
+    for name in ADDRESSES:
+        prepare(made.node(name), name)
+    made.have(*MEMBERS)
     return made
+
+
+def become_third(site: Site) -> None:
+    JOIN.apply(site.on, {"member": False})
+    site.start("m3")
+    PROMOTE.apply(site.on, {})
 
 
 def test_a_member_comes_as_a_learner_and_votes_when_it_has_the_data(site: Site) -> None:
@@ -101,7 +135,7 @@ def test_both_can_be_done_twice(site: Site) -> None:
 
 
 def test_an_addition_whose_answer_is_lost_is_found_again(site: Site) -> None:
-    site.answering(lambda argv, ended: said(1, err="context deadline exceeded") if "add" in argv else ended)
+    site.answering(lambda argv, run: lost(run()) if "add" in argv else run())
     JOIN.apply(site.on, {"member": False})
     assert site.etcd.changes == [f"add {PEERS['m3']}"]
     assert sum("add" in argv for argv in site.calls) == 1
@@ -110,26 +144,26 @@ def test_an_addition_whose_answer_is_lost_is_found_again(site: Site) -> None:
 def test_etcd_is_asked_again_while_it_takes_nobody(site: Site) -> None:
     refusals = iter(["etcdserver: unhealthy cluster", "etcdserver: leader changed"])
 
-    def twice(argv: list[str], ended: Completed) -> Completed:
+    def twice(argv: list[str], run: Run) -> Completed:
         words = next(refusals, "") if "add" in argv else ""
-        if words:
-            site.etcd.seats = [seat for seat in site.etcd.seats if seat.peer != PEERS["m3"]]
-        return said(1, err=words) if words else ended
+        return said(1, err=words) if words else run()
 
     site.answering(twice)
-    JOIN.apply(site.on, {"member": False})
+    JOIN.apply(replace(site.on, timeout=30.0), {"member": False})
     assert sum("add" in argv for argv in site.calls) == 3
 
 
 def test_a_learner_that_lags_is_not_promoted_and_the_reason_is_said(site: Site) -> None:
     JOIN.apply(site.on, {"member": False})
+    lags = said(1, err="etcdserver: can only promote a learner member which is in sync with leader")
+    site.answering(lambda argv, run: lags if "promote" in argv else run())
     with pytest.raises(NotYet, match="not after") as caught:
-        PROMOTE.apply(site.on, {})  # it was never started
+        PROMOTE.apply(site.on, {})
     assert "in sync" in str(caught.value.seen)
 
 
 def test_one_of_two_members_is_enough_to_look_and_not_enough_to_act(site: Site) -> None:
-    site.model["m1"].machine.power_off()
+    site.node("m1").machine.power_off()
     with pytest.raises(CommandFailedTemporarily):
         JOIN.observe(site.on)
     with pytest.raises(NotYet):
@@ -139,22 +173,24 @@ def test_one_of_two_members_is_enough_to_look_and_not_enough_to_act(site: Site) 
 @pytest.mark.parametrize(
     ("there", "told"),
     [
-        (Seat(9, "https://10.0.0.9:2380", "other"), "other (https://10.0.0.9:2380, member 9)"),
-        (Seat(9, "https://10.0.0.9:2380", learner=True), "a learner that was never started"),
-        (Seat(9, PEERS["m2"], "m2", learner=True), "m2 (https://10.0.0.6:2380, learner 9)"),
+        (("other", "https://10.0.0.9:2380", False), "other (https://10.0.0.9:2380, member 3)"),
+        (("", "https://10.0.0.9:2380", True), "a learner that was never started"),
+        (("m2", PEERS["m2"], True), "m2 (https://10.0.0.6:2380, learner 2)"),
     ],
 )
-def test_members_that_the_plan_knows_nothing_of_are_told_and_left_alone(site: Site, there: Seat, told: str) -> None:
-    site.etcd.seats = [*(seat for seat in site.etcd.seats if seat.peer != there.peer), there]
-    before = [*site.etcd.seats]
+def test_members_that_the_plan_knows_nothing_of_are_told_and_left_alone(
+    site: Site, there: tuple[str, str, bool], told: str
+) -> None:
+    site.have(*(member for member in MEMBERS if member[1] != there[1]), there)
+    before = site.etcd.seats()
     with pytest.raises(PermanentError, match="not those that the plan was made for") as caught:
         JOIN.apply(site.on, {"member": False})
     assert told in str(caught.value.seen)
-    assert site.etcd.seats == before
+    assert site.etcd.seats() == before
 
 
 def test_a_member_that_has_gone_meanwhile_is_named(site: Site) -> None:
-    site.etcd.seats = site.etcd.seats[:1]
+    site.have(MEMBERS[0])
     with pytest.raises(PermanentError) as caught:
         JOIN.apply(site.on, {"member": False})
     assert f"not there: {PEERS['m2']}" in str(caught.value.seen)
@@ -168,13 +204,37 @@ def test_taken_back_before_it_votes_the_learner_is_gone(site: Site) -> None:
 
 
 def test_taken_back_after_it_voted_the_member_leaves_while_it_still_runs(site: Site) -> None:
-    JOIN.apply(site.on, {"member": False})
-    site.start("m3")
-    PROMOTE.apply(site.on, {})
+    become_third(site)
     PROMOTE.undo(site.on, {})
-    assert set(site.peers) == {PEERS["m1"], PEERS["m2"]}
+    assert site.peers == {**dict.fromkeys(OTHERS.values(), False), PEERS["m3"]: True}, "it is a learner again"
+    assert site.etcd.changes[-2:] == [f"remove {PEERS['m3']}", f"add {PEERS['m3']}"]
     JOIN.undo(site.on, {"member": False})
-    assert site.etcd.changes[-1] == f"remove {PEERS['m3']}"
+    assert set(site.peers) == set(OTHERS.values())
+
+
+def test_a_run_that_turns_round_once_it_has_left_has_it_back_with_a_vote(site: Site) -> None:
+    become_third(site)
+    for _ in range(2):
+        PROMOTE.undo(site.on, {})
+        PROMOTE.apply(site.on, {})
+        assert site.peers == dict.fromkeys(PEERS.values(), False)
+        assert site.node("m3").etcd.alive
+
+
+def test_the_way_back_does_not_wait_for_a_learner_that_etcd_does_not_take(site: Site) -> None:
+    become_third(site)
+    refused = said(1, err="etcdserver: unhealthy cluster")
+    site.answering(lambda argv, run: refused if "add" in argv else run())
+    PROMOTE.undo(site.on, {})
+    JOIN.undo(site.on, {"member": False})
+    assert set(site.peers) == set(OTHERS.values())
+
+
+def test_the_data_of_a_member_that_has_left_are_set_aside(site: Site) -> None:
+    become_third(site)
+    PROMOTE.undo(site.on, {})
+    kept = [entry.path for entry in site.node("m3").machine.tree.walk() if "/set-aside/" in entry.path]
+    assert any(path.endswith("/member/snap/db") for path in kept)
 
 
 def test_a_member_that_was_there_before_stays(site: Site) -> None:
@@ -184,32 +244,26 @@ def test_a_member_that_was_there_before_stays(site: Site) -> None:
 
 
 def test_a_leader_hands_over_before_it_leaves(site: Site) -> None:
-    JOIN.apply(site.on, {"member": False})
-    site.start("m3")
-    PROMOTE.apply(site.on, {})
-    own = next(seat for seat in site.etcd.seats if seat.peer == PEERS["m3"])
-    site.etcd.seats = [own, *(seat for seat in site.etcd.seats if seat is not own)]  # the model's first one leads
-    site.answering(lambda argv, ended: said() if "move-leader" in argv else ended)
+    become_third(site)
+    own = next(seat for seat in site.etcd.seats() if seat.peer == PEERS["m3"])
+    site.etcd.lead(site.node("m1").etcd, own)
     PROMOTE.undo(site.on, {})
-    verbs = [next(word for word in argv if word in ("move-leader", "remove", "list", "status")) for argv in site.calls]
-    assert verbs.index("move-leader") < verbs.index("remove")
+    assert site.etcd.changes[-3:-1] == [f"lead {PEERS['m1']}", f"remove {PEERS['m3']}"]
 
 
 def test_nobody_leaves_while_that_would_cost_the_quorum(site: Site) -> None:
-    JOIN.apply(site.on, {"member": False})
-    site.start("m3")
-    PROMOTE.apply(site.on, {})
-    site.model["m1"].machine.power_off()
+    become_third(site)
+    site.node("m1").machine.power_off()
     with pytest.raises(NotYet) as caught:
         PROMOTE.undo(site.on, {})
     assert "unhealthy" in str(caught.value.seen)
     assert "bring its other members up" in str(caught.value.hint)
-    assert site.etcd.has_quorum()
+    assert len(site.peers) == 3
 
 
 def bare(site: Site) -> Iterator[str]:
     for path in FILES:
-        site.model["m3"].machine.tree.remove(path)
+        site.node("m3").machine.tree.remove(path)
         yield path
 
 
@@ -226,13 +280,11 @@ LEAVE = Leave(name="m3", peer=PEERS["m3"], through=THROUGH, client=f"https://{AD
 
 
 @pytest.fixture
-def three(site: Site, tmp_path: Path) -> Site:
+def three(site: Site) -> Site:
     """Three members that vote. It is m1 that is asked."""
-    JOIN.apply(site.on, {"member": False})
-    site.start("m3")
-    PROMOTE.apply(site.on, {})
+    become_third(site)
     site.etcd.changes.clear()
-    return replace(site, on=replace(context(site.model["m1"], "m1/leave", tmp_path), timeout=0.3))
+    return replace(site, on=on(site.node("m1")))
 
 
 def test_a_member_that_leads_hands_over_before_it_leaves(three: Site) -> None:
@@ -245,19 +297,19 @@ def test_a_member_that_leads_hands_over_before_it_leaves(three: Site) -> None:
 def test_one_that_does_not_lead_just_leaves_and_its_etcd_stops(three: Site) -> None:
     LEAVE.apply(three.on, LEAVE.observe(three.on).before)
     assert three.etcd.changes == [f"remove {PEERS['m3']}"]
-    assert not three.model["m3"].active("etcd")
+    assert "etcd.service" not in three.node("m3").machine.systemd.active
     assert LEAVE.observe(three.on).satisfied
 
 
 def test_one_whose_host_is_gone_is_not_asked(three: Site) -> None:
-    three.model["m3"].machine.power_off()
+    three.node("m3").machine.power_off()
     gone = LEAVE.model_copy(update={"client": None})
     gone.apply(three.on, gone.observe(three.on).before)
     assert three.peers == {PEERS["m1"]: False, PEERS["m2"]: False}
 
 
 def test_it_stays_where_the_others_would_be_no_majority_that_works(three: Site) -> None:
-    three.model["m2"].machine.power_off()
+    three.node("m2").machine.power_off()
     with pytest.raises(PermanentError, match="no majority") as caught:
         LEAVE.apply(three.on, LEAVE.observe(three.on).before)
     assert "1 healthy of 2" in str(caught.value.seen)
@@ -265,14 +317,8 @@ def test_it_stays_where_the_others_would_be_no_majority_that_works(three: Site) 
 
 
 def test_a_removal_whose_answer_is_lost_is_found_again(three: Site) -> None:
-    real = three.model["m1"].machine.find_program([ETCDCTL]).act
-    lost = iter([True])
-
-    def act(machine: Machine, argv: Sequence[str], stdin: bytes) -> Completed:
-        ended = real(machine, argv, stdin)
-        return said(1, err="context deadline exceeded") if "remove" in argv and next(lost, False) else ended
-
-    three.model["m1"].host.program(ETCDCTL, act)
+    losing = iter([True])
+    three.answering(lambda argv, run: lost(run()) if "remove" in argv and next(losing, False) else run(), "m1")
     LEAVE.apply(three.on, {"member": True})
     assert three.etcd.changes == [f"remove {PEERS['m3']}"]
 

@@ -96,6 +96,8 @@ class Containerd(Program):
                 return said(out="REF TYPE LABELS\n" + "".join(rows))
             case "import":
                 return self._import(rest)
+            case "mount" | "unmount":
+                return self._mount(verb, rest[-2], rest[-1])
             case _:
                 return self._remove_image(rest[0])
 
@@ -107,6 +109,19 @@ class Containerd(Program):
         image = self.tree.read(archive).decode()
         self.pull(image, ",".join(labels))
         return said(out=f"unpacking {image}...done\n")
+
+    def _mount(self, verb: str, image: str, place: str) -> Completed:
+        """The one image whose files anybody mounts is keepalived's."""
+        if verb == "unmount":
+            posix.unmount(self.machine, place)
+            self.tree.remove(f"{place}/usr", recursive=True)
+            return said()
+        if image not in self.images:
+            return said(1, err=f"ctr: image {image!r}: not found")
+        posix.mount(self.machine, place)
+        self.tree.makedirs(f"{place}/usr/local/sbin")
+        self.tree.write(f"{place}/usr/local/sbin/keepalived", image, 0o755)
+        return said()
 
     def _remove_image(self, image: str) -> Completed:
         if image not in self.images:

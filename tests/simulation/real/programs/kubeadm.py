@@ -48,17 +48,18 @@ class Kubeadm:
         parts = {part["kind"]: part for part in documents(self._tree.read(path))}
         if phase.startswith("control-plane "):
             return self._write_static_pod(phase.split()[1], parts["ClusterConfiguration"]["kubernetesVersion"])
-        if not self._cluster.answers or ADMINISTRATORS not in self._cluster.objects:
+        here = self._node
+        if not self._cluster.serves(here) or ADMINISTRATORS not in self._cluster.objects_at(here):
             return said(1, err="error execution phase: could not bootstrap the admin user")
         if phase == "mark-control-plane":
             return self._mark(parts["InitConfiguration"]["nodeRegistration"]["name"])
-        with self._cluster.changing() as objects:
+        with self._cluster.changing(self._node) as objects:
             for name in MAKES[phase]:
                 objects.setdefault(name, {})
         return said()
 
     def _mark(self, node: str) -> Completed:
-        with self._cluster.changing() as objects:
+        with self._cluster.changing(self._node) as objects:
             if f"node/{node}" not in objects:
                 return said(1, err=f"nodes {node!r} not found")
             objects[f"node/{node}"]["labels"] = [LABEL]

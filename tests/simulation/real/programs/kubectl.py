@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 
 from klusterkit.engine.host import Completed
+from tests.simulation.real.programs import pods
 from tests.simulation.real.programs.kubeadm import ADMINISTRATORS
-from tests.simulation.real.programs.node import Node
+from tests.simulation.real.programs.node import API_SERVER, Node
 from tests.simulation.real.programs.texts import documents
 from tests.unit.tasks.step_world import said
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 TIMED_OUT = said(1, err="error: timed out waiting for the condition")
 NOT_FOUND = said(1, err="Error from server (NotFound)")
+
+Options = dict[str, str]
 
 
 class Kubectl:
@@ -32,112 +36,164 @@ class Kubectl:
         options = dict(word.lstrip("-").partition("=")[::2] for word in argv if word.startswith("--"))
         verb, *words = [word for word in argv if not word.startswith("-")]
         self._tree.makedirs(options["cache-dir"])
-        config = options["kubeconfig"]
-        if config != "/dev/stdin" and self._tree.find(config) is None:
-            return said(1, err=f"error: stat {config}: no such file or directory")
-        if not self._cluster.answers:
-            return said(1, err="The connection to the server 10.0.0.5:6443 was refused")
+        path = options["kubeconfig"]
+        if path != "/dev/stdin" and self._tree.find(path) is None:
+            return said(1, err=f"error: stat {path}: no such file or directory")
+        config = documents(stdin if path == "/dev/stdin" else self._tree.read(path))[0]
+        url = options.get("server") or config["clusters"][0]["cluster"]["server"]
+        server = self._cluster.server(url)
+        if server is None:
+            return said(1, err=f"The connection to the server {url} was refused")
         if options.get("raw"):
-            return self._ready()
-        if not (_is_master(documents(stdin)[0]) if config == "/dev/stdin" else ADMINISTRATORS in self._cluster.objects):
+            return _ready(server)
+        if not (_is_master(config) if path == "/dev/stdin" else ADMINISTRATORS in self._cluster.objects_at(server)):
             return said(1, err="Error from server (Forbidden)")
-        return getattr(self, f"_{verb}")(words, options, stdin)
+        return getattr(_Client(self._cluster, server), verb)(words, options, stdin)
 
-    def _ready(self) -> Completed:
-        """Not at once: the API server's own first objects have to be made."""
-        memory = self._cluster.master.containerd.memory("kube-apiserver")
-        if self._cluster.master.machine.tree.find(f"{memory}-of-roles") is None:
-            self._cluster.master.machine.tree.write(f"{memory}-of-roles", "")
-            return said(1, err="[-]poststarthook/rbac/bootstrap-roles failed: not finished")
-        return said(out="ok")
 
-    def _create(self, words: list[str], options: dict[str, str], stdin: bytes) -> Completed:
-        wanted = {_name(item): _kept(item) for item in documents(stdin)} if "filename" in options else {}
-        wanted = wanted or {f"{words[0]}/{words[1]}": {}}
-        with self._cluster.changing() as objects:
+def _ready(server: Node) -> Completed:
+    """Not at once: the API server's own first objects have to be made."""
+    roles = f"{server.containerd.memory(API_SERVER)}-of-roles"
+    if server.machine.tree.find(roles) is None:
+        server.machine.tree.write(roles, "")
+        return said(1, err="[-]poststarthook/rbac/bootstrap-roles failed: not finished")
+    return said(out="ok")
+
+
+class _Client:
+    """An administrator at an API server."""
+
+    def __init__(self, cluster: ClusterModel, server: Node) -> None:
+        self._cluster = cluster
+        self._server = server
+
+    @property
+    def _objects(self) -> dict[str, Any]:
+        return self._cluster.objects_at(self._server)
+
+    def create(self, words: list[str], options: Options, stdin: bytes) -> Completed:
+        made = {_name(item): _made(item) for item in documents(stdin)} if "filename" in options else {}
+        wanted = made or {f"{words[0]}/{words[1]}": {}}
+        with self._cluster.changing(self._server) as objects:
             there = [name for name in wanted if name in objects]
             objects |= {name: value for name, value in wanted.items() if name not in there}
         if there:
             return said(1, err=f"Error from server (AlreadyExists): {', '.join(there)} already exists")
         return said(out="".join(f"{name} created\n" for name in wanted))
 
-    def _get(self, words: list[str], options: dict[str, str], _: bytes) -> Completed:
-        objects = self._cluster.objects
-        if words[0] == "pods":
-            return said(out="".join(f"{node}\n" for node in self._nodes_of_dns()))
-        if "jsonpath" in options.get("output", ""):
-            return self._get_field(words[0], options["output"])
+    def get(self, words: list[str], options: Options, _: bytes) -> Completed:
+        output, objects = options.get("output", ""), self._objects
+        if "field-selector" in options:
+            return self._get_pods(options["field-selector"].partition("=")[2], output)
+        if output.startswith("custom-columns"):
+            return said()  # budgets for disruptions
         if "selector" in options:
-            named = [name for name, value in objects.items() if options["selector"] in value.get("labels", ())]
-            return said(out="".join(f"{name}\n" for name in named if name.startswith(f"{words[0]}/")))
+            return said(out=_lines(_selected(words[0], options["selector"], objects)))
         there = [word for word in words if word in objects]
-        if len(there) < len(words) and "ignore-not-found" not in options:
-            return NOT_FOUND
-        return said(out="".join(f"{name}\n" for name in there))
+        if len(there) < len(words):
+            return said(out=_lines(there)) if "ignore-not-found" in options else NOT_FOUND
+        if "jsonpath" in output:
+            return said(out=self._field(words[0], output))
+        return said(out=json.dumps(_as_json(there[0], objects[there[0]])) if output == "json" else _lines(there))
 
-    def _get_field(self, name: str, path: str) -> Completed:
-        found = self._cluster.objects.get(name)
-        if found is None:
-            return NOT_FOUND
+    def _get_pods(self, node: str, output: str) -> Completed:
+        host = self._cluster.by_name[node]
+        if output.startswith("custom-columns"):
+            return said(out=pods.table(self._objects, node, host))
+        return said(out=_lines([f"pod/{pod}" for pod in pods.pods_on(self._objects, node)]))
+
+    def _field(self, name: str, path: str) -> str:
+        found = self._objects[name]
         if "annotations" in path:
-            return said(out=next((str(value) for value in found["annotations"].values()), ""))
-        ready = self._cluster.node(name.removeprefix("node/")).kubelet.ready
-        return said(out="True kubelet is posting ready status" if ready else "False cni plugin not initialized")
+            return next((str(value) for value in found["annotations"].values()), "")
+        if "addresses" in path:
+            return found.get("address", "")
+        if "unschedulable" in path:
+            return f"{name.removeprefix('node/')} {'true' if found['spec'].get('unschedulable') else ''}"
+        ready = self._cluster.by_name[name.removeprefix("node/")].kubelet.ready
+        return "True kubelet is posting ready status" if ready else "False cni plugin not initialized"
 
-    def _apply(self, _: list[str], __: dict[str, str], stdin: bytes) -> Completed:
-        with self._cluster.changing() as objects:
+    def apply(self, _: list[str], __: Options, stdin: bytes) -> Completed:
+        with self._cluster.changing(self._server) as objects:
             for item in documents(stdin):
                 objects[_name(item)] = {**objects.get(_name(item), {}), **_kept(item)}
         return said()
 
-    def _diff(self, _: list[str], __: dict[str, str], stdin: bytes) -> Completed:
-        objects = self._cluster.objects
+    def diff(self, _: list[str], __: Options, stdin: bytes) -> Completed:
+        objects = self._objects
         same = all(objects.get(_name(item), {}).get("applied") == item for item in documents(stdin))
         return said() if same else said(1, out="+ something\n")
 
-    def _annotate(self, words: list[str], _: dict[str, str], __: bytes) -> Completed:
-        with self._cluster.changing() as objects:
+    def annotate(self, words: list[str], _: Options, __: bytes) -> Completed:
+        with self._cluster.changing(self._server) as objects:
             key, _, value = words[1].partition("=")
             objects[words[0]]["annotations"][key] = value
         return said()
 
-    def _wait(self, words: list[str], _: dict[str, str], __: bytes) -> Completed:
+    def cordon(self, words: list[str], _: Options, __: bytes) -> Completed:
+        with self._cluster.changing(self._server) as objects:
+            if f"node/{words[0]}" not in objects:
+                return NOT_FOUND
+            objects[f"node/{words[0]}"]["spec"]["unschedulable"] = True
+        return said()
+
+    def uncordon(self, words: list[str], _: Options, __: bytes) -> Completed:
+        with self._cluster.changing(self._server) as objects:
+            objects[f"node/{words[0]}"]["spec"].pop("unschedulable", None)
+        return said()
+
+    def drain(self, words: list[str], options: Options, stdin: bytes) -> Completed:
+        ended = self.cordon(words, options, stdin)
+        if ended.ok:
+            with self._cluster.changing(self._server) as objects:
+                for pod in pods.pods_on(objects, words[0]):
+                    del objects[f"pod/{pod}"]
+        return ended
+
+    def rollout(self, words: list[str], _: Options, __: bytes) -> Completed:
+        """``restart`` or ``status``: new pods come where fewest are."""
+        if words[0] == "restart":
+            with self._cluster.changing(self._server) as objects:
+                for pod in pods.REPLICAS:
+                    objects.pop(f"pod/{pod}", None)
+        return said()
+
+    def wait(self, words: list[str], _: Options, __: bytes) -> Completed:
         """For a node to be Ready, or for the client of a probe to have reached its server."""
         kind, _, name = words[0].partition("/")
-        if kind == "node":
-            return said() if self._cluster.node(name).kubelet.ready else TIMED_OUT
-        pod = self._cluster.objects.get(words[0])
-        if pod is None:
+        found = self._objects.get(words[0])
+        if found is None:
             return NOT_FOUND
-        node = self._cluster.node(pod["node"])
+        if kind == "node":
+            return said() if self._cluster.by_name[name].kubelet.ready else TIMED_OUT
+        node = self._cluster.by_name[found["node"]]
         run = all(node.containerd.running(one) for one in (name, name.removesuffix("-client")))
         return said() if run and self._cluster.reaches(node) else TIMED_OUT
 
-    def _nodes_of_dns(self) -> list[str]:
-        """Its two pods stay on the node that was there when they were made, until they are replaced."""
-        dns = self._cluster.objects.get("deployment/coredns")
-        if dns is None:
-            return []
-        nodes = list(self._cluster.nodes)
-        return [nodes[0], nodes[-1] if dns.get("replaced") else nodes[0]]
-
-    def _rollout(self, words: list[str], _: dict[str, str], __: bytes) -> Completed:
-        with self._cluster.changing() as objects:
-            if words[0] == "restart":
-                objects[words[1]]["replaced"] = True
+    def delete(self, words: list[str], options: Options, _: bytes) -> Completed:
+        with self._cluster.changing(self._server) as objects:
+            if "field-selector" in options:
+                node = options["field-selector"].partition("=")[2]
+                gone = [f"pod/{pod}" for pod in pods.pods_on(objects, node)]
+            elif "selector" in options:
+                gone = [name for name, item in objects.items() if options["selector"] in item.get("labels", ())]
+            else:
+                gone = [word for word in words if word in objects]
+            for name in gone:
+                del objects[name]
         return said()
 
-    def _delete(self, _: list[str], options: dict[str, str], __: bytes) -> Completed:
-        with self._cluster.changing() as objects:
-            gone = [name for name, item in objects.items() if options["selector"] in item.get("labels", ())]
-            ended = {name: objects.pop(name) for name in gone}
-        for name, item in ended.items():
-            if name.startswith("pod/") and self._cluster.node(item["node"]).kubelet.runs("kubelet"):
-                self._cluster.node(item["node"]).kubelet.end(name.removeprefix("pod/"))
-        return said()
-
-    def _logs(self, *_: object) -> Completed:
+    def logs(self, *_: object) -> Completed:
         return said(out="")
+
+
+def _selected(kind: str, selector: str, objects: dict[str, Any]) -> list[str]:
+    """Names of objects; of pods, those of cluster DNS are meant, and told by their nodes."""
+    if kind == "pods":
+        return [objects[f"pod/{pod}"]["node"] for pod in pods.REPLICAS if f"pod/{pod}" in objects]
+    return [
+        name for name, item in objects.items() if name.startswith(f"{kind}/") and selector in item.get("labels", ())
+    ]
 
 
 def _is_master(kubeconfig: dict[str, Any]) -> bool:
@@ -146,6 +202,10 @@ def _is_master(kubeconfig: dict[str, Any]) -> bool:
     subject = x509.load_pem_x509_certificate(base64.b64decode(data)).subject
     groups = [str(part.value) for part in subject if part.oid == x509.NameOID.ORGANIZATION_NAME]
     return groups == ["system:masters"]
+
+
+def _lines(names: list[str]) -> str:
+    return "".join(f"{name}\n" for name in names)
 
 
 def _name(item: dict[str, Any]) -> str:
@@ -161,3 +221,23 @@ def _kept(item: dict[str, Any]) -> dict[str, Any]:
         kept["node"] = terms["nodeSelectorTerms"][0]["matchFields"][0]["values"][0]
         kept["image"] = item["spec"]["containers"][0]["image"]
     return kept
+
+
+def _as_json(name: str, node: dict[str, Any]) -> dict[str, Any]:
+    """A node as the API server gives it."""
+    metadata = {
+        "name": name.removeprefix("node/"),
+        "uid": "0c6f",
+        "resourceVersion": "7",
+        "labels": dict.fromkeys(node["labels"], ""),
+        "annotations": node["annotations"],
+    }
+    return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": node["spec"], "status": {}}
+
+
+def _made(item: dict[str, Any]) -> dict[str, Any]:
+    """An object as somebody makes it. A node's address only its kubelet tells."""
+    if item["kind"] != "Node":
+        return _kept(item)
+    metadata = item["metadata"]
+    return {"labels": [*metadata["labels"]], "annotations": dict(metadata["annotations"]), "spec": dict(item["spec"])}

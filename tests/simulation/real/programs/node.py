@@ -6,14 +6,18 @@ from collections.abc import Callable, Sequence
 
 from klusterkit.engine.host import Completed
 from klusterkit.hosts.simulated import Clock, Machine
-from tests.simulation.real.programs import posix
+from tests.simulation.real.programs import keepalived, posix
 from tests.simulation.real.programs.containerd import Containerd
 from tests.simulation.real.programs.etcd import Etcd
+from tests.simulation.real.programs.keepalived import Keepalived
 from tests.simulation.real.programs.kubelet import NETWORK, Kubelet
 from tests.unit.tasks.step_world import said
 
 Act = Callable[[list[str], bytes], Completed]
 """A program: its arguments without its own name, and what it reads."""
+
+API_SERVER = "kube-apiserver"
+CONTROL_PLANE = (API_SERVER, "kube-controller-manager", "kube-scheduler")
 
 
 class Node:
@@ -21,24 +25,33 @@ class Node:
 
     Args:
         name: its hostname.
+        address: by which others reach it.
         clock: its time.
     """
 
-    def __init__(self, name: str, clock: Clock) -> None:
+    def __init__(self, name: str, address: str, clock: Clock) -> None:
+        self.address = address
         self.machine = Machine(name, clock)
-        for folder in ("/usr/local/sbin", "/lib", "/etc/sysctl.d", "/etc/modules-load.d"):
+        at = {"interfaces": {"eth0": (f"{address}/24",)}, "default_address": address}
+        self.machine.facts = self.machine.facts.model_copy(update=at)
+        for folder in ("/usr/local/sbin", "/usr/local/lib", "/lib", "/etc/sysctl.d", "/etc/modules-load.d"):
             self.machine.tree.makedirs(folder)
         posix.boot(self.machine)
         for program, act in posix.PROGRAMS.items():
             self.machine.program(program, act)
         self.containerd = Containerd(self.machine)
-        self.etcd = Etcd(self.machine)
+        self.etcd = Etcd(self.machine, address)
+        self.keepalived = Keepalived(self.machine)
         self.kubelet = Kubelet(self.machine, self.containerd)
         self.bring("ctr", self.containerd.ctr, takes=1.0)
-        self.bring("etcdctl", self.etcd.etcdctl)
-        starts = {"containerd": self.containerd.start, "etcd": self.etcd.start, "kubelet": self._start_kubelet}
+        starts = {
+            "containerd": self.containerd.start,
+            "keepalived": self.keepalived.start,
+            "kubelet": self._start_kubelet,
+        }
         for unit, start in starts.items():
             self.machine.systemd.on_start(f"{unit}.service", lambda _, start=start: start())
+        self.machine.systemd.on_reload(keepalived.UNIT, lambda _: self.keepalived.reload())
 
     def bring(self, name: str, act: Act, *, takes: float = 0.0) -> None:
         """Have a program that is there once its file is."""
@@ -52,17 +65,43 @@ class Node:
 
     def _start_kubelet(self) -> bool:
         if self.kubelet.start():
-            self.run_static_pods()
+            self.settle()
             return True
         return False
 
-    def run_static_pods(self) -> None:
-        """Those whose manifests are there, and whose images."""
-        for pod, image in sorted(self.kubelet.static_pods.items()):
-            if self.kubelet.run(pod, image, host_network=True) and pod == "kube-apiserver":
+    @property
+    def knows_its_etcd(self) -> bool:
+        """Whether there is an API server with the etcd beside it that it knows.
+
+        Another one it takes for that as long as it lives.
+        """
+        log, memory = self.etcd.log, self.containerd.memory(API_SERVER)
+        if log is None or not self.containerd.running(API_SERVER) or self.machine.tree.find(memory) is None:
+            return False
+        return self.machine.tree.read(memory).decode() == log.cluster
+
+    @property
+    def controls(self) -> bool:
+        """Whether its scheduler and controllers run."""
+        return all(self.containerd.running(pod) for pod in CONTROL_PLANE[1:])
+
+    def settle(self) -> None:
+        """A kubelet runs the pods whose manifests are there, and whose images, and ends those whose manifests aren't.
+
+        An API server without an etcd ends, and is started again.
+        """
+        if not self.kubelet.runs("kubelet"):
+            return
+        wanted = self.kubelet.static_pods
+        for pod in CONTROL_PLANE:
+            if pod not in wanted and pod in self.containerd.containers:
+                self.kubelet.end(pod)
+        for pod, image in sorted(wanted.items()):
+            if self.kubelet.run(pod, image, host_network=True) and pod == API_SERVER:
                 posix.listen(self.machine, pod, 6443)
-                # What it knows of its etcd, it takes for the truth as long as it lives.
-                self.machine.tree.write(self.containerd.memory(pod), self.etcd.log)
+        log, memory = self.etcd.log, self.containerd.memory(API_SERVER)
+        if log and self.etcd.alive and self.containerd.running(API_SERVER) and self.machine.tree.find(memory) is None:
+            self.machine.tree.write(memory, log.cluster)
 
     def run_proxy(self) -> None:
         """kube-proxy, with its rules."""
@@ -84,8 +123,11 @@ class Node:
         tree.write(NETWORK, "{}")
         posix.add_rules(self.machine, "nat", "FLANNEL-POSTRTG")
 
-    def power_cycle(self) -> None:
-        """Pull the plug and put it in again: what is enabled starts, and containers don't come back by themselves."""
+    def power_off(self) -> None:
+        """Pull the plug."""
         self.machine.power_off()
         posix.boot(self.machine)
+
+    def power_on(self) -> None:
+        """Put it in again: what is enabled starts, and containers don't come back by themselves."""
         self.machine.power_on()

@@ -124,6 +124,17 @@ def find(machine: Machine, argv: Sequence[str], _: bytes) -> Completed:
     return said(out="".join(f"{name}\0" for name in names))
 
 
+def cp(machine: Machine, argv: Sequence[str], _: bytes) -> Completed:
+    """``cp -a FOLDER/. FOLDER``: files, and the folders that hold them."""
+    source, target = argv[-2].removesuffix("/."), argv[-1]
+    for entry in list(machine.tree.walk()):
+        if entry.path.startswith(f"{source}/") and entry.type == "file":
+            path = f"{target}{entry.path.removeprefix(source)}"
+            machine.tree.makedirs(posixpath.dirname(path))
+            machine.tree.write(path, machine.tree.read(entry.path), entry.mode)
+    return said()
+
+
 def grep(machine: Machine, argv: Sequence[str], _: bytes) -> Completed:
     """``grep -qs PATTERN FILE…``."""
     pattern = re.compile(argv[2])
@@ -191,6 +202,7 @@ def remove_rules(machine: Machine, chain: str) -> None:
 
 PROGRAMS = {
     **{name: act for name, act in step_world.PROGRAMS.items() if name not in ("find", "modprobe")},
+    "cp": cp,
     "find": find,
     "grep": grep,
     "journalctl": journalctl,

@@ -1,0 +1,108 @@
+"""Hosts with a plan for them, and what the state knows: where a story begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+from klusterkit.cluster import Cluster, Machine, Role
+from klusterkit.engine.plan import Plan, Retry
+from klusterkit.plans.create import compile_create
+from klusterkit.plans.reference import CLUSTER
+from klusterkit.plans.request import CreateRequest
+from klusterkit.session.connect import QUESTION
+from tests.simulation.real.programs.cluster import ClusterModel
+from tests.unit.plans import supplies
+
+PATIENCE = 20.0
+"""Seconds of each attempt: on these hosts whatever comes is there at the second look."""
+
+Setup = Callable[[ClusterModel], None]
+
+
+class World:
+    """Hosts, always the same, and a plan for them."""
+
+    cluster: Cluster
+    machines: tuple[Machine, ...] = ()
+    """Those of the cluster before."""
+    state: bytes | None = None
+    """The state file, where there is one before."""
+    leaving: tuple[str, ...] = ()
+    """Machines that are to be what they were before they came to the cluster."""
+
+    def hosts(self) -> ClusterModel:
+        """The hosts as they are before."""
+        raise NotImplementedError
+
+    def compiled(self) -> Plan:
+        """The plan, as KlusterKit compiles it."""
+        raise NotImplementedError
+
+    def bare(self) -> ClusterModel:
+        """The hosts as they were before any plan."""
+        return self.hosts()
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The same tasks in the same order, but nobody waits between attempts."""
+        hurried = {"retry": Retry(attempts=3, wait=0.0, longest=0.0), "timeout": PATIENCE}
+        plan = self.compiled().checked()
+        return plan.changed(tasks=tuple(task.model_copy(update=hurried) for task in plan.tasks))
+
+    def creating(self, *machines: Machine) -> Plan:
+        """The plan that makes machines part of the cluster, by what is seen on their hosts."""
+        nodes = self.hosts().nodes
+        request = CreateRequest(
+            cluster=self.cluster,
+            machines=machines,
+            existing=self.machines,
+            facts={machine.name: nodes[machine.name].machine.look(QUESTION) for machine in machines},
+            artifacts=supplies.files(),
+            lineage="l",
+            serial=1,
+        )
+        return compile_create(request)
+
+
+class Beginning(World):
+    """Hosts of which a cluster is made.
+
+    Args:
+        masters: how many.
+        workers: beside them.
+        spare: hosts that are not part of it yet.
+        cluster: that is wanted.
+        setup: what is on the hosts already.
+    """
+
+    def __init__(
+        self,
+        *,
+        masters: int = 1,
+        workers: int = 0,
+        spare: int = 0,
+        cluster: Cluster = CLUSTER,
+        setup: Setup = lambda _: None,
+    ) -> None:
+        self.cluster = cluster
+        self._roles = [Role.MASTER] * masters + [Role.NODE] * workers
+        self._count = masters + workers + spare
+        self._setup = setup
+
+    def hosts(self) -> ClusterModel:
+        """The hosts as they are before."""
+        names = {f"10.0.0.{5 + number}": f"m{1 + number}" for number in range(self._count)}
+        made = ClusterModel(names, str(self.cluster.vip.address) if self.cluster.vip else None)
+        self._setup(made)
+        return made
+
+    def compiled(self) -> Plan:
+        """The plan that makes the cluster."""
+        names = list(self.hosts().nodes)[: len(self._roles)]
+        return self.creating(*(machine(name, role) for name, role in zip(names, self._roles, strict=True)))
+
+
+def machine(name: str, role: Role) -> Machine:
+    """A machine as it is asked for."""
+    return Machine.of(name=name, address=name, roles=role)
