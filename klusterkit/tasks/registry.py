@@ -11,7 +11,7 @@ from klusterkit.tasks.files import SecretFile
 class RegistryFile(SecretFile):
     """A ``hosts.toml`` of containerd's with an account in it. The secret is ``USERNAME:PASSWORD`` in base64.
 
-    containerd sends it to the registry, and to where the registry has tokens fetched (tried with 2.3.7).
+    containerd sends it to the registry (tried with 2.3.7); by its source also to where a registry has tokens fetched.
     """
 
     kind: ClassVar[str] = "containerd.registry"
