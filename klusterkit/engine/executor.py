@@ -94,6 +94,7 @@ class LocalExecutor:
         secret: a secret's value by its name.
         artifact: the verified local copy of an artifact by its SHA-256.
         mask: takes secrets out of a text: what a program said may quote one, and an outcome is journaled and shown.
+        acting: told a host by its name, before steps act on it.
         on_crash: told the traceback of what a step raised that isn't ours.
         grace: seconds past their timeout after which calls count as hung.
     """
@@ -105,6 +106,7 @@ class LocalExecutor:
         secret: Callable[[str], bytes] | None = None,
         artifact: Callable[[str], Path] | None = None,
         mask: Callable[[str], str] = lambda text: text,
+        acting: Callable[[str], None] = lambda _: None,
         on_crash: Callable[[str], None] = lambda _: None,
         grace: float = GRACE,
     ) -> None:
@@ -112,6 +114,7 @@ class LocalExecutor:
         sources: dict[str, Any] = {"secret": secret, "artifact": artifact}
         self._sources = {name: source for name, source in sources.items() if source is not None}
         self._mask = mask
+        self._acting = acting
         self._on_crash = on_crash
         self._grace = grace
         self._cancelled = threading.Event()
@@ -164,6 +167,8 @@ class LocalExecutor:
         host = self._hosts(calls[0].host)
         contexts = [self._context(host, call) for call in calls]
         steps = [call.step for call in calls]
+        if calls[0].verb in (Verb.APPLY, Verb.UNDO):
+            self._acting(calls[0].host)
         for call, on in zip(calls, contexts, strict=True):
             _stop_leftovers(call, on)
         kind = type(steps[0])

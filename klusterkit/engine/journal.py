@@ -182,6 +182,7 @@ class Journal:
         self.plan = plan or Plan.parse(records[0].plan)
         self.direction = Direction.FORWARD
         self._states: dict[str, TaskState] = {}
+        self._length = len(records)
         for record in records[1:]:
             self._learn(record)
 
@@ -198,6 +199,11 @@ class Journal:
         return self._states.get(task, _PENDING)
 
     @property
+    def length(self) -> int:
+        """How many records are durable."""
+        return self._length
+
+    @property
     def states(self) -> dict[str, TaskState]:
         """The state of each task of the plan, in the plan's order."""
         return {task.id: self[task.id] for task in self.plan.tasks}
@@ -210,6 +216,7 @@ class Journal:
             if self._sealed:
                 raise Cancelled("the run was left; what this step did is settled when the run is resumed")
             self._store.append(*(record.data() for record in records))
+            self._length += len(records)
             for record in records:
                 self._learn(record)
 

@@ -13,6 +13,8 @@ from klusterkit.engine.host import HOME, File, Host
 from klusterkit.hosts.errors import ForeignCluster, StaleState
 
 FENCE = f"{HOME}/fence.json"
+REACHED = f"{HOME}/reached"
+"""``RUN RECORDS``: the run that acted here last, and how many records its journal had by then."""
 
 Ending = Literal["done", "undone"]
 
@@ -68,6 +70,28 @@ class Fence(BaseModel):
                 seen=f"run {self.run}, by {self.who}, {moment(self.when)}",
                 hint=f"use the newest copy of the state file; if this is it, `cctl {command}` ends the run",
             )
+
+
+def refuse_older_journal(content: bytes, run: str, records: int, host: str) -> None:
+    """Refuse a journal that lacks records of what was done on this host: they can't be taken back by it.
+
+    Args:
+        content: of :data:`REACHED`.
+        run: ours.
+        records: of our journal.
+        host: for the error.
+
+    Raises:
+        StaleState: the host has seen a longer one of the same run.
+    """
+    seen, _, number = content.decode(errors="replace").strip().partition(" ")
+    if seen == run and number.isdigit() and int(number) > records:
+        raise StaleState(
+            f"this copy of the state file is older than what {host} has seen of the same run",
+            host=host,
+            seen=f"its journal ends with record {records}; when the run acted there last, it had {number}",
+            hint="use the newest copy of the state file",
+        )
 
 
 def read_fence(content: bytes, host: str) -> Fence:

@@ -17,13 +17,13 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from klusterkit.engine.errors import CommandFailed, HostLocked, HostUnreachable
-from klusterkit.hosts.fence import FENCE, Ending, Fence, moment, read_fence
+from klusterkit.hosts.fence import FENCE, REACHED, Ending, Fence, moment, read_fence, refuse_older_journal
 from klusterkit.hosts.lane import Lane, LaneTimeout, Reply
 from klusterkit.hosts.quoting import word
 from klusterkit.hosts.stream import StreamClosed
@@ -60,6 +60,7 @@ class Lease:
         who: user, machine and state file, for those who find the lock taken.
         run: whose running jobs are this run's own.
         towards: where the run goes: a host that knows it to have ended otherwise refuses.
+        records: how many the run's journal has: a host on which the run acted with more refuses.
         guests: hosts that belong to another state: of these the lock is taken, and the record left alone.
     """
 
@@ -72,6 +73,7 @@ class Lease:
         *,
         towards: Ending = "done",
         guests: Collection[str] = (),
+        records: Callable[[], int] = lambda: 0,
     ) -> None:
         self._lineage = lineage
         self._serial = serial
@@ -79,6 +81,7 @@ class Lease:
         self._run = run
         self._towards: Ending = towards
         self._guests = guests
+        self._records = records
         self._token = secrets.token_hex(8)
 
     def take(self, lane: Lane, host: str) -> None:
@@ -170,6 +173,9 @@ class Lease:
         reply = lane.call(b"kk_read %s 65536" % word(FENCE), timeout=_TIMEOUT)
         if not reply.rc:
             self.check(reply.out, host)
+            reached = lane.call(b"kk_read %s 4096" % word(REACHED), timeout=_TIMEOUT)
+            if not reached.rc:
+                refuse_older_journal(reached.out, self._run, self._records(), host)
         if reply.rc or read_fence(reply.out, host).serial < self._serial:
             reply = lane.call(b"kk_home && " + write_script([self._ours().file()]), timeout=_TIMEOUT)
             if reply.rc:

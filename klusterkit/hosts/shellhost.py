@@ -12,6 +12,7 @@ from klusterkit.engine.errors import CommandFailed, PermanentError, StepTimeout
 from klusterkit.engine.facts import Facts
 from klusterkit.engine.host import HOME, Completed, Entry, File, JobState
 from klusterkit.hosts import listing
+from klusterkit.hosts.fence import REACHED
 from klusterkit.hosts.jobs import Jobs
 from klusterkit.hosts.lane import Reply
 from klusterkit.hosts.lease import Holder, Lease, break_lease, holder_of
@@ -54,6 +55,8 @@ class ShellHost:
         self._jobs = Jobs(link)
         # Two changes in one folder would meet in its folder for new files.
         self._changing = threading.Lock()
+        self._reaching = threading.Lock()
+        self._reached = 0
 
     @property
     def name(self) -> str:
@@ -71,6 +74,20 @@ class ShellHost:
     def foresee(self, lease: Lease) -> None:
         """Raise what working under this lease would be refused with, and take nothing."""
         lease.foresee(self._link, self.name)
+
+    def reach(self, run: str, records: int) -> None:
+        """Have the host know how many records a run's journal has, before the run acts here.
+
+        It isn't flushed to the disk, and a host that can't keep it is acted on all the same: it is a second look at
+        what the journal says, and costs no more than that.
+        """
+        with self._reaching:
+            if records > self._reached:
+                text, new = word(f"{run} {records}"), word(f"{REACHED}.new")
+                self._link.call(
+                    b"kk_home && printf '%%s\\n' %s > %s && mv -f -- %s %s" % (text, new, new, word(REACHED))
+                )
+                self._reached = records
 
     def lock_holder(self) -> Holder | None:
         """Who has this host's lock; None if nobody has."""

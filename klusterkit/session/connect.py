@@ -80,7 +80,7 @@ def host_keys(hold: Hold) -> HostKeys:
 @contextmanager
 def fleet_for_run(hold: Hold, journal: Journal, towards: Ending) -> Generator[Fleet]:
     """The hosts of a run, each locked for it when it is met, and refused if it has seen a later state than this one."""
-    lease = _lease(hold, journal.run, towards)
+    lease = _lease(hold, journal, towards)
     with _fleet(hold, machines_of(hold, journal.plan), host_keys(hold), lease) as fleet:
         yield fleet
 
@@ -185,13 +185,15 @@ def refuse_before_run(hold: Hold, host: ShellHost) -> None:
         host.foresee(_lease(hold))
 
 
-def _lease(hold: Hold, run: str = "", towards: Ending = "done") -> Lease:
+def _lease(hold: Hold, journal: Journal | None = None, towards: Ending = "done") -> Lease:
     # What hosts remember is the serial that the state will have when the run has ended: a copy of the state from before
     # the run proposes the same one with another run, and is refused.
     lineage = hold.snapshot.lineage if hold.claims else ""
-    return Lease(
-        lineage, hold.snapshot.serial + 1, f"{who()}, {hold.state.path}", run, towards=towards, guests=hold.guests
-    )
+    serial, whose = hold.snapshot.serial + 1, f"{who()}, {hold.state.path}"
+    if journal is None:
+        return Lease(lineage, serial, whose, guests=hold.guests)
+    records = lambda: journal.length  # noqa: E731
+    return Lease(lineage, serial, whose, journal.run, towards=towards, guests=hold.guests, records=records)
 
 
 def machines_of(hold: Hold, plan: Plan | None) -> list[Machine]:

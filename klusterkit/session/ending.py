@@ -14,7 +14,7 @@ from klusterkit.engine.errors import KlusterKitError, PermanentError
 from klusterkit.engine.host import HOME, File, Host
 from klusterkit.engine.journal import Journal
 from klusterkit.engine.record import PLACE, HostRecord, done_by_host
-from klusterkit.hosts.fence import FENCE, Ending, mark_ended
+from klusterkit.hosts.fence import FENCE, REACHED, Ending, mark_ended
 from klusterkit.session.errors import RunCutShort
 from klusterkit.tasks.revert import Revert
 
@@ -124,7 +124,7 @@ def read_record(host: Host) -> HostRecord:
 
 def let_go(hosts: Hosts, journal: Journal, names: Iterable[str]) -> None:
     """Hosts that are as before and belong to nobody: another state may have them."""
-    _each(journal, names, lambda name: hosts(name).remove(FENCE), "it can't be let go")
+    _each(journal, names, lambda name: hosts(name).remove(FENCE, REACHED), "it can't be let go")
 
 
 def clear(hosts: Hosts, journal: Journal, guests: Collection[str] = ()) -> None:

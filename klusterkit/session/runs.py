@@ -98,7 +98,7 @@ def _walk(
         if decided is not None:
             refuse_taken(fleet, journal.plan.hosts)
             journal.write(*decided)
-        runner = Runner(journal, _executor(hold, fleet, log), tee(log.event, tell))
+        runner = Runner(journal, _executor(hold, journal, fleet, log), tee(log.event, tell))
         running(runner)
         report = runner.forward() if direction is Direction.FORWARD else runner.back()
         if runner.abandoned:
@@ -123,12 +123,17 @@ def _told_as_resumable(hold: Hold) -> Generator[None]:
         ) from error
 
 
-def _executor(hold: Hold, fleet: Fleet, log: RunLog) -> LocalExecutor:
+def _executor(hold: Hold, journal: Journal, fleet: Fleet, log: RunLog) -> LocalExecutor:
+    def acting(name: str) -> None:
+        if hold.claims and name not in hold.guests:
+            fleet[name].reach(journal.run, journal.length)
+
     return LocalExecutor(
         fleet,
         secret=hold.secret,
         artifact=hold.artifact,
         mask=hold.mask,
+        acting=acting,
         on_crash=lambda text: log.note("crash", traceback=text),
         # Whoever waits for a host whose link is gone doesn't hang.
         grace=GRACE + hold.settings.patience,

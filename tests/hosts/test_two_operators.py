@@ -82,3 +82,21 @@ def test_a_copy_that_another_operators_run_has_left_behind_is_refused_by_the_hos
     assert f"anna@{os.uname().nodename}" in said
     assert second.state.read_bytes() == before
     assert second.on_host("ls /run/b 2>/dev/null || echo none") == "none\n"
+
+
+def test_a_copy_from_the_middle_of_a_run_that_went_on_is_refused_by_the_host(
+    first: SmallSite, second: SmallSite
+) -> None:
+    """It knows nothing of what came after: taken back by it, that would stay, and nobody could tell any more."""
+    first("apply", first.save(*files(*(f"/run/{name}" for name in "abcdef"))), rc=-9, crash_after=5)
+    shutil.copy(first.state, second.state)
+    first("resume", rc=-9, crash_after=4)
+    before = second.state.read_bytes()
+
+    for command in (("rollback", "--yes"), ("resume",)):
+        said = second(*command, rc=5).err
+        assert "older than what m1 has seen of the same run" in said
+        assert second.state.read_bytes() == before
+
+    first("rollback", "--yes")
+    assert first.on_host("ls /run/[a-f] /var/lib/klusterkit/reached 2>/dev/null || true") == ""
