@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
 from klusterkit.cluster.machine import login_name
 from klusterkit.cluster.model import Model
-from klusterkit.cluster.objects import OWN_API_VERSION, Object
+from klusterkit.cluster.objects import OWN_API_VERSION, Object, Reader
 
 
 class Credential(Model):
@@ -31,3 +32,18 @@ class Credential(Model):
             "spec": {"user": self.user, "secretRef": {"name": self.key}},
             **({"status": {"fingerprint": self.fingerprint}} if self.fingerprint else {}),
         }
+
+    @classmethod
+    def from_object(cls, data: Mapping[str, Any]) -> Credential:
+        """From an object.
+
+        Raises:
+            InvalidCluster: another kind of object, or something missing.
+        """
+        read = Reader(data, "Credential", OWN_API_VERSION)
+        return cls.of(
+            name=read.get("metadata", "name"),
+            user=read.get("spec", "user"),
+            key=read.get("spec", "secretRef", "name"),
+            fingerprint=read.find("status", "fingerprint"),
+        )

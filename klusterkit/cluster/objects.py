@@ -6,7 +6,7 @@ there is nothing here that they could refer to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from klusterkit.cluster.errors import InvalidCluster
@@ -26,13 +26,34 @@ def annotation(name: str) -> str:
     return f"klusterkit.io/{name}"
 
 
+def unkept(given: Any, kept: Any, path: str = "") -> Iterator[str]:
+    """Paths in an object that say something of which nothing was kept when it was read.
+
+    What is empty says nothing. ``kept`` is what the object that was read from it is written as.
+    """
+    if given in (None, "", [], {}):
+        return
+    match given, kept:
+        case dict(), dict():
+            for name, value in cast(Object, given).items():
+                yield from unkept(value, cast(Object, kept).get(name), f"{path}.{name}" if path else str(name))
+        case list(), list():
+            items = cast(list[Any], kept)
+            for number, value in enumerate(cast(list[Any], given)):
+                yield from unkept(value, items[number] if number < len(items) else None, f"{path}[{number}]")
+        case _ if kept is None:
+            yield path
+        case _:
+            pass
+
+
 class Reader:
     """An object of a known kind, read path by path; what is wrong is said with the path."""
 
-    def __init__(self, data: Mapping[str, Any], kind: str) -> None:
+    def __init__(self, data: Mapping[str, Any], kind: str, api_version: str = API_VERSION) -> None:
         self._data = data
         self._kind = kind
-        for field, expected in (("apiVersion", API_VERSION), ("kind", kind)):
+        for field, expected in (("apiVersion", api_version), ("kind", kind)):
             if self.find(field) != expected:
                 raise InvalidCluster(
                     f"it has {field} {self.find(field)!r}, expected {expected!r}", where=f"{kind} object"

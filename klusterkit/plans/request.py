@@ -162,6 +162,11 @@ def node_name(machine: Machine, facts: Facts) -> str:
     return machine.node_name or facts.hostname.lower()
 
 
+def taints_of(machine: Machine) -> tuple[Taint, ...]:
+    """Of a machine's node."""
+    return machine.taints or ((CONTROL_PLANE_TAINT,) if machine.is_master else ())
+
+
 def _unique(what: str, values: Iterable[str]) -> None:
     several = [value for value, count in Counter(values).items() if count > 1]
     if several:
@@ -217,7 +222,7 @@ class Target:
     @property
     def taints(self) -> tuple[Taint, ...]:
         """Of its node."""
-        return self.machine.taints or ((CONTROL_PLANE_TAINT,) if self.machine.is_master else ())
+        return taints_of(self.machine)
 
     def artifact(self, name: str) -> ArtifactFile:
         """An artifact by its name. Raises ``UsageError`` where the mirror has none."""

@@ -151,6 +151,12 @@ class Session:
 
         return plan_delete(self._hold, Wanted(**wanted))
 
+    def plan_objects(self, onlooker: Onlooker, text: str, where: str, *, prune: bool) -> Plan:
+        """Compare objects with the state, compile; see :func:`klusterkit.session.applying.plan_objects`."""
+        from klusterkit.session.applying import plan_objects
+
+        return plan_objects(self._hold, text, where, onlooker, prune=prune)
+
     def preflight(self, machines: Sequence[Any]) -> list[Examined]:
         """See whether hosts can become machines (the fields of :class:`klusterkit.session.wanted.WantedMachine`)."""
         from klusterkit.session.preflight import examine

@@ -172,3 +172,32 @@ def test_objects_are_those_of_cluster_api(cluster: Operator) -> None:
     assert found["apiVersion"] == "cluster.x-k8s.io/v1beta2"
     assert found["spec"]["controlPlaneEndpoint"]["port"] == 6443
     assert "kind: Machine" in yaml.safe_dump(machines)
+
+
+def test_objects_are_edited_given_back_and_the_change_is_taken_back_halfway(cluster: Operator) -> None:
+    file, original = cluster.folder / "objects.yaml", cluster("get", "all", "-o", "yaml").out
+    objects = yaml.safe_load(original)
+    machine = next(each for each in objects["items"] if each["kind"] == "Machine")
+    machine["metadata"]["labels"]["disk"] = "ssd"
+    machine["spec"]["taints"] = [{"key": "dedicated", "value": "db", "effect": "PreferNoSchedule"}]
+    file.write_text(yaml.safe_dump(objects))
+    before = _marks(cluster)
+
+    cluster("apply", "-f", str(file), "--yes", crash_after=5, rc=None)
+    cluster("rollback", "--yes")
+    assert _marks(cluster) == before
+    cluster("apply", "-f", str(file), "--yes")
+    assert _marks(cluster) == ("ssd", [("dedicated", "db", "PreferNoSchedule")])
+    assert "Nothing to do" in cluster("apply", "-f", str(file), "--yes").err
+    cluster("status")
+
+    file.write_text(original)
+    cluster("apply", "-f", str(file), "--yes")
+    assert _marks(cluster) == before
+
+
+def _marks(cluster: Operator) -> tuple[str | None, list[tuple[str, str | None, str]]]:
+    """The node's label disk, and its taints."""
+    (node,) = json.loads(cluster.kubectl("get", "nodes", "-o", "json"))["items"]
+    taints = [(taint["key"], taint.get("value"), taint["effect"]) for taint in node["spec"].get("taints", [])]
+    return node["metadata"]["labels"].get("disk"), taints

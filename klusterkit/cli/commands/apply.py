@@ -1,11 +1,14 @@
-"""Do exactly what a saved plan says.
+"""Do what a saved plan says, exactly; or what edited objects want.
 
-It is refused if the state file or a host has moved on since it was made, or if it was edited. There is no question: the
-plan has been read.
+A saved plan is refused if the state file or a host has moved on since it was made, or if it was edited; there is no
+question, as it has been read. Objects (`cctl get all -o yaml` writes them) are compared with the state: machines that
+are new are created, labels, taints and logins that differ are changed, and what can't be changed is refused. That is
+planned, shown and asked about. Machines that the file leaves out stay, unless --prune.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +18,24 @@ from klusterkit.cli.options import Common, Output
 
 
 def run(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Saved by cctl plan … --out FILE")], common: Common
+    common: Common,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[PLAN]", help="Saved by cctl plan … --out FILE", show_default=False)
+    ] = None,
+    objects: Annotated[
+        Path | None, typer.Option("--file", "-f", metavar="FILE", help="Objects, YAML or JSON; - is standard input")
+    ] = None,
+    prune: Annotated[bool, typer.Option("--prune", help="With -f: delete machines that the file leaves out")] = False,
 ) -> int:
-    """Load, check, apply."""
+    """Do either."""
+    if objects is not None and file is None:
+        return _objects(common, objects, prune=prune)
+    if file is None or objects is not None or prune:
+        raise typer.BadParameter("give a saved plan (cctl apply PLAN), or objects (cctl apply -f FILE [--prune])")
+    return _saved(common, file)
+
+
+def _saved(common: Common, file: Path) -> int:
     from klusterkit.cli.execute import execute
     from klusterkit.cli.notices import say_notices
     from klusterkit.engine.journal import Direction
@@ -32,3 +50,24 @@ def run(
         say_notices(session, common)
         show_summary(aside(color=common.color), plan)
         return execute(common, session, plan, lambda tell: session.start(plan, tell), Direction.FORWARD)
+
+
+def _objects(common: Common, file: Path, *, prune: bool) -> int:
+    from klusterkit.cli.planned import do
+
+    text = _text(file)
+    return do(
+        common,
+        common.settings(),
+        f"apply -f {file}",
+        lambda session, onlooker: session.plan_objects(onlooker, text, str(file), prune=prune),
+        "{cctl} status",
+    )
+
+
+def _text(file: Path) -> str:
+    try:
+        return sys.stdin.read() if str(file) == "-" else file.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise typer.BadParameter(f"--file {file} can't be read: {why}") from None

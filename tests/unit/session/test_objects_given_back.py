@@ -1,0 +1,171 @@
+"""What `cctl get -o yaml` writes is edited and given back: what differs is found, and what can't change is refused."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+import yaml
+
+from klusterkit.cluster import Machine
+from klusterkit.engine.errors import UsageError
+from klusterkit.engine.facts import Facts
+from klusterkit.plans.reference import FACTS
+from klusterkit.plans.relabel import RelabelRequest, compile_relabel
+from klusterkit.session.applying import plan_objects
+from klusterkit.session.catalogue import objects_of
+from klusterkit.session.desired import Changes, changes, read_objects
+from klusterkit.session.errors import Refused
+from klusterkit.session.hold import Hold
+from klusterkit.tasks.files import TextFile
+from klusterkit.tasks.nodemarks import NodeLabels, NodeTaints
+
+Opened = Callable[[], AbstractContextManager[Hold]]
+TAINT = {"key": "dedicated", "value": "db", "effect": "NoSchedule"}
+
+
+class Silent:
+    def stage(self, what: str) -> None: ...
+
+    def came(self, name: str, size: int) -> None: ...
+
+    def ended(self, name: str) -> None: ...
+
+
+class File:
+    """All objects of a state, for somebody to edit."""
+
+    def __init__(self, hold: Hold) -> None:
+        self.hold = hold
+        kinds = ("cluster", "machine", "credential")
+        self.cluster, self.master, self.worker, self.credential = copy.deepcopy(
+            [each for kind in kinds for each in objects_of(hold, kind)]
+        )
+
+    @property
+    def text(self) -> str:
+        items = [self.cluster, self.master, self.worker, self.credential]
+        return yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": [each for each in items if each]})
+
+    def compared(self) -> Changes:
+        return changes(self.hold, read_objects(self.text, "objects.yaml"))
+
+    def refused(self) -> str:
+        with pytest.raises(Refused) as refused:
+            self.compared()
+        return "\n".join(reason.message for reason in refused.value.reasons)
+
+
+@pytest.fixture(name="file")
+def _file(opened: Opened) -> Iterator[File]:
+    with opened() as hold:
+        yield File(hold)
+
+
+def test_what_is_given_back_as_it_was_leaves_nothing_to_do(file: File) -> None:
+    assert file.compared() == Changes((), (), ())
+    assert plan_objects(file.hold, file.text, "objects.yaml", Silent(), prune=True).empty
+
+
+def test_labels_taints_and_logins_that_differ_are_changes(file: File) -> None:
+    file.worker["metadata"]["labels"]["disk"] = "nvme"
+    file.worker["spec"]["taints"] = [TAINT]
+    file.worker["metadata"]["annotations"]["klusterkit.io/ssh-port"] = "2222"
+    ((before, after),) = file.compared().changed
+
+    assert (before.labels, after.labels) == ({"disk": "ssd"}, {"disk": "nvme"})
+    assert [str(taint) for taint in after.taints] == ["dedicated=db:NoSchedule"]
+    assert (after.port, after.node_name, after.version) == (2222, before.node_name, before.version)
+
+
+def test_a_machine_that_is_new_is_created_and_one_that_is_left_out_stays(file: File) -> None:
+    file.worker = Machine.of(name="w2", address="10.0.0.7", roles="node").to_object()
+    found = file.compared()
+
+    assert [each.address for each in found.created] == ["10.0.0.7"]
+    assert found.left_out == ("w1",)
+
+
+def test_machines_do_not_come_and_go_in_one_plan(file: File) -> None:
+    file.worker = Machine.of(name="w2", address="10.0.0.7", roles="node").to_object()
+    with pytest.raises(UsageError, match="leaves out others: w1") as refused:
+        plan_objects(file.hold, file.text, "objects.yaml", Silent(), prune=True)
+    assert "without --prune first" in str(refused.value.hint)
+
+
+def test_who_is_left_out_without_prune_is_told(file: File) -> None:
+    file.worker = {}
+    assert plan_objects(file.hold, file.text, "objects.yaml", Silent(), prune=False).empty
+    assert any("leaves out w1" in notice for notice in file.hold.notices)
+
+
+def test_what_cannot_be_changed_is_refused_all_at_once_with_its_field(file: File) -> None:
+    file.cluster["spec"]["clusterNetwork"]["pods"]["cidrBlocks"] = ["10.9.0.0/16"]
+    file.cluster["metadata"]["annotations"]["klusterkit.io/kubernetes-version"] = "v1.37.2"
+    file.master["status"]["addresses"][0]["address"] = "10.0.0.99"
+    file.worker["metadata"]["annotations"]["klusterkit.io/roles"] = "master"
+    file.worker["spec"]["version"] = "v1.37.2"
+    file.credential["spec"]["user"] = "admin"
+    said = file.refused()
+
+    for field in (
+        "cluster/cctl-cluster: spec.clusterNetwork.pods.cidrBlocks can't be changed from 192.168.0.0/16",
+        "cluster/cctl-cluster: metadata.annotations.klusterkit.io/kubernetes-version",
+        "machine/10.0.0.5: status.addresses",
+        "machine/w1: metadata.annotations.klusterkit.io/roles can't be changed from node to master",
+        "machine/w1: spec.version",
+        "credential/ssh-credential: a credential can't be changed by a file",
+    ):
+        assert field in said
+
+
+def test_what_nobody_would_keep_is_refused_with_its_path(file: File) -> None:
+    file.worker["spec"]["providerID"] = "x"
+    file.worker["metadata"]["annotations"]["example.com/owner"] = "me"
+    said = file.refused()
+
+    assert "machine/w1: spec.providerID is not known" in said
+    assert "machine/w1: metadata.annotations.example.com/owner is not known" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "no object in"),
+        ("a: [", "is not YAML"),
+        ("apiVersion: apps/v1\nkind: Deployment", "of the kind 'Deployment'"),
+        ("kind: Plan", "is a saved plan"),
+        ("- 1", "of the kind None"),
+    ],
+)
+def test_what_is_no_object_of_ours_is_refused(text: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        read_objects(text, "objects.yaml")
+
+
+def test_the_plan_changes_the_node_where_it_is_known_and_the_flags_for_the_day_when_it_registers_anew() -> None:
+    before = Machine.of(name="w1", address="10.0.0.6", roles="node", node_name="w1", labels={"disk": "ssd", "old": "1"})
+    after = before.replace(labels={"disk": "nvme"}, taints=[TAINT])
+    facts: dict[str, Facts] = dict.fromkeys(("m1", "w1"), FACTS)
+    request = RelabelRequest(changed=((before, after),), asked_on="m1", facts=facts, lineage="l", serial=1)
+    plan = compile_relabel(request).checked()
+    steps = {task.id: task.step for task in plan.tasks}
+
+    assert steps["m1/labels/w1"] == NodeLabels(node="w1", labels={"disk": "nvme", "old": None})
+    assert steps["m1/taints/w1"] == NodeTaints(node="w1", taints=("dedicated=db:NoSchedule",))
+    flags = steps["w1/kubelet/flags"]
+    assert isinstance(flags, TextFile)
+    assert "--node-labels=disk=nvme --register-with-taints=dedicated=db:NoSchedule" in flags.content
+    assert plan.outcome == {"machines": [after.to_object()]}
+
+
+def test_a_login_alone_touches_no_host() -> None:
+    before = Machine.of(name="w1", address="10.0.0.6", roles="node", node_name="w1")
+    after = before.replace(port=2222)
+    request = RelabelRequest(changed=((before, after),), asked_on="m1", facts={}, lineage="l", serial=1)
+    plan = compile_relabel(request).checked()
+
+    assert plan.tasks == ()
+    assert not plan.empty
