@@ -16,12 +16,8 @@ import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = {
-    "cluster": ("tests/cluster",),
-    "hosts": ("tests/hosts", "tests/lab"),
-    "logic": ("tests/simulation", "tests/unit"),
-}
-"""Each takes about as long as the others."""
+PARTS = {"hosts": ("tests/cluster", "tests/hosts", "tests/lab"), "logic": ("tests/simulation", "tests/unit")}
+"""Not more: real hosts have limits of time to hold, on two processors too."""
 
 
 def start(folders: tuple[str, ...]) -> subprocess.Popen[str]:
