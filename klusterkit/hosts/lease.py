@@ -169,13 +169,17 @@ class Lease:
     def _ours(self) -> Fence:
         return Fence(lineage=self._lineage, serial=self._serial, who=self._who, when=time.time(), run=self._run)
 
+    def _refuse_older(self, lane: Lane, host: str) -> None:
+        reached = lane.call(b"kk_read %s 4096" % word(REACHED), timeout=_TIMEOUT)
+        if not reached.rc:
+            refuse_older_journal(reached.out, self._run, self._records(), host)
+
     def _fence(self, lane: Lane, host: str) -> None:
         reply = lane.call(b"kk_read %s 65536" % word(FENCE), timeout=_TIMEOUT)
         if not reply.rc:
             self.check(reply.out, host)
-            reached = lane.call(b"kk_read %s 4096" % word(REACHED), timeout=_TIMEOUT)
-            if not reached.rc:
-                refuse_older_journal(reached.out, self._run, self._records(), host)
+            if read_fence(reply.out, host).ended is None:  # if it has, it only has to be led to the same end
+                self._refuse_older(lane, host)
         if reply.rc or read_fence(reply.out, host).serial < self._serial:
             reply = lane.call(b"kk_home && " + write_script([self._ours().file()]), timeout=_TIMEOUT)
             if reply.rc:
