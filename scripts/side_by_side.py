@@ -8,7 +8,6 @@ code is the first that isn't 0. When it is interrupted or ended, each part takes
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -23,10 +22,7 @@ PARTS = {"hosts": ("tests/cluster", "tests/hosts", "tests/lab"), "logic": ("test
 def start(folders: tuple[str, ...]) -> subprocess.Popen[str]:
     """One part, whose interrupts come from the terminal as ours do."""
     pytest = [ROOT / ".venv/bin/python", "-u", "-m", "pytest", "-m", "not sweep", "--color=no", *folders]
-    environment = {**os.environ, "COLUMNS": "110"}
-    return subprocess.Popen(
-        pytest, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    return subprocess.Popen(pytest, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def show(name: str, part: subprocess.Popen[str]) -> None:

@@ -38,7 +38,8 @@ from klusterkit.tasks.tree import Tree
 few = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 EARLIER = "r0.2"
-CLUSTER_WIDE = {"etcd.join", "etcd.promote", "kubernetes.registration", "node.cordon", "node.delete"}
+CLUSTER_WIDE = {"etcd.join", "etcd.objects", "etcd.promote", "kubernetes.node-labels", "kubernetes.node-taints"}
+CLUSTER_WIDE |= {"kubernetes.registration", "node.cordon", "node.delete"}
 """Kinds whose change isn't one of their host."""
 
 
