@@ -72,8 +72,8 @@ def _network(target: Target, preflight: str) -> str:
 def _plugins(target: Target, preflight: str) -> tuple[str, ...]:
     add = target.tasks.add
     programs = add("cni/programs", open_tree("/opt/cni"), preflight)
-    folder = add("cni/bin", open_tree("/opt/cni/bin"), programs)
-    networks = add("cni/networks", open_tree("/etc/cni"), preflight)
+    folder = add("cni/bin", open_tree("/opt/cni/bin", "flannel"), programs)
+    networks = add("cni/networks", open_tree("/etc/cni", "net.d/10-flannel.conflist"), preflight)
     addresses = add("cni/addresses", tree("/var/lib/cni"), preflight)
     members = {f"./{name}": f"/opt/cni/bin/{name}" for name in PLUGINS}
     return (unpack(target, "cni/plugins", "cni-plugins", members, folder), networks, addresses)

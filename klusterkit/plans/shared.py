@@ -111,9 +111,9 @@ def tree(path: str, mode: int = 0o755) -> Tree:
 
 
 @lru_cache(maxsize=64)
-def open_tree(path: str, mode: int = 0o755) -> Tree:
+def open_tree(path: str, *leavings: str) -> Tree:
     """Likewise, but one where operators put files of their own beside those of programs: they are set aside."""
-    return Tree(path=path, mode=mode, on_undo="set-aside")
+    return Tree(path=path, on_undo="set-aside", leavings=leavings)
 
 
 @lru_cache(maxsize=256)

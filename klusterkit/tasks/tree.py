@@ -33,6 +33,7 @@ class Tree(Step):
         mode: of the folder.
         owner: of the folder.
         on_undo: ``set-aside`` moves the content to ``set-aside`` in KlusterKit's folder; ``remove`` removes it.
+        leavings: files below it that pods of the cluster write, and that are not worth setting aside.
         adopt: take a folder with content. Its content is left alone by undo.
     """
 
@@ -42,6 +43,7 @@ class Tree(Step):
     mode: int = 0o755
     owner: str = "root:root"
     on_undo: Literal["remove", "set-aside"] = "remove"
+    leavings: tuple[str, ...] = ()
     adopt: bool = False
 
     @property
@@ -108,11 +110,15 @@ class Tree(Step):
         if on.host.stat(self.path)[0].type != "directory":
             return
         unmount_below(on, self.path, itself=not keep_folder)
-        if self.on_undo == "set-aside" and children(on, self.path):
+        if self.on_undo == "set-aside" and self._holds_files(on):
             set_aside(on, self.path)
         gone = children(on, self.path) if keep_folder else [self.path]
         if gone:
             on.host.remove(*gone, recursive=True)
+
+    def _holds_files(self, on: Context) -> bool:
+        leavings = {f"{self.path}/{name}" for name in self.leavings}
+        return any(found not in leavings for found in _find(on, self.path, "!", "-type", "d"))
 
 
 def children(on: Context, path: str) -> list[str]:

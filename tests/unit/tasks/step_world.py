@@ -30,8 +30,12 @@ def find(machine: Machine, argv: Sequence[str], _: bytes) -> Completed:
     node = machine.tree.find(top)
     if node is None:
         return said(1, err=f"find: '{top}': No such file or directory")
-    below = [entry.path for entry in machine.tree.walk() if entry.path.startswith(f"{top}/")]
-    names = [path for path in below if posixpath.dirname(path) == top] if depth else [top, *below]
+    below = [entry for entry in machine.tree.walk() if entry.path.startswith(f"{top}/")]
+    if "!" in argv:  # -type d
+        names = [entry.path for entry in below if entry.type != "directory"]
+    else:
+        paths = [entry.path for entry in below]
+        names = [path for path in paths if posixpath.dirname(path) == top] if depth else [top, *paths]
     return said(out="".join(f"{name}\0" for name in names))
 
 

@@ -233,3 +233,10 @@ def test_files_that_others_put_into_a_folder_are_set_aside_when_it_goes() -> Non
     world.do(revert)
     assert world.tree.find("/etc/demo") is None
     assert [path for path in notes(world) if "set-aside" in path and path.endswith("own.yaml")]
+
+
+def test_what_pods_of_the_cluster_left_there_is_not_worth_setting_aside() -> None:
+    revert, make = reverted(OPEN.model_copy(update={"leavings": ("conf.d/own.yaml",)}))
+    world = with_files_of_others(make)
+    world.do(revert)
+    assert not [path for path in notes(world) if "set-aside" in path]
