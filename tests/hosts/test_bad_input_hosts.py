@@ -160,7 +160,7 @@ class TestPreflightAlone:
 
 CONDITIONS = {
     "port 6443 taken": (
-        "systemd-run --quiet --unit=squatter socat TCP-LISTEN:6443,fork /dev/null; "
+        "systemd-run --quiet --collect --unit=squatter socat TCP-LISTEN:6443,fork /dev/null; "
         "until ss -Hltn | grep -q :6443; do sleep 0.05; done",
         "systemctl stop squatter",
         ["port 6443, that of the API server, is taken", "ss -ltnp 'sport = :6443'"],
