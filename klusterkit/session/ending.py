@@ -51,7 +51,7 @@ def end(hosts: Hosts, journal: Journal, ending: Ending, stay: Collection[str], g
         let_go(hosts, journal, visited)
         clear(hosts, journal, guests)
     else:
-        forget(hosts, journal)
+        forget(hosts, journal, guests)
         _each(journal, names.intersection(stay), lambda name: mark_ended(hosts(name), ending), "it can't be told so")
         let_go(hosts, journal, names.difference(stay))
 
@@ -80,7 +80,7 @@ def record(hosts: Hosts, journal: Journal, guests: Collection[str] = ()) -> None
     _each(journal, names, keep, "what was done can't be recorded on it")
 
 
-def forget(hosts: Hosts, journal: Journal) -> None:
+def forget(hosts: Hosts, journal: Journal, guests: Collection[str] = ()) -> None:
     """Have no host keep what a run has undone: it was recorded if the run was done, and its end cut short, before.
 
     Raises:
@@ -94,7 +94,9 @@ def forget(hosts: Hosts, journal: Journal) -> None:
         if after != before:
             _write_record(host, after)
 
-    _each(journal, journal.plan.hosts, without, "what was undone can't be taken out of its record")
+    _each(
+        journal, set(journal.plan.hosts).difference(guests), without, "what was undone can't be taken out of its record"
+    )
 
 
 def _write_record(host: Host, record: HostRecord) -> None:
