@@ -42,5 +42,6 @@ def cluster(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Operator:
     with Sampler() as sampler:
         made.planned = made("plan", *machine, "--diff", "--out", "saved-plan.yaml", "--debug")
         made.created = made(*machine, "--yes", "--debug")
+    made.records_of_creation = made.records_of_last_run()
     made.seen_arguments = sampler.seen
     return made

@@ -32,7 +32,7 @@ def killed_and_rolled_back(operator: Operator, moment: int) -> None:
 def test_killed_at_a_random_moment_of_each_third_and_rolled_back(
     operator: Operator, cluster: Operator, third: int
 ) -> None:
-    records = cluster.records_of_last_run()
+    records = cluster.records_of_creation
 
     killed_and_rolled_back(
         operator, random.Random(time.time_ns()).randrange(third * records // 3 + 3, (third + 1) * records // 3)
@@ -40,7 +40,7 @@ def test_killed_at_a_random_moment_of_each_third_and_rolled_back(
 
 
 def test_killed_when_the_cluster_was_complete_and_rolled_back(operator: Operator, cluster: Operator) -> None:
-    killed_and_rolled_back(operator, cluster.records_of_last_run() - 1)
+    killed_and_rolled_back(operator, cluster.records_of_creation - 1)
 
 
 def test_the_host_is_switched_off_in_the_middle_and_resume_finishes(operator: Operator) -> None:

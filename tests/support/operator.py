@@ -32,6 +32,7 @@ class Operator:
     environment: dict[str, str] = field(default_factory=dict[str, str], repr=False)
     planned: Ended | None = None
     created: Ended | None = None
+    records_of_creation: int = 0
     seen_arguments: set[bytes] = field(default_factory=set[bytes], repr=False)
 
     def __post_init__(self) -> None:

@@ -20,6 +20,7 @@ MOUNT = Path("/sys/fs/cgroup")
 PARENT = "klusterkit-lab"
 V2_CONTROLLERS = "+cpu +cpuset +memory +pids +io"
 KILL_SECONDS = 10.0
+MAKE_SECONDS = 10.0
 PERIOD_US = 100_000
 JOIN = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 1; shift; done; shift; exec "$@"'
 """Shell: write oneself into each file up to `--`, then become the program after it."""
@@ -61,7 +62,7 @@ class Group:
         """Make the groups; a process that writes its id into `cgroup.procs` of each is in."""
         folders = list(self._folders())
         for hierarchy, folder in zip(self._hierarchies(), folders, strict=True):
-            folder.mkdir(parents=True, exist_ok=True)
+            _make(folder)
             self._prepare(hierarchy)
         return folders
 
@@ -140,6 +141,17 @@ class Group:
             (folder / name).write_text(value)
         except OSError as refused:
             raise LabError(f"the kernel refused {name} = {value}: {refused.strerror}") from refused
+
+
+def _make(folder: Path) -> None:
+    # Again and again: what ends beside us takes the groups above away as long as ours isn't in them.
+    deadline = time.monotonic() + MAKE_SECONDS
+    while not folder.is_dir():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError:
+            if time.monotonic() > deadline:
+                raise
 
 
 def _remove(folder: Path) -> None:
