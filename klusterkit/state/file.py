@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretBytes, TypeAdapter, ValidationError
+from pydantic import SecretBytes, ValidationError
 
 from klusterkit.state import disk, recipients, stream
 from klusterkit.state.errors import (
-    SecretDamaged,
     StateExists,
     StateInUse,
     StateMissing,
@@ -23,11 +22,9 @@ from klusterkit.state.errors import (
 from klusterkit.state.keys import KeySource, Passphrase
 from klusterkit.state.lock import Lock
 from klusterkit.state.migrations import migrate
-from klusterkit.state.schema import Snapshot, Value, new_lineage
+from klusterkit.state.schema import Snapshot, new_lineage
 from klusterkit.state.stream import Record
 from klusterkit.state.vault import Vault, secret_place
-
-_VALUE: TypeAdapter[Value] = TypeAdapter(Value)
 
 
 class StateFile:
@@ -194,22 +191,6 @@ class StateFile:
         """The snapshot without this secret."""
         return _changed(snapshot, secrets={key: value for key, value in snapshot.secrets.items() if key != name})
 
-    def seal(self, value: bytes, place: str) -> dict[str, str]:
-        """Seal a value for use inside a journal record; it opens with the same place only. Raises StateKeyMissing."""
-        return self._vault.seal(value, f"records/{place}").model_dump()
-
-    def open_sealed(self, sealed: Mapping[str, Any], place: str) -> SecretBytes:
-        """What ``seal`` sealed for this place. Raises SecretDamaged, StateKeyMissing."""
-        try:
-            value = _VALUE.validate_python(sealed)
-        except ValidationError:
-            raise SecretDamaged(
-                f"there is no sealed value at records/{place} in {self.path}",
-                where=f"{self.path}, records/{place}",
-                hint="the record is of another version of KlusterKit: use the one that began the run",
-            ) from None
-        return self._vault.open(value, f"records/{place}")
-
     def add_recipient(self, public_key: str) -> None:
         """Let an age identity open the file. Raises KeyInvalid, StateInUse and what ``fold`` raises."""
         self._publish(*recipients.add(self._idle_snapshot(), self._vault, public_key))
@@ -237,7 +218,7 @@ class StateFile:
     def _idle_snapshot(self) -> Snapshot:
         if self._records:
             raise StateInUse(
-                f"{self.path} has a run in progress, whose journal the present keys seal",
+                f"{self.path} has a run in progress, and its keys change between runs only",
                 where=str(self.path),
                 hint="finish it first: cctl resume or cctl rollback",
             )

@@ -93,7 +93,6 @@ def test_a_secret_is_read_back_by_the_next_command(state: StateFile, path: Path,
 
 def test_a_secret_is_nowhere_in_the_clear(state: StateFile, path: Path) -> None:
     with_secrets(state, ca=CANARY)
-    state.append({"token": state.seal(CANARY, "m1/token")})
     secret = state.secret("ca")
 
     for file in path.parent.iterdir():
@@ -126,21 +125,6 @@ def test_a_value_copied_from_another_cluster_does_not_open(
         state.fold(state.snapshot.model_copy(update={"secrets": foreign}))
 
     assert path.read_bytes() == before
-
-
-def test_a_sealed_value_in_a_record_opens_at_its_place_only(state: StateFile, path: Path, keys: KeySource) -> None:
-    state.append({"token": state.seal(b"value", "m1/token")})
-
-    loaded = StateFile.load(path, keys)
-    sealed = loaded.records[0]["token"]
-    assert loaded.open_sealed(sealed, "m1/token").get_secret_value() == b"value"
-    with pytest.raises(SecretDamaged, match="m2/token"):
-        loaded.open_sealed(sealed, "m2/token")
-
-
-def test_what_is_no_sealed_value_is_told(state: StateFile) -> None:
-    with pytest.raises(SecretDamaged):
-        state.open_sealed({"something": "else"}, "m1/token")
 
 
 def test_a_missing_secret_is_told_with_those_that_are_there(state: StateFile) -> None:
@@ -182,14 +166,12 @@ def test_everything_but_secrets_is_read_without_a_key(state: StateFile, path: Pa
 def test_plain_text_says_so_every_time(path: Path, held: Lock) -> None:
     state = StateFile.create(path, None, lock=held)
     with_secrets(state, ca=b"x")
-    state.append({"token": state.seal(b"value", "m1/token")})
 
     for _ in range(2):
         loaded = StateFile.load(path)
         assert loaded.plaintext
         assert any("PLAIN TEXT" in notice for notice in loaded.notices)
         assert loaded.secret("ca").get_secret_value() == b"x"
-        assert loaded.open_sealed(loaded.records[0]["token"], "m1/token").get_secret_value() == b"value"
 
 
 def test_a_sealed_file_says_nothing_of_plain_text(state: StateFile) -> None:
