@@ -70,28 +70,27 @@ def _say(error: Exception, *, debug: bool) -> int:
 
 
 def exit_code_of(error: Exception) -> int:
-    """The exit status that goes with an error. A description that can't be had, which has none, is one of usage."""
-    return int(getattr(error, "exit_code", ExitCode.USAGE if _told(error) else ExitCode.ERROR))
+    """The exit status that goes with an error."""
+    from klusterkit.engine.errors import info_of
 
-
-def _told(error: Exception) -> bool:
-    """Whether the error is one of ours, written for the operator."""
-    return hasattr(error, "message") and hasattr(error, "hint")
+    info = info_of(error)
+    return info.exit_code if info else ExitCode.ERROR
 
 
 def fault_of(error: Exception) -> Fault:
-    """An error in words, with all its reasons. Errors of all packages have the same attributes where they have them."""
+    """An error in words, with all its reasons."""
+    from klusterkit.engine.errors import info_of
     from klusterkit.report.faults import Fault
 
-    if not _told(error):
+    info = info_of(error)
+    if info is None:
         return _foreign(error)
-    host: str | None = getattr(error, "host", None)
     return Fault(
-        what=str(getattr(error, "message", error)),
-        hosts=(host,) if host else (),
+        what=info.message,
+        hosts=(info.host,) if info.host else (),
         where=getattr(error, "where", None),
         seen=getattr(error, "seen", None),
-        hint=getattr(error, "hint", None),
+        hint=info.hint,
         reasons=tuple(fault_of(reason) for reason in getattr(error, "reasons", ())),
     )
 

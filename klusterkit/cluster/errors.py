@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class InvalidCluster(Exception):
     """A cluster, machine or version that can't be had as it is described. Nothing has been done.
@@ -13,6 +15,8 @@ class InvalidCluster(Exception):
         where: which part of the description, such as ``pod network`` or ``machine 10.0.0.5``.
         hint: what to do now.
     """
+
+    exit_code: ClassVar[int] = 3
 
     def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
         super().__init__(f"{where}: {message}" if where else message)

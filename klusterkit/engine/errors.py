@@ -75,8 +75,8 @@ def info_of(error: Exception) -> ErrorInfo | None:
     message, hint = getattr(error, "message", None), getattr(error, "hint", None)
     if not isinstance(message, str) or not hasattr(error, "hint"):
         return None
-    where = getattr(error, "where", None)
-    return ErrorInfo(type=type(error).__name__, message=message, seen=where, hint=hint)
+    where, code = getattr(error, "where", None), getattr(error, "exit_code", KlusterKitError.exit_code)
+    return ErrorInfo(type=type(error).__name__, message=message, seen=where, hint=hint, exit_code=code)
 
 
 class PermanentError(KlusterKitError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class PKIError(Exception):
     """Something about a certificate or a key that the operator has to put right. It never holds key material.
@@ -12,6 +14,8 @@ class PKIError(Exception):
         message: what is wrong, and with what.
         hint: what to do now.
     """
+
+    exit_code: ClassVar[int] = 3
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)

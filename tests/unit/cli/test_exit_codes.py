@@ -54,7 +54,7 @@ def every_error() -> list[type[Exception]]:
 @pytest.mark.parametrize("kind", every_error(), ids=lambda kind: kind.__name__)
 def test_every_error_has_an_exit_code_of_the_table(kind: type[Exception]):
     error = kind.__new__(kind)
-    error.message = error.hint = "x"  # type: ignore[attr-defined]
+    error.message = error.hint = error.host = error.seen = "x"  # type: ignore[attr-defined]
     assert exit_code_of(error) in set(ExitCode)
 
 

@@ -123,6 +123,7 @@ def test_errors_of_the_packages_beside_are_no_bugs(bench: Bench, error: Exceptio
         host="h",
         seen=seen,
         hint=error.hint,  # type: ignore[attr-defined]
+        exit_code=error.exit_code,  # type: ignore[attr-defined]
     )
     assert told == []
 
