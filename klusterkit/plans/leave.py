@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from klusterkit.cluster import Machine
 from klusterkit.engine.record import HostRecord
 from klusterkit.engine.step import Step
 from klusterkit.plans.control_plane import STATIC
@@ -17,7 +18,7 @@ from klusterkit.plans.vip import narrow
 from klusterkit.tasks.gates import ApiAnswers, ApiStopped
 from klusterkit.tasks.kubelet import STATIC_PODS
 from klusterkit.tasks.leaving import Cordon, DeleteNode, Drain
-from klusterkit.tasks.membership import Leave
+from klusterkit.tasks.membership import Leave, Spared
 
 KUBELET = "kubelet.service"
 MANIFESTS = {name: f"{STATIC_PODS}/{program}.yaml" for name, program in STATIC.items()}
@@ -25,6 +26,8 @@ FOREVER = 30 * 24 * 3600.0
 """Seconds that draining may take where the operator sets no limit."""
 SPARE = 120.0
 """Seconds past its own limit that draining may take to notice it."""
+LOOKING = 30.0
+"""Seconds that an attempt waits for members of etcd that may just be coming back."""
 
 
 @dataclass(frozen=True)
@@ -110,15 +113,27 @@ def _tell_masters(draft: Draft, request: DeleteRequest, stopped: Sequence[str]) 
 
 
 def _votes(asked: Asked, request: DeleteRequest, ready: Sequence[Needs]) -> None:
-    """One after the other, each asked of those that have one then."""
-    before: list[Needs] = list(ready)
+    """One after the other, each asked of those that have one then. Before the first, it is seen that none is missed."""
+    voters = list(request.voters())
+    if not voters:
+        return
     left = [each.machine for each in request.living if each.machine.is_master]
-    for each in request.voters():
+    spared = Spared(leaving=tuple(map(_peer, voters)), through=_clients(*request.masters, *left))
+    before: list[Needs] = [asked.host.add("leave/spared", spared, *ready, cost=0.3, timeout=LOOKING)]
+    for each in voters:
         left = [machine for machine in left if machine != each.machine]
         step = Leave(
             name=each.node,
-            peer=etcd.peer_url(str(each.machine.address)),
-            through=tuple(etcd.client_url(str(machine.address)) for machine in (*request.masters, *left)),
+            peer=_peer(each),
+            through=_clients(*request.masters, *left),
             client=etcd.client_url(str(each.machine.address)) if each.record else None,
         )
         before = [asked.add(each, "vote", step, *before, cost=1.0)]
+
+
+def _peer(leaving: Leaving) -> str:
+    return etcd.peer_url(str(leaving.machine.address))
+
+
+def _clients(*machines: Machine) -> tuple[str, ...]:
+    return tuple(etcd.client_url(str(machine.address)) for machine in machines)

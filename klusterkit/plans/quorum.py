@@ -10,7 +10,7 @@ from klusterkit.cluster import Machine
 from klusterkit.engine.errors import UsageError
 from klusterkit.plans.files import etcd
 from klusterkit.tasks.etcdctl import EtcdMember
-from klusterkit.tasks.membership import majority
+from klusterkit.tasks.membership import first_loss
 
 
 class SeenMember(BaseModel):
@@ -80,15 +80,12 @@ def losses(members: Sequence[EtcdMember], working: Collection[str], leaving: Seq
         working: peer URLs of those that take part in a quorum now.
         leaving: masters whose votes go.
     """
-    votes = [member for member in members if not member.learner]
-    for machine in leaving:
-        votes = [member for member in votes if etcd.peer_url(str(machine.address)) not in member.peers]
-        up = [member for member in votes if set(working).intersection(member.peers)]
-        if len(up) < majority(len(votes)):
-            yield UsageError(
-                f"without it, {len(up)} of {len(votes)} members of etcd would work, and the cluster would stand still",
-                host=machine.name,
-                seen="; ".join(f"{member}: {'works' if member in up else 'does not answer'}" for member in votes),
-                hint="bring the others up first; name those that never come back too, with --gone",
-            )
-            return
+    machines = {etcd.peer_url(str(machine.address)): machine for machine in leaving}
+    loss = first_loss(members, working, [*machines])
+    if loss is not None:
+        yield UsageError(
+            f"without it, {loss}, and the cluster would stand still",
+            host=machines[loss.peer].name,
+            seen=loss.seen,
+            hint="bring the others up first; name those that never come back too, with --gone",
+        )

@@ -12,9 +12,10 @@ from klusterkit.engine.plan import Plan
 from klusterkit.engine.record import Done, HostRecord
 from klusterkit.plans.draft import Draft
 from klusterkit.plans.files.etcd import DATA
+from klusterkit.plans.leave import LOOKING
 from klusterkit.plans.revert import ends, take_back
 from klusterkit.tasks import etcdctl
-from klusterkit.tasks.membership import Leave
+from klusterkit.tasks.membership import Leave, Spared
 
 
 class Membership(BaseModel):
@@ -55,7 +56,8 @@ def compile_reset(request: ResetRequest) -> Plan:
     if request.member is not None:
         member = request.member
         step = Leave(name=member.name, peer=member.peer, through=member.others, client=etcdctl.LOCAL)
-        left.append(on.add("etcd/leave", step, cost=1.0))
+        spared = on.add("etcd/spared", Spared(leaving=(member.peer,), through=member.others), timeout=LOOKING)
+        left.append(on.add("etcd/leave", step, spared, cost=1.0))
     take_back(on, request.record, left, last={DATA: _before_data(request)})
     removed: dict[str, Any] = {"machines": [request.host], "keep": list(request.keep)}
     return Plan(

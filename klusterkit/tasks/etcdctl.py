@@ -31,6 +31,8 @@ class EtcdMember:
     peers: tuple[str, ...]
     """URLs by which other members reach it."""
     learner: bool
+    clients: tuple[str, ...] = ()
+    """URLs by which it says that clients reach it; none of a member that hasn't been started yet."""
 
     def __str__(self) -> str:
         what = "learner" if self.learner else "member"
@@ -80,6 +82,7 @@ def members(on: Context, endpoints: Sequence[str]) -> list[EtcdMember]:
             name=each.get("name", ""),
             peers=tuple(each.get("peerURLs", ())),
             learner=each.get("isLearner", False),
+            clients=tuple(each.get("clientURLs", ())),
         )
         for each in json.loads(ended.out)["members"]
     ]

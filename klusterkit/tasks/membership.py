@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from klusterkit.engine.errors import CommandFailedTemporarily, NotYet, PermanentError
 from klusterkit.engine.step import Before, Context, Observation, Step, Undo
 from klusterkit.tasks import etcdctl
 from klusterkit.tasks.etcdctl import EtcdMember
-from klusterkit.tasks.gates import wait_until
+from klusterkit.tasks.gates import Gate, wait_until
 from klusterkit.tasks.systemd import systemctl
 from klusterkit.tasks.tree import children, set_aside
 
@@ -231,25 +232,91 @@ class Leave(_Member):
     def apply(self, on: Context, before: Before) -> None:
         """See that a majority stays, and remove it."""
         _ = before
-        self._refuse_loss(on)
-        self.remove(on, at=self.client)
-
-    def _refuse_loss(self, on: Context) -> None:
-        members = etcdctl.members(on, self.through)
-        votes = [member for member in members if self.peer not in member.peers and not member.learner]
-        up = len(etcdctl.healthy(on, self.through))
-        if self.own(members) is not None and up < majority(len(votes)):
+        loss = loss_now(on, self.through, [self.peer])
+        if loss is not None:
             raise PermanentError(
                 f"without {self.name}, etcd would have no majority that works",
                 host=on.host.name,
-                seen=f"{up} healthy of {len(votes)} that would stay: {', '.join(map(str, votes))}",
-                hint="bring the others up first, or take those out that never come back (--gone); then `cctl resume`",
+                seen=loss.seen,
+                hint="bring the others up (`journalctl -u etcd` on their hosts), then `cctl resume`",
             )
+        self.remove(on, at=self.client)
 
 
-def majority(votes: int) -> int:
-    """How many members of so many have to work."""
-    return votes // 2 + 1
+class Spared(Gate):
+    """Open while etcd can spare some votes: after each that goes, a majority of those that stay works.
+
+    It stands before the first of them goes, after which there is no way back.
+
+    Args:
+        leaving: peer URLs of the members whose votes go, in this order.
+        through: client URLs of the members that are asked, of those that stay and of those that leave.
+    """
+
+    kind: ClassVar[str] = "gate.spared"
+    hint: ClassVar[str] = (
+        "bring them up (`journalctl -u etcd` on their hosts), then `cctl resume`; if one never comes back, "
+        "`cctl rollback`, and name it in the new plan, too (--gone)"
+    )
+
+    leaving: tuple[str, ...]
+    through: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What is waited for."""
+        return f"wait until etcd can spare {len(self.leaving)} of its votes"
+
+    def missing(self, on: Context) -> str:
+        """Who would have to work."""
+        loss = loss_now(on, self.through, self.leaving)
+        return f"{loss}: {loss.seen}" if loss else ""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A vote that can't be spared."""
+
+    peer: str
+    """The peer URL of the member that has it."""
+    votes: Sequence[EtcdMember]
+    """Those that would have one without it."""
+    working: Sequence[EtcdMember]
+    """Of those, the ones that work."""
+
+    def __str__(self) -> str:
+        return f"{len(self.working)} of {len(self.votes)} members of etcd would work"
+
+    @property
+    def seen(self) -> str:
+        """How each of them is."""
+        return "; ".join(f"{each}: {'works' if each in self.working else 'does not answer'}" for each in self.votes)
+
+
+def loss_now(on: Context, through: Sequence[str], leaving: Sequence[str]) -> Loss | None:
+    """:func:`first_loss` of the members as they are. Raises ``CommandFailedTemporarily``."""
+    members = etcdctl.members(on, through)
+    healthy = etcdctl.healthy(on, through)
+    working = {peer for member in members if healthy.intersection(member.clients) for peer in member.peers}
+    return first_loss(members, working, leaving)
+
+
+def first_loss(members: Sequence[EtcdMember], working: Collection[str], leaving: Sequence[str]) -> Loss | None:
+    """The first vote that etcd can't spare, if they go in this order. One that has gone already costs nothing.
+
+    Args:
+        members: all that there are.
+        working: peer URLs of those that take part in a quorum now.
+        leaving: peer URLs of those whose votes go.
+    """
+    votes = [member for member in members if not member.learner]
+    for peer in leaving:
+        left = [member for member in votes if peer not in member.peers]
+        up = [member for member in left if set(working).intersection(member.peers)]
+        if left != votes and 2 * len(up) <= len(left):
+            return Loss(peer, left, up)
+        votes = left
+    return None
 
 
 def hand_over(on: Context, member: EtcdMember, through: tuple[str, ...], at: str) -> None:

@@ -173,7 +173,13 @@ class EtcdModel:
 
     def _list(self) -> Completed:
         listed = [
-            {"ID": seat.id, "name": seat.name, "peerURLs": [seat.peer], "isLearner": seat.learner}
+            {
+                "ID": seat.id,
+                "name": seat.name,
+                "peerURLs": [seat.peer],
+                "clientURLs": [seat.peer.replace(":2380", ":2379")] if seat.name else [],
+                "isLearner": seat.learner,
+            }
             for seat in self.seats
         ]
         return said(out=json.dumps({"members": listed}))

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from klusterkit.cluster import Cluster, Machine
-from klusterkit.engine.errors import PermanentError
+from klusterkit.engine.errors import NotYet
 from klusterkit.engine.host import HOME
 from klusterkit.engine.journal import Journal
 from klusterkit.engine.plan import Plan
@@ -24,6 +24,7 @@ from klusterkit.plans.delete import compile_delete
 from klusterkit.plans.deletion import DeleteRequest, DrainOptions, Leaving
 from klusterkit.plans.reference import CLUSTER, HIGHLY_AVAILABLE, MACHINE, facts_of, master, worker
 from klusterkit.session.ending import clear
+from klusterkit.tasks.membership import Spared
 from tests.unit.engine.bench import MemoryStore
 from tests.unit.plans.host_model import ClusterModel, alone
 from tests.unit.plans.supplies import reference_plan
@@ -163,18 +164,38 @@ def test_several_leave_at_once_and_the_vote_of_the_gone_one_first(folder: Path, 
     assert removed == [f"remove https://{machine.address}:2380" for machine in (M3, M2)]
 
 
-def test_a_vote_that_the_others_need_stays(folder: Path) -> None:
+def waiting_for_m3(folder: Path) -> tuple[Site, Walk]:
+    """M2 leaves, and has got as far as it can without the others' M3, which has just gone."""
     site = Site(folder)
     run = site.leave(M2)
     site.model[M3.name].machine.power_off()
     order = [task for task in run.plan.order if not task.startswith(M3.name)]
-    with pytest.raises(PermanentError, match="no majority") as caught:
+    with pytest.raises(NotYet, match="spare 1 of its votes") as caught:
         run.forward(order=order)
-    assert "1 healthy of 2" in str(caught.value.seen)
+    assert "1 of 2 members of etcd would work" in str(caught.value.seen)
     assert len(site.model.etcd.seats) == 3
     site.model[M3.name].machine.power_on()
+    return site, run
+
+
+def test_a_vote_that_the_others_need_stays_until_they_are_back(folder: Path) -> None:
+    site, run = waiting_for_m3(folder)
     run.forward(attempt=2)
     assert site.goes_on_with(M1, M3, W1, W2)
+
+
+def test_a_run_that_waits_for_the_others_can_still_be_taken_back(folder: Path) -> None:
+    site, run = waiting_for_m3(folder)
+    assert not any(task.id in run.begun for task in run.plan.points_of_no_return())
+    run.back()
+    assert site.goes_on_with(*ALL)
+
+
+def test_before_the_first_vote_goes_all_that_go_are_seen_to_be_spared(folder: Path) -> None:
+    plan = Site(folder).leave(M2, gone=[M3]).plan
+    (gate,) = (task for task in plan.tasks if isinstance(task.step, Spared))
+    assert gate.step.leaving == (f"https://{M3.address}:2380", f"https://{M2.address}:2380")
+    assert all(gate.id in nx.ancestors(plan.graph, vote.id) for vote in plan.points_of_no_return())
 
 
 def test_until_the_first_vote_goes_all_of_it_can_be_undone(folder: Path) -> None:

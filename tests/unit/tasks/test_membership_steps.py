@@ -13,7 +13,7 @@ from klusterkit.engine.step import Context
 from klusterkit.hosts.simulated import Machine, SimulatedHost
 from klusterkit.plans.files.etcd import DATA, configuration
 from klusterkit.tasks.etcdctl import ETCDCTL, FILES
-from klusterkit.tasks.membership import Join, Leave, Promote
+from klusterkit.tasks.membership import Join, Leave, Promote, Spared
 from tests.simulation.real.programs.cluster import ClusterModel
 from tests.simulation.real.programs.ensemble import Ensemble
 from tests.simulation.real.programs.etcd import CONFIGURATION, Log, Seat
@@ -289,7 +289,8 @@ def three(site: Site) -> Site:
 
 def test_a_member_that_leads_hands_over_before_it_leaves(three: Site) -> None:
     client = f"https://{ADDRESSES['m1']}:2379"
-    leader = LEAVE.model_copy(update={"name": "m1", "peer": PEERS["m1"], "client": client})
+    through = tuple(f"https://{ADDRESSES[name]}:2379" for name in ("m2", "m3"))
+    leader = Leave(name="m1", peer=PEERS["m1"], through=through, client=client)
     leader.apply(three.on, leader.observe(three.on).before)
     assert three.etcd.changes == [f"lead {PEERS['m2']}", f"remove {PEERS['m1']}"]
 
@@ -312,8 +313,38 @@ def test_it_stays_where_the_others_would_be_no_majority_that_works(three: Site) 
     three.node("m2").machine.power_off()
     with pytest.raises(PermanentError, match="no majority") as caught:
         LEAVE.apply(three.on, LEAVE.observe(three.on).before)
-    assert "1 healthy of 2" in str(caught.value.seen)
+    assert "m1 (https://10.0.0.5:2380, member 1): works" in str(caught.value.seen)
+    assert "does not answer" in str(caught.value.seen)
     assert three.etcd.changes == []
+
+
+def spared(*leaving: str) -> Spared:
+    through = tuple(f"https://{address}:2379" for address in ADDRESSES.values())
+    return Spared(leaving=tuple(PEERS[name] for name in leaving), through=through)
+
+
+def test_of_three_that_work_two_votes_can_go_one_after_the_other(three: Site) -> None:
+    assert spared("m3", "m2").observe(three.on).satisfied
+
+
+def test_votes_that_would_be_missed_wait_for_the_others_and_say_what_to_do(three: Site) -> None:
+    three.node("m2").machine.power_off()
+    with pytest.raises(NotYet, match="wait until etcd can spare 1 of its votes") as caught:
+        spared("m3").apply(three.on, {})
+    assert str(caught.value.seen).startswith("1 of 2 members of etcd would work: m1 (")
+    assert "m2 (https://10.0.0.6:2380, member 2): does not answer" in str(caught.value.seen)
+    assert "bring them up" in str(caught.value.hint)
+    assert "`cctl rollback`" in str(caught.value.hint)
+    three.node("m2").machine.power_on()
+    three.start("m2")
+    spared("m3").apply(three.on, {})
+
+
+def test_a_vote_of_the_dead_goes_first_and_the_rest_is_counted_without_it(three: Site) -> None:
+    three.node("m2").machine.power_off()
+    assert spared("m2").observe(three.on).satisfied
+    assert spared("m2", "m3").observe(three.on).satisfied
+    assert not spared("m3", "m2").observe(three.on).satisfied
 
 
 def test_a_removal_whose_answer_is_lost_is_found_again(three: Site) -> None:

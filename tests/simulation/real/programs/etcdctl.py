@@ -95,7 +95,13 @@ class Etcdctl:
 
     def _list(self, asked: Etcd) -> Completed:
         listed = [
-            {"ID": seat.id, "name": seat.name, "peerURLs": [seat.peer], "isLearner": seat.learner}
+            {
+                "ID": seat.id,
+                "name": seat.name,
+                "peerURLs": [seat.peer],
+                "clientURLs": [seat.peer.replace(":2380", ":2379")] if seat.name else [],
+                "isLearner": seat.learner,
+            }
             for seat in self._log(asked).seats
         ]
         return said(out=json.dumps({"members": listed}))
