@@ -94,8 +94,9 @@ class Discard(Revert):
 
     @property
     def title(self) -> str:
-        """What is taken back."""
-        return f"take back for good: {self.step.title}"
+        """What is taken back: data that are set aside are out of use, and not lost."""
+        folders = ", ".join(self.step.fills)
+        return f"set aside for good what is in {folders}" if folders else f"take back for good: {self.step.title}"
 
 
 def _plain(before: Mapping[str, Any]) -> Any:

@@ -205,6 +205,7 @@ def test_data_that_is_lost_makes_a_point_of_no_return() -> None:
     world.tree.write("/var/lib/demo/wal", b"data")
     discard = Discard.parse({**revert.spec(), "kind": Discard.kind})
     assert discard.undoing is Undo.IRREVERSIBLE
+    assert discard.title == "set aside for good what is in /var/lib/demo"
     discard.apply(world.on(), {})
     discard.verify(world.on())
     kept = [path for path in notes(world) if "/set-aside/" in path]
