@@ -71,7 +71,7 @@ def request(count: int) -> CreateRequest:
         machines=machines,
         facts=facts,
         artifacts=reference.artifacts(cluster),
-        lineage="6c7d3c0e-0000-4000-8000-000000000000",
+        lineage=reference.LINEAGE,
         serial=3,
     )
 

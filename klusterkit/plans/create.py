@@ -59,15 +59,10 @@ def _compile(request: CreateRequest) -> Plan:
     draft.budgets["uploads"] = request.options.uploads
     targets = [Target(request, machine, draft.on(machine.name)) for machine in request.machines]
     _create(request, targets, draft)
-    return Plan(
-        operation=request.operation,
-        lineage=request.lineage,
-        serial=request.serial,
-        tasks=tuple(_shared(draft.tasks, targets) if request.options.share else draft.tasks),
-        budgets=draft.budgets,
-        facts={machine.name: request.facts[machine.name].stable() for machine in request.machines},
-        outcome=_outcome(request, targets),
-    )
+    if request.options.share:
+        draft.tasks = list(_shared(draft.tasks, targets))
+    facts = {machine.name: request.facts[machine.name] for machine in request.machines}
+    return draft.plan(request, facts, _outcome(request, targets))
 
 
 def _create(request: CreateRequest, targets: list[Target], draft: Draft) -> None:

@@ -24,15 +24,7 @@ def compile_delete(request: DeleteRequest) -> Plan:
         _take_down(draft, request)
     else:
         leave(draft, request, draft.on(request.asked_on))
-    return Plan(
-        operation=request.operation,
-        lineage=request.lineage,
-        serial=request.serial,
-        tasks=tuple(draft.tasks),
-        budgets=draft.budgets,
-        facts={name: facts.stable() for name, facts in request.facts.items()},
-        outcome=_outcome(request),
-    )
+    return draft.plan(request, request.facts, _outcome(request))
 
 
 def _take_down(draft: Draft, request: DeleteRequest) -> None:

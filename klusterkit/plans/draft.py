@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
-from klusterkit.engine.plan import DEFAULT_RETRY, Retry, Task
+from klusterkit.engine.facts import Facts
+from klusterkit.engine.plan import DEFAULT_RETRY, Plan, Retry, Task
 from klusterkit.engine.step import Step
 
 Needs = str | Iterable[str]
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+class Request(Protocol):
+    """What every request for a plan says, besides what is to be done."""
+
+    @property
+    def operation(self) -> str:
+        """The request in the operator's words."""
+        ...
+
+    @property
+    def lineage(self) -> str:
+        """Of the state."""
+        ...
+
+    @property
+    def serial(self) -> int:
+        """Of the state."""
+        ...
 
 
 class Draft:
@@ -20,6 +43,24 @@ class Draft:
     def on(self, host: str) -> HostDraft:
         """The part of one host."""
         return HostDraft(self, host)
+
+    def plan(self, request: Request, facts: Mapping[str, Facts], outcome: Mapping[str, Any] = _NOTHING) -> Plan:
+        """The plan of these tasks.
+
+        Args:
+            request: what it is made for.
+            facts: by host, those that it depends on.
+            outcome: what the state says when it is done.
+        """
+        return Plan(
+            operation=request.operation,
+            lineage=request.lineage,
+            serial=request.serial,
+            tasks=tuple(self.tasks),
+            budgets=self.budgets,
+            facts={host: seen.stable() for host, seen in facts.items()},
+            outcome=dict(outcome),
+        )
 
 
 class HostDraft:

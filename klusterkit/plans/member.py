@@ -46,14 +46,11 @@ def member_requirements(request: CreateRequest) -> Requirements:
     return Requirements(control_plane=True, pods=False, memory=MEMORY, disk=6 * size + 1024 * MIB, networks={})
 
 
-def compile_member(
-    request: CreateRequest, operation: str, others: Mapping[str, str], phases: Sequence[str] = ()
-) -> Plan:
+def compile_member(request: CreateRequest, others: Mapping[str, str], phases: Sequence[str] = ()) -> Plan:
     """The plan that makes the request's one machine a member of etcd.
 
     Args:
         request: with one master.
-        operation: the request in the operator's words.
         others: addresses of the members that there are, by their names; none for a new cluster.
         phases: only these, by their names; all by default. What comes before them is taken as done.
     """
@@ -64,15 +61,9 @@ def compile_member(
     member = etcd_member(target, Prepared(admitted, "", "", ()), Ensemble(others))
     _for_people(target, member.healthy)
     known = JOIN_PHASES if others else INIT_PHASES
-    return Plan(
-        operation=operation,
-        lineage=request.lineage,
-        serial=request.serial,
-        tasks=_of_phases(draft.tasks, known, phases) if phases else tuple(draft.tasks),
-        budgets=draft.budgets,
-        facts={target.machine.name: target.facts.stable()},
-        outcome={"machines": [target.machine.to_object()]},
-    )
+    if phases:
+        draft.tasks = _of_phases(draft.tasks, known, phases)
+    return draft.plan(request, {target.machine.name: target.facts}, {"machines": [target.machine.to_object()]})
 
 
 def _for_people(target: Target, healthy: str) -> None:
@@ -83,15 +74,15 @@ def _for_people(target: Target, healthy: str) -> None:
     target.tasks.add("etcdctl/wrapper", wrapper, environment)
 
 
-def _of_phases(tasks: Sequence[Task], known: Mapping[str, Sequence[str]], wanted: Sequence[str]) -> tuple[Task, ...]:
+def _of_phases(tasks: Sequence[Task], known: Mapping[str, Sequence[str]], wanted: Sequence[str]) -> list[Task]:
     """The tasks of some phases, each needing of the others only what is among them."""
     paths = [path for name in wanted for path in known[name]]
     chosen = {task.id for task in tasks if _below(task.id.partition("/")[2], paths)}
-    return tuple(
+    return [
         task.model_copy(update={"needs": tuple(need for need in task.needs if need in chosen)})
         for task in tasks
         if task.id in chosen
-    )
+    ]
 
 
 def _below(path: str, tops: Sequence[str]) -> bool:

@@ -70,14 +70,9 @@ def compile_push(request: PushRequest) -> Plan:
     for machine in request.checked().machines:
         _bring(draft, request, machine)
     peers = [Peer.of(each.name, str(each.address), request.facts[each.name]) for each in request.machines]
-    return Plan(
-        operation=request.operation,
-        lineage=request.lineage,
-        serial=request.serial,
-        tasks=tuple(share(draft.tasks, peers, holders=_holders(request)) if request.options.share else draft.tasks),
-        budgets=draft.budgets,
-        facts={machine.name: request.facts[machine.name].stable() for machine in request.machines},
-    )
+    if request.options.share:
+        draft.tasks = list(share(draft.tasks, peers, holders=_holders(request)))
+    return draft.plan(request, {machine.name: request.facts[machine.name] for machine in request.machines})
 
 
 def _bring(draft: Draft, request: PushRequest, machine: Machine) -> None:

@@ -26,6 +26,7 @@ from klusterkit.tasks.preflight import FEATURES, PROGRAMS
 
 _GIB = 1 << 30
 
+LINEAGE = "6c7d3c0e-0000-4000-8000-000000000000"
 CLUSTER = Cluster.of(
     pod_network="192.168.0.0/16",
     service_network="192.169.0.0/24",
@@ -99,7 +100,7 @@ def _create(cluster: Cluster, machines: Sequence[Machine], existing: Sequence[Ma
             existing=tuple(existing),
             facts={machine.name: facts_of(machine) for machine in machines},
             artifacts=artifacts(cluster),
-            lineage="6c7d3c0e-0000-4000-8000-000000000000",
+            lineage=LINEAGE,
             serial=3,
         )
     )
@@ -113,7 +114,7 @@ def create_one_master() -> Plan:
             machines=(MACHINE,),
             facts={MACHINE.name: FACTS},
             artifacts=artifacts(CLUSTER),
-            lineage="6c7d3c0e-0000-4000-8000-000000000000",
+            lineage=LINEAGE,
             serial=3,
         )
     )
@@ -148,7 +149,7 @@ def _delete(cluster: Cluster, made: Plan, leaving: Sequence[Machine], staying: S
             staying=tuple(staying),
             asked_on=asked,
             forget=not staying,
-            lineage="6c7d3c0e-0000-4000-8000-000000000000",
+            lineage=LINEAGE,
             serial=4,
         )
     )
@@ -182,7 +183,7 @@ def delete_cluster() -> Plan:
     return _delete(CLUSTER, create_one_master(), [MACHINE])
 
 
-def member_request(**options: Any) -> CreateRequest:
+def member_request(command: str = "etcdadm init", **options: Any) -> CreateRequest:
     """What ``etcdadm`` asks for on the reference host, with further options of the member."""
     name = f"etcd {RELEASES[-1].etcd}"
     machine = Machine.of(name="m1", address="10.0.0.5", roles=Role.MASTER, node_name="m1")
@@ -191,22 +192,23 @@ def member_request(**options: Any) -> CreateRequest:
         machines=(machine,),
         facts={machine.name: FACTS},
         artifacts={"etcd": ArtifactFile(sha256=hashlib.sha256(name.encode()).hexdigest(), size=23_000_000)},
-        lineage="6c7d3c0e-0000-4000-8000-000000000000",
+        lineage=LINEAGE,
         serial=1,
         etcd=EtcdOptions(**options),
         own_authorities=True,
+        by_hand=command,
     )
 
 
 def etcdadm_init() -> Plan:
     """``etcdadm init``: a new cluster of one member."""
-    return compile_member(member_request(), "etcdadm init", {})
+    return compile_member(member_request(), {})
 
 
 def etcdadm_join() -> Plan:
     """``etcdadm join https://10.0.0.6:2379``: the third member."""
     others = {"m2": "10.0.0.6", "m3": "10.0.0.7"}
-    return compile_member(member_request(), "etcdadm join https://10.0.0.6:2379", others)
+    return compile_member(member_request("etcdadm join https://10.0.0.6:2379"), others)
 
 
 def _by_hand(machine: Machine, command: str, **more: Any) -> Plan:
@@ -216,7 +218,7 @@ def _by_hand(machine: Machine, command: str, **more: Any) -> Plan:
         machines=(machine,),
         facts={machine.name: facts_of(machine)},
         artifacts=artifacts(CLUSTER),
-        lineage="6c7d3c0e-0000-4000-8000-000000000000",
+        lineage=LINEAGE,
         serial=1,
         etcd=EtcdOptions(present=True),
         by_hand=command,
@@ -251,7 +253,8 @@ def nodeadm_reset() -> Plan:
             cluster=CLUSTER,
             machine=joining,
             masters=(_BY_HAND,),
-            lineage="6c7d3c0e-0000-4000-8000-000000000000",
+            operation="nodeadm reset",
+            lineage=LINEAGE,
             serial=2,
         )
     )

@@ -41,15 +41,8 @@ def compile_relabel(request: RelabelRequest) -> Plan:
     for before, after in request.changed:
         _change(draft, draft.on(request.asked_on), before, after)
     hosts = dict.fromkeys(task.host for task in draft.tasks)
-    return Plan(
-        operation=request.operation,
-        lineage=request.lineage,
-        serial=request.serial,
-        tasks=tuple(draft.tasks),
-        budgets=draft.budgets,
-        facts={host: request.facts[host].stable() for host in hosts},
-        outcome={"machines": [after.to_object() for _, after in request.changed]},
-    )
+    outcome = {"machines": [after.to_object() for _, after in request.changed]}
+    return draft.plan(request, {host: request.facts[host] for host in hosts}, outcome)
 
 
 def _change(draft: Draft, cluster: HostDraft, before: Machine, after: Machine) -> None:

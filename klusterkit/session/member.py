@@ -94,10 +94,11 @@ def plan_member(hold: HostHold, wanted: WantedMember, onlooker: Onlooker) -> Pla
                 skip_hash_check=wanted.skip_hash_check,
             ),
             own_authorities=True,
+            by_hand=wanted.operation,
         )
         others = _others(hold, host, machine, wanted.endpoint) if wanted.endpoint else _ALONE
         _refuse(hold, host, request)
-        plan = compile_member(request, wanted.operation, others, wanted.phases)
+        plan = compile_member(request, others, wanted.phases)
     return plan.changed(serial=hold.snapshot.serial, outcome={**plan.outcome, **supplies.outcome})
 
 

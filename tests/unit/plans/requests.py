@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from klusterkit.cluster import CNI, Machine, Role, Vip
 from klusterkit.engine.facts import Facts
-from klusterkit.plans.reference import CLUSTER, FACTS, artifacts
+from klusterkit.plans.reference import CLUSTER, FACTS, LINEAGE, artifacts
 from klusterkit.plans.request import CreateRequest, Options
 
 GIB = 1 << 30
@@ -69,7 +69,7 @@ def requests(draw: st.DrawFn, most_workers: int = 2) -> CreateRequest:
         existing=tuple(existing),
         facts={machine.name: host for machine, host in new},
         artifacts=artifacts(cluster),
-        lineage="6c7d3c0e-0000-4000-8000-000000000000",
+        lineage=LINEAGE,
         serial=draw(st.integers(0, 10_000)),
         options=Options(
             uploads=draw(st.integers(1, 8)), uploads_each=draw(st.integers(1, 4)), imports=draw(st.integers(1, 4))

@@ -19,33 +19,29 @@ def paths(plan) -> list[str]:
 
 @pytest.mark.parametrize(("others", "phases"), [({}, INIT_PHASES), (OTHERS, JOIN_PHASES)])
 def test_the_phases_together_are_the_whole_and_share_nothing(others, phases):
-    whole = paths(compile_member(member_request(), "etcdadm", others))
-    parts = [
-        path for name in phases for path in paths(compile_member(member_request(), "etcdadm", others, [name]).checked())
-    ]
+    whole = paths(compile_member(member_request(), others))
+    parts = [path for name in phases for path in paths(compile_member(member_request(), others, [name]).checked())]
     assert sorted(parts) == sorted(whole)
 
 
 def test_phases_that_are_asked_for_together_keep_their_order():
-    plan = compile_member(member_request(), "etcdadm", {}, ["start", "configure"]).checked()
+    plan = compile_member(member_request(), {}, ["start", "configure"]).checked()
     assert plan.by_id["m1/etcd/start"].needs == ("m1/etcd/configuration", "m1/etcd/unit")
 
 
 def test_a_new_cluster_makes_its_authority_and_one_that_joins_needs_it():
-    assert (
-        compile_member(member_request(), "etcdadm", {}).by_id["m1/etcd/pki/ca"].step.spec()["kind"] == "pki.authority"
-    )
-    assert "make" not in compile_member(member_request(), "etcdadm", {}).by_id["m1/etcd/pki/ca"].step.spec()
-    assert compile_member(member_request(), "etcdadm", OTHERS).by_id["m1/etcd/pki/ca"].step.spec()["make"] is False
+    assert compile_member(member_request(), {}).by_id["m1/etcd/pki/ca"].step.spec()["kind"] == "pki.authority"
+    assert "make" not in compile_member(member_request(), {}).by_id["m1/etcd/pki/ca"].step.spec()
+    assert compile_member(member_request(), OTHERS).by_id["m1/etcd/pki/ca"].step.spec()["make"] is False
 
 
 def test_no_secret_of_a_state_file_is_named_but_the_authority_that_is_on_the_host():
-    text = compile_member(member_request(), "etcdadm", OTHERS).to_yaml()
+    text = compile_member(member_request(), OTHERS).to_yaml()
     assert "secret:" not in text
 
 
 def test_a_member_joins_before_it_starts_and_votes_before_it_counts_as_healthy():
-    plan = compile_member(member_request(), "etcdadm", OTHERS).checked()
+    plan = compile_member(member_request(), OTHERS).checked()
     order = plan.order
     joined, started, promoted, healthy = (
         order.index(f"m1/etcd/{name}") for name in ("join", "start", "promote", "healthy")
@@ -59,13 +55,13 @@ def test_a_snapshot_is_restored_into_claimed_data_before_the_first_start():
     request = request.model_copy(
         update={"artifacts": {**request.artifacts, SNAPSHOT: ArtifactFile(sha256="ab" * 32, size=1)}}
     )
-    plan = compile_member(request, "etcdadm", {}).checked()
+    plan = compile_member(request, {}).checked()
     assert plan.by_id["m1/etcd/restore"].undone_by == "m1/etcd/data"
     assert plan.order.index("m1/etcd/restore") < plan.order.index("m1/etcd/start")
 
 
 def test_disk_priorities_come_before_the_first_start():
-    plan = compile_member(member_request(priorities=("Nice=-5",)), "etcdadm", {}).checked()
+    plan = compile_member(member_request(priorities=("Nice=-5",)), {}).checked()
     assert "m1/etcd/priorities" in plan.by_id["m1/etcd/start"].needs
     assert "Nice=-5" in plan.by_id["m1/etcd/priorities"].step.spec()["content"]
 
