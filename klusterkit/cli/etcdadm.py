@@ -26,7 +26,7 @@ _HERE = "klusterkit.cli.tools"
 COMMANDS: dict[str, Any] = {
     "init": f"{_HERE}.etcd_init",
     "join": f"{_HERE}.etcd_join",
-    "reset": f"{_HERE}.reset",
+    "reset": f"{_HERE}.etcd_reset",
     "info": f"{_HERE}.etcd_info",
     "download": f"{_HERE}.etcd_download",
     "resume": f"{_HERE}.resume",

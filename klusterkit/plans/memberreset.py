@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from klusterkit.engine.facts import Facts
 from klusterkit.engine.plan import Plan
-from klusterkit.engine.record import Done, HostRecord
+from klusterkit.engine.record import Done
 from klusterkit.plans.draft import Draft
 from klusterkit.plans.files.etcd import DATA
 from klusterkit.plans.leave import LOOKING
+from klusterkit.plans.reset import ResetRequest
 from klusterkit.plans.revert import ends, take_back
 from klusterkit.tasks import etcdctl
 from klusterkit.tasks.membership import Leave, Spared
@@ -29,26 +28,14 @@ class Membership(BaseModel):
     """Client URLs."""
 
 
-class ResetRequest(BaseModel):
-    """A host that is to be as before."""
+class MemberResetRequest(ResetRequest):
+    """A host that is to be no member of etcd any more, and whatever else it was made."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    host: str
-    facts: Facts
-    record: HostRecord
     member: Membership | None = None
     """What leaves first; None where there is no member, where it is the last, or where the others aren't asked."""
-    keep: tuple[str, ...] = ()
-    """Of KlusterKit's own folder."""
-    others: bool = False
-    """Whether the host may belong to another state than the one that this is planned from."""
-    lineage: str
-    serial: int
-    operation: str = "reset"
 
 
-def compile_reset(request: ResetRequest) -> Plan:
+def compile_member_reset(request: MemberResetRequest) -> Plan:
     """The plan that takes a host back. Pure and deterministic: it reaches no host."""
     draft = Draft()
     on = draft.on(request.host)
@@ -59,19 +46,10 @@ def compile_reset(request: ResetRequest) -> Plan:
         spared = on.add("etcd/spared", Spared(leaving=(member.peer,), through=member.others), timeout=LOOKING)
         left.append(on.add("etcd/leave", step, spared, cost=1.0))
     take_back(on, request.record, left, last={DATA: _before_data(request)})
-    removed: dict[str, Any] = {"machines": [request.host], "keep": list(request.keep)}
-    return Plan(
-        operation=request.operation,
-        lineage=request.lineage,
-        serial=request.serial,
-        tasks=tuple(draft.tasks),
-        budgets=draft.budgets,
-        facts={request.host: request.facts.stable()},
-        outcome={"removed": {**removed, **({"others": True} if request.others else {})}},
-    )
+    return request.plan(draft, [request.host])
 
 
-def _before_data(request: ResetRequest) -> list[str]:
+def _before_data(request: MemberResetRequest) -> list[str]:
     """What is taken back before what etcd holds: all of the run that made it. Until then everything can come back.
 
     Runs after that one have been taken back by then; those before it, such as another phase, come afterwards.

@@ -2,47 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict
-
 from klusterkit.cluster import Cluster, Machine
-from klusterkit.engine.facts import Facts
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.record import HostRecord
 from klusterkit.plans.deletion import DrainOptions, Leaving
 from klusterkit.plans.draft import Draft, Needs
 from klusterkit.plans.leave import KEEPALIVED, KUBELET, Asked, drain
+from klusterkit.plans.reset import ResetRequest, parts
 from klusterkit.plans.revert import take_back
 from klusterkit.plans.vip import narrow
 from klusterkit.tasks.leaving import Cordon, DeleteNode
 
-_ETCD = ("etcd", "etcdctl")
-"""What the paths of its tasks begin with."""
 
-
-class NodeResetRequest(BaseModel):
+class NodeResetRequest(ResetRequest):
     """A host that is to be no node any more."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    host: str
-    facts: Facts
-    record: HostRecord
-    """All that was done there."""
     cluster: Cluster | None = None
     machine: Machine | None = None
     """The host as part of that; None where it never was."""
     masters: tuple[Machine, ...] = ()
     """Those that stay; the first is asked. Without any, the node is taken out of nothing."""
     drain: DrainOptions = DrainOptions()
-    keep: tuple[str, ...] = ()
-    """Of KlusterKit's own folder."""
-    others: bool = False
-    """Whether the host may belong to another state than the one that this is planned from."""
-    lineage: str
-    serial: int
-    operation: str = "nodeadm reset"
 
 
 def compile_node_reset(request: NodeResetRequest) -> Plan:
@@ -54,16 +34,7 @@ def compile_node_reset(request: NodeResetRequest) -> Plan:
     else:
         take_back(draft.on(request.host), node)
     gone = [*(machine.name for machine in request.masters), *([] if etcd.done else [request.host])]
-    removed: dict[str, Any] = {"machines": gone, "keep": list(request.keep)}
-    return Plan(
-        operation=request.operation,
-        lineage=request.lineage,
-        serial=request.serial,
-        tasks=tuple(draft.tasks),
-        budgets=draft.budgets,
-        facts={request.host: request.facts.stable()},
-        outcome={"cluster": None, "removed": {**removed, **({"others": True} if request.others else {})}},
-    )
+    return request.plan(draft, gone, cluster=None)
 
 
 def _leave(draft: Draft, request: NodeResetRequest, machine: Machine, record: HostRecord) -> None:
@@ -77,10 +48,3 @@ def _leave(draft: Draft, request: NodeResetRequest, machine: Machine, record: Ho
         stopped = tasks.get(KEEPALIVED, ())
         told = [narrow(request.cluster.vip, draft, each, request.masters, drained, stopped) for each in request.masters]
     asked.add(leaving, "node", DeleteNode(node=leaving.node), drained, tasks.get(KUBELET, ()), *told)
-
-
-def parts(record: HostRecord) -> tuple[HostRecord, HostRecord]:
-    """What was done for the host's member of etcd, and what for its node."""
-    etcd = tuple(done for done in record.done if done.task.split("/")[1] in _ETCD)
-    node = tuple(done for done in record.done if done not in etcd)
-    return HostRecord(done=etcd), HostRecord(done=node)

@@ -56,11 +56,11 @@ class HostSession(Session):
 
         return plan_node_reset(self._host, WantedNodeReset(**wanted))
 
-    def plan_reset(self, **wanted: Any) -> Plan:
-        """The host as it was before (the fields of :class:`klusterkit.session.reset.WantedReset`)."""
-        from klusterkit.session.reset import WantedReset, plan_reset
+    def plan_member_reset(self, **wanted: Any) -> Plan:
+        """No member any more (the fields of :class:`klusterkit.session.memberreset.WantedMemberReset`)."""
+        from klusterkit.session.memberreset import WantedMemberReset, plan_member_reset
 
-        return plan_reset(self._host, WantedReset(**wanted))
+        return plan_member_reset(self._host, WantedMemberReset(**wanted))
 
     def member(self) -> dict[str, Any]:
         """What the host's etcd says of itself; see :func:`klusterkit.session.memberinfo.member_info`."""

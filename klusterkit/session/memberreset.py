@@ -1,4 +1,4 @@
-"""``reset``: look at what was done to the host and at the members of its etcd, compile the plan that takes it back."""
+"""``etcdadm reset``: look at the host and at the members of its etcd, compile the plan that takes its member off it."""
 
 from __future__ import annotations
 
@@ -9,27 +9,25 @@ from klusterkit.engine.host import Host
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.record import HostRecord
 from klusterkit.plans.files.etcd import DATA
-from klusterkit.plans.nodereset import parts
-from klusterkit.plans.reset import Membership, ResetRequest, compile_reset
-from klusterkit.session.connect import fleet_of_one, refuse_passed
-from klusterkit.session.ending import read_record
+from klusterkit.plans.memberreset import MemberResetRequest, Membership, compile_member_reset
+from klusterkit.plans.reset import parts
 from klusterkit.session.memberinfo import NoMember, asked
-from klusterkit.session.onhost import FOLDER, HostHold
+from klusterkit.session.onhost import HostHold
+from klusterkit.session.reset import looked_at
 
 
-class WantedReset(BaseModel):
+class WantedMemberReset(BaseModel):
     """What the operator asks for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    operation: str
     leave: bool = True
     """Whether the member leaves its cluster first."""
     force: bool = False
     """Whether also a host is taken back that belongs to another state."""
 
 
-def plan_reset(hold: HostHold, wanted: WantedReset) -> Plan:
+def plan_member_reset(hold: HostHold, wanted: WantedMemberReset) -> Plan:
     """The plan that makes the host what it was. It has no tasks where nothing was done.
 
     Raises:
@@ -39,29 +37,17 @@ def plan_reset(hold: HostHold, wanted: WantedReset) -> Plan:
     """
     hold.refuse_run_in_progress()
     hold.takes_others = wanted.force
-    with fleet_of_one(hold) as fleet:
-        host = fleet[hold.place.name]
-        if not wanted.force:
-            refuse_passed(hold, host)
-        record = read_record(host)
+    operation = "etcdadm reset" + (" --force" if wanted.force else "")
+    with looked_at(hold, operation, force=wanted.force) as (fleet, seen):
+        host, record = fleet[seen.host], seen.record
         if parts(record)[1].done and not wanted.force:
             raise UsageError(
                 f"{host.name} is a node of Kubernetes, whose etcd this is",
                 host=host.name,
                 hint="`nodeadm reset` first; --force takes all of it back at once",
             )
-        request = ResetRequest(
-            host=hold.place.name,
-            facts=host.facts(),
-            record=record,
-            member=_membership(host) if wanted.leave and _has_etcd(record) else None,
-            keep=(FOLDER,),
-            others=wanted.force,
-            lineage=hold.snapshot.lineage,
-            serial=hold.snapshot.serial,
-            operation=wanted.operation + (" --force" if wanted.force else ""),
-        )
-    return compile_reset(request).changed(serial=hold.snapshot.serial)
+        member = _membership(host) if wanted.leave and _has_etcd(record) else None
+    return compile_member_reset(MemberResetRequest(**dict(seen), member=member)).changed(serial=hold.snapshot.serial)
 
 
 def _has_etcd(record: HostRecord) -> bool:

@@ -9,10 +9,9 @@ from klusterkit.engine.errors import HostUnreachable, UsageError
 from klusterkit.engine.plan import Plan
 from klusterkit.plans.deletion import DrainOptions, Leaving
 from klusterkit.plans.nodereset import NodeResetRequest, compile_node_reset
-from klusterkit.session.connect import fleet_of_one, refuse_passed
 from klusterkit.session.controlplane import masters_through
-from klusterkit.session.ending import read_record
-from klusterkit.session.onhost import FOLDER, HostHold
+from klusterkit.session.onhost import HostHold
+from klusterkit.session.reset import looked_at
 from klusterkit.session.sparing import refuse_held_pods
 
 
@@ -46,25 +45,12 @@ def plan_node_reset(hold: HostHold, wanted: WantedNodeReset) -> Plan:
     machine = next((each for each in hold.machines if each.name == hold.place.name), None)
     if machine is not None and hold.cluster is not None and not wanted.alone:
         _ask(hold, wanted, machine)
-    with fleet_of_one(hold) as fleet:
-        host = fleet[hold.place.name]
-        if not wanted.force:
-            refuse_passed(hold, host)
+    with looked_at(hold, "nodeadm reset", force=wanted.force) as (fleet, seen):
         if hold.masters and machine and not wanted.drain.skip:
-            leaving = Leaving(machine=machine, record=read_record(host))
+            leaving = Leaving(machine=machine, record=seen.record)
             hold.notices += refuse_held_pods(fleet[hold.masters[0].name], [leaving], wanted.drain)
         request = NodeResetRequest(
-            host=hold.place.name,
-            facts=host.facts(),
-            record=read_record(host),
-            cluster=hold.cluster,
-            machine=machine,
-            masters=hold.masters,
-            drain=wanted.drain,
-            keep=(FOLDER,),
-            others=wanted.force,
-            lineage=hold.snapshot.lineage,
-            serial=hold.snapshot.serial,
+            **dict(seen), cluster=hold.cluster, machine=machine, masters=hold.masters, drain=wanted.drain
         )
     return compile_node_reset(request).changed(serial=hold.snapshot.serial)
 

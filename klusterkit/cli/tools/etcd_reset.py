@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from klusterkit.cli.tools.member import Fixed
-from klusterkit.cli.tools.options import Looking, OnHost, plan_and_do, tool
+from klusterkit.cli.tools.options import Looking, OnHost, plan_and_do
 
 
 def run(
@@ -28,6 +28,5 @@ def run(
 ) -> int:
     """Plan, ask, apply."""
     fixed.refuse_others()
-    name = f"{tool()} reset"
-    wanted = {"leave": not skip_remove_member, "force": force, "operation": name}
-    return plan_and_do(common, looking, name, lambda session, _: session.plan_reset(**wanted))
+    wanted = {"leave": not skip_remove_member, "force": force}
+    return plan_and_do(common, looking, "etcdadm reset", lambda session, _: session.plan_member_reset(**wanted))

@@ -6,9 +6,10 @@ import pytest
 
 from klusterkit.engine.record import HostRecord
 from klusterkit.plans.description import PATH
-from klusterkit.plans.nodereset import NodeResetRequest, compile_node_reset, parts
+from klusterkit.plans.nodereset import NodeResetRequest, compile_node_reset
 from klusterkit.plans.reference import (
     FACTS,
+    LINEAGE,
     create_one_master,
     etcdadm_init,
     nodeadm_init,
@@ -16,6 +17,7 @@ from klusterkit.plans.reference import (
     nodeadm_reset,
     records,
 )
+from klusterkit.plans.reset import parts
 
 
 def paths(plan) -> set[str]:
@@ -86,7 +88,7 @@ def both() -> HostRecord:
 
 def reset(record: HostRecord):
     return compile_node_reset(
-        NodeResetRequest(host="m1", facts=FACTS, record=record, lineage=create_one_master().lineage, serial=3)
+        NodeResetRequest(host="m1", facts=FACTS, record=record, lineage=LINEAGE, serial=3, operation="nodeadm reset")
     )
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from klusterkit.engine.record import Done, HostRecord
 from klusterkit.plans.files.etcd import DATA
-from klusterkit.plans.reference import FACTS
-from klusterkit.plans.reset import Membership, ResetRequest, compile_reset
+from klusterkit.plans.memberreset import MemberResetRequest, Membership, compile_member_reset
+from klusterkit.plans.reference import FACTS, LINEAGE
 from klusterkit.tasks.files import Directory, TextFile
 from klusterkit.tasks.tree import Tree
 
@@ -36,9 +36,9 @@ def record(*runs: tuple[str, ...]) -> HostRecord:
     return HostRecord(done=tuple(done))
 
 
-def request(recorded: HostRecord, member: Membership | None = None) -> ResetRequest:
-    return ResetRequest(
-        host="m1", facts=FACTS, record=recorded, member=member, lineage="6c7d3c0e-0000-4000-8000-000000000000", serial=3
+def request(recorded: HostRecord, member: Membership | None = None) -> MemberResetRequest:
+    return MemberResetRequest(
+        host="m1", facts=FACTS, record=recorded, member=member, lineage=LINEAGE, serial=3, operation="etcdadm reset"
     )
 
 
@@ -46,22 +46,22 @@ def request(recorded: HostRecord, member: Membership | None = None) -> ResetRequ
 @pytest.mark.parametrize("cut", [1, 2, 3])
 def test_however_many_runs_made_it_all_is_taken_back(order: tuple[str, ...], cut: int) -> None:
     runs = [order[:cut], order[cut:]] if cut < 3 else [order]
-    plan = compile_reset(request(record(*runs))).checked()
+    plan = compile_member_reset(request(record(*runs))).checked()
     assert {task.id for task in plan.tasks} == {f"m1/undo/{path}" for path in STEPS}
     assert [task.id for task in plan.points_of_no_return()] == ["m1/undo/etcd/data"]
 
 
 def test_what_one_run_made_can_come_back_until_the_data_go() -> None:
-    plan = compile_reset(request(record(tuple(STEPS))))
+    plan = compile_member_reset(request(record(tuple(STEPS))))
     assert plan.order[-1] == "m1/undo/etcd/data"
 
 
 def test_a_member_leaves_before_anything_is_taken_back() -> None:
     member = Membership(name="m1", peer="https://10.0.0.5:2380", others=("https://10.0.0.6:2379",))
-    plan = compile_reset(request(record(tuple(STEPS)), member)).checked()
+    plan = compile_member_reset(request(record(tuple(STEPS)), member)).checked()
     assert plan.order[:2] == ("m1/etcd/spared", "m1/etcd/leave"), "while there still is a way back"
     assert plan.outcome["removed"]["machines"] == ["m1"]
 
 
 def test_a_host_to_which_nothing_was_done_has_nothing_to_take_back() -> None:
-    assert compile_reset(request(HostRecord())).tasks == ()
+    assert compile_member_reset(request(HostRecord())).tasks == ()
