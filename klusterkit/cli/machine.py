@@ -27,6 +27,14 @@ class Role(StrEnum):
     WORKER = "worker"
 
 
+Label = Annotated[
+    list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="Of the node; several: once each")
+]
+Taint = Annotated[
+    list[str] | None, typer.Option("--taint", metavar="KEY[=VALUE]:EFFECT", help="Of the node; several: once each")
+]
+
+
 @dataclass(frozen=True)
 class MachineChoice:
     """Machines, and what they are to be."""
@@ -43,12 +51,8 @@ class MachineChoice:
     ] = None
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Of sshd", show_default=True)] = 22
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Of the machine [its address]")] = None
-    label: Annotated[
-        list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="Of the node; several: once each")
-    ] = None
-    taint: Annotated[
-        list[str] | None, typer.Option("--taint", metavar="KEY[=VALUE]:EFFECT", help="Of the node; several: once each")
-    ] = None
+    label: Label = None
+    taint: Taint = None
     iface: Annotated[
         str | None, typer.Option("--iface", metavar="NAME", help="Of a master's virtual address [the one with --ip]")
     ] = None

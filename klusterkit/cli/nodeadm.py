@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from klusterkit.cli.guard import guarded
-from klusterkit.cli.lazy import program
-from klusterkit.cli.tools.options import take_common
+from klusterkit.cli.tools.program import tool
 
 if TYPE_CHECKING:
     from typer.core import TyperGroup
 
-_HELP = """One Kubernetes node, on this host or, with --host, on another. Masters need an etcd there first: etcdadm.
-
-Every operation is a plan that you can read before it runs, stop anywhere, go on with, or take back.
-
-Exit status: 0 done, 1 error, 3 usage or configuration, 4 locked, 5 host unreachable, 6 partly done and resumable,
-7 needs a decision, 8 drift, 130 interrupted.
-"""
-
-_HERE = "klusterkit.cli.tools"
-
-COMMANDS: dict[str, Any] = {
-    "init": f"{_HERE}.node_init",
-    "join": f"{_HERE}.node_join",
-    "reset": f"{_HERE}.node_reset",
-    "download": f"{_HERE}.node_download",
-    "list": f"{_HERE}.node_list",
-    "resume": f"{_HERE}.resume",
-    "rollback": f"{_HERE}.rollback",
-    "status": f"{_HERE}.status",
-    "history": f"{_HERE}.history",
-    "version": f"{_HERE}.version",
+_SUMMARY = "One Kubernetes node, on this host or, with --host, on another. Masters need an etcd there first: etcdadm."
+_COMMANDS = {
+    "init": "node_init",
+    "join": "node_join",
+    "reset": "node_reset",
+    "download": "node_download",
+    "list": "node_list",
 }
-"""Each command, and the module that it is in."""
 
 
 def nodeadm() -> TyperGroup:
     """The command line."""
-    return program("nodeadm", _HELP, COMMANDS, take_common)
+    return tool("nodeadm", _SUMMARY, _COMMANDS)
 
 
 def main() -> None:

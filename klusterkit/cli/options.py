@@ -179,6 +179,11 @@ def _rate(text: str | None) -> int | None:
     return rate
 
 
+def said(options: Any) -> dict[str, Any]:
+    """Of a group of options those that were said, by the names of its fields."""
+    return {field.name: value for field in fields(options) if (value := getattr(options, field.name)) is not None}
+
+
 def flattened(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function as typer wants it: a parameter whose type is a dataclass of options becomes its fields.
 

@@ -67,8 +67,8 @@ class WantedCluster(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    pod_network: str
-    service_network: str
+    pod_network: str = "10.2.0.0/16"
+    service_network: str = "10.1.0.0/16"
     kubernetes_version: str | None = None
     dns_domain: str | None = None
     cni: str = "flannel"

@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-from klusterkit.cli.exit_codes import ExitCode
 from klusterkit.cli.tools.member import Fixed, MemberOptions
 from klusterkit.cli.tools.options import Looking, OnHost, plan_and_do
 
@@ -34,12 +33,13 @@ def run(
     fixed.refuse_others()
     member.refuse_unknown_phases(INIT_PHASES)
     wanted = {**member.wanted(), "snapshot": snapshot and snapshot.expanduser(), "skip_hash_check": skip_hash_check}
-    code = plan_and_do(
-        common, looking, "etcdadm init", lambda session, onlooker: session.plan_member(onlooker, **wanted)
+    return plan_and_do(
+        common,
+        looking,
+        "etcdadm init",
+        lambda session, onlooker: session.plan_member(onlooker, **wanted),
+        "" if member.phase else _NEXT,
     )
-    if code == ExitCode.DONE and not (looking.dry_run or looking.diff or member.phase):
-        typer.echo(_NEXT, err=True)
-    return code
 
 
 _NEXT = """\

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from klusterkit.cli.tools.options import BindAddress
+
 
 def _gone(*names: str) -> Any:
     return typer.Option(*names, hidden=True)
@@ -22,10 +24,7 @@ class MemberOptions:
         str | None,
         typer.Option("--version", metavar="VERSION", help="Of etcd, such as 3.6.16 [the tried one]"),
     ] = None
-    bind_address: Annotated[
-        str | None,
-        typer.Option("--bind-address", metavar="ADDRESS", help="Where it is reached [that of the default route]"),
-    ] = None
+    bind_address: BindAddress = None
     server_cert_extra_sans: Annotated[
         list[str] | None,
         typer.Option("--server-cert-extra-sans", metavar="NAME[,NAME]", help="More names and addresses of the server"),

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from klusterkit.cli.exit_codes import ExitCode
-from klusterkit.cli.tools.node import ClusterOptions, NodeOptions
+from klusterkit.cli.cluster import ClusterOptions
+from klusterkit.cli.tools.node import NodeOptions
 from klusterkit.cli.tools.options import Looking, OnHost, plan_and_do
 
 
@@ -19,25 +19,21 @@ def run(
     node: NodeOptions,
     looking: Looking,
     common: OnHost,
-    iface: Annotated[
-        str | None, typer.Option("--iface", metavar="NAME", help="Of the virtual address [that of the host's own]")
+    cluster_name: Annotated[
+        str | None, typer.Option("--cluster-name", metavar="NAME", help="Of the cluster [cctl-cluster]")
     ] = None,
 ) -> int:
     """Plan, ask, apply."""
-    given = node.configuration("init")
+    given, name = node.configuration("init"), {} if cluster_name is None else {"name": cluster_name}
     wanted: dict[str, Any] = {
         "master": None,
         "role": "master",
-        "cluster": {**NETWORKS, **given.cluster, **cluster.wanted()},
-        "node": {**given.node, **node.wanted(), **({"interface": iface} if iface else {})},
+        "cluster": {**given.cluster, **cluster.wanted(), **name},
+        "node": {**given.node, **node.wanted()},
     }
-    code = plan_and_do(common, looking, "nodeadm init", lambda session, told: session.plan_node(told, **wanted))
-    if code == ExitCode.DONE and not (looking.dry_run or looking.diff):
-        typer.echo(_NEXT, err=True)
-    return code
+    return plan_and_do(common, looking, "nodeadm init", lambda session, told: session.plan_node(told, **wanted), _NEXT)
 
 
-NETWORKS = {"pod_network": "10.2.0.0/16", "service_network": "10.1.0.0/16"}
 _NEXT = """\
 kubectl --kubeconfig=/etc/kubernetes/admin.conf get nodes
 To add a node, on its host: nodeadm join ADDRESS-OF-THIS-HOST"""

@@ -25,9 +25,6 @@ def run(
     role: Annotated[
         Role, typer.Option("--role", metavar="ROLE", case_sensitive=False, help="node (or worker), or master")
     ] = Role.NODE,
-    iface: Annotated[
-        str | None, typer.Option("--iface", metavar="NAME", help="Of a master's virtual address [that of its own]")
-    ] = None,
 ) -> int:
     """Plan, ask, apply."""
     given = node.configuration("join")
@@ -38,6 +35,6 @@ def run(
         "master": asked,
         "role": str(role),
         "cluster": None,
-        "node": {**given.node, **node.wanted(), **({"interface": iface} if iface else {})},
+        "node": {**given.node, **node.wanted()},
     }
     return plan_and_do(common, looking, "nodeadm join", lambda session, told: session.plan_node(told, **wanted))

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 Compile = Callable[["HostSession", "Onlooker"], "Plan"]
 
+BindAddress = Annotated[
+    str | None,
+    typer.Option("--bind-address", metavar="ADDRESS", help="Where it is reached [that of the default route]"),
+]
+
 
 @dataclass(frozen=True)
 class OnHost(Shared):
@@ -48,7 +53,7 @@ class OnHost(Shared):
     def called(self) -> str:
         """How the next command has to begin to mean the same."""
         options = {"--host": self.host, "--state": self.state}
-        return " ".join([tool(), *(f"{name} {value}" for name, value in options.items() if value)])
+        return " ".join([called_as(), *(f"{name} {value}" for name, value in options.items() if value)])
 
     def place(self) -> Place:
         """The host."""
@@ -83,18 +88,18 @@ class Looking:
     dry_run: Annotated[bool, typer.Option("--dry-run", "--plan", help="Show what would happen, and do nothing")] = False
     diff: Annotated[bool, typer.Option("--diff", help="Show what would change, file by file, and do nothing")] = False
 
+    @property
+    def only(self) -> bool:
+        """Whether it is only shown."""
+        return self.dry_run or self.diff
 
-def take_common(context: typer.Context, common: OnHost) -> None:
-    """What was said before the subcommand, for the subcommand."""
-    context.obj = common
 
-
-def tool() -> str:
+def called_as() -> str:
     """The name of the tool that was called."""
     return Path(sys.argv[0]).name
 
 
-def plan_and_do(common: OnHost, looking: Looking, words: str, compiled: Compile) -> int:
+def plan_and_do(common: OnHost, looking: Looking, words: str, compiled: Compile, afterwards: str = "") -> int:
     """Plan, and show it or do it. Returns the exit status.
 
     Args:
@@ -102,6 +107,7 @@ def plan_and_do(common: OnHost, looking: Looking, words: str, compiled: Compile)
         looking: whether to show it only.
         words: the operation, for the lock on the state file.
         compiled: makes the plan.
+        afterwards: what can be done when all has gone well.
     """
     from klusterkit.cli.notices import say_notices
     from klusterkit.cli.planned import carry_out, present
@@ -110,16 +116,20 @@ def plan_and_do(common: OnHost, looking: Looking, words: str, compiled: Compile)
     from klusterkit.report.screen import aside
 
     common.show_as(Output.WIDE, Output.JSON, Output.YAML, Output.NAME)
-    if not (looking.dry_run or looking.diff):
+    if not looking.only:
         refuse_unasked(yes=common.yes)
     with common.session(write=words) as session:
         with Preparing(aside(color=common.color)) as onlooker:
             plan = compiled(session, onlooker)
         if not plan.tasks:
             typer.echo(f"{plan.operation}: there is nothing to do", err=True)
-            return ExitCode.DONE
-        if not (looking.dry_run or looking.diff):
-            return carry_out(common, session, plan)
-        say_notices(session, common)
-        present(common, plan, session.look(plan), diff=looking.diff)
-        return ExitCode.DONE
+            code = ExitCode.DONE
+        elif looking.only:
+            say_notices(session, common)
+            present(common, plan, session.look(plan), diff=looking.diff)
+            code = ExitCode.DONE
+        else:
+            code = carry_out(common, session, plan)
+    if code == ExitCode.DONE and afterwards and not looking.only:
+        typer.echo(afterwards, err=True)
+    return code

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from klusterkit.cli.options import Output
-from klusterkit.cli.tools.options import OnHost, tool
+from klusterkit.cli.tools.options import OnHost, called_as
 
 
 def run(
@@ -25,7 +25,7 @@ def run(
         write({"klusterkit": own, "etcd": etcd, "kubernetes": known}, form)
     elif short:
         typer.echo(own)
-    elif tool() == "etcdadm":
+    elif called_as() == "etcdadm":
         typer.echo(f"KlusterKit {own}, for etcd {etcd}")
     else:
         typer.echo(f"KlusterKit {own}, for Kubernetes {' and '.join(known)}")
