@@ -45,6 +45,7 @@ COMMANDS: dict[str, Any] = {
                 "Show what a deletion would do",
                 {"machine": f"{_HERE}.plan_delete_machine", "cluster": f"{_HERE}.plan_delete_cluster"},
             ),
+            "apply": f"{_HERE}.plan_apply",
         },
     ),
     "apply": f"{_HERE}.apply",

@@ -21,6 +21,7 @@ from klusterkit.plans.delete import compile_delete
 from klusterkit.plans.deletion import DeleteRequest, Leaving
 from klusterkit.plans.member import compile_member
 from klusterkit.plans.nodereset import NodeResetRequest, compile_node_reset
+from klusterkit.plans.relabel import RelabelRequest, compile_relabel
 from klusterkit.plans.request import ArtifactFile, CreateRequest, EtcdOptions
 from klusterkit.tasks.preflight import FEATURES, PROGRAMS
 
@@ -183,6 +184,22 @@ def delete_cluster() -> Plan:
     return _delete(CLUSTER, create_one_master(), [MACHINE])
 
 
+def apply_objects() -> Plan:
+    """``apply -f`` of a file in which a worker has other labels and a taint."""
+    worker = _WORKERS[0].replace(labels={"disk": "hdd", "rack": "7"})
+    taint = {"key": "dedicated", "value": "db", "effect": "NoSchedule"}
+    master = _MASTERS[0]
+    return compile_relabel(
+        RelabelRequest(
+            changed=((worker, worker.replace(labels={"disk": "ssd"}, taints=[taint])),),
+            asked_on=master.name,
+            facts={machine.name: facts_of(machine) for machine in (master, worker)},
+            lineage="6c7d3c0e-0000-4000-8000-000000000000",
+            serial=4,
+        )
+    )
+
+
 def member_request(command: str = "etcdadm init", **options: Any) -> CreateRequest:
     """What ``etcdadm`` asks for on the reference host, with further options of the member."""
     name = f"etcd {RELEASES[-1].etcd}"
@@ -268,6 +285,7 @@ PLANS = {
     "delete-a-master": delete_a_master,
     "delete-a-gone-master": delete_a_gone_master,
     "delete-cluster": delete_cluster,
+    "apply-objects": apply_objects,
     "etcdadm-init": etcdadm_init,
     "etcdadm-join": etcdadm_join,
     "nodeadm-init": nodeadm_init,

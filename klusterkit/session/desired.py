@@ -73,7 +73,8 @@ def read_objects(text: str, where: str) -> list[Object]:
     try:
         documents = [document for document in yaml.safe_load_all(text) if document is not None]
     except yaml.YAMLError as error:
-        raise UsageError(f"{where} is not YAML: {str(error).splitlines()[0]}") from None
+        why = str(error).splitlines()[0]
+        raise UsageError(f"{where} is not YAML: {why}", hint="`cctl get all -o yaml` writes what is") from None
     objects = list(_opened(documents, where))
     if not objects:
         raise UsageError(f"there is no object in {where}", hint="`cctl get all -o yaml` shows what objects look like")

@@ -20,7 +20,7 @@ from klusterkit.engine.plan import Plan
 from klusterkit.engine.runner import Report, Runner
 from klusterkit.engine.step import Observation
 from tests.simulation.model.scenarios import plans
-from tests.simulation.real.worlds import COMING, LARGE, WORLDS
+from tests.simulation.real.worlds import CHANGING, COMING, LARGE, WORLDS
 from tests.simulation.settings import CI
 from tests.simulation.story import BACK, FORWARD
 from tests.unit.engine.bench import MemoryStore
@@ -152,7 +152,10 @@ def test_whatever_could_start_has_started(plan: Plan, direction: Direction, orde
 
 SMALL = {name: world for name, world in WORLDS.items() if world not in LARGE}
 WAYS = [
-    (name, way) for name in SMALL for way in (FORWARD, BACK) if way is FORWARD or name in (*COMING, "a worker leaves")
+    (name, way)
+    for name in SMALL
+    for way in (FORWARD, BACK)
+    if way is FORWARD or name in (*COMING, *CHANGING, "a worker leaves")
 ]
 """There is no way back from the end of a plan with a point of no return."""
 

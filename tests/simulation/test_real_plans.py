@@ -12,6 +12,7 @@ from tests.simulation.crash import Life
 from tests.simulation.real.digest import differing, host, left_in_home
 from tests.simulation.real.story import RealStory, lived
 from tests.simulation.real.worlds import (
+    CHANGING,
     COMING,
     LEAVING,
     NO_NETWORK,
@@ -24,8 +25,10 @@ from tests.simulation.real.worlds import (
 )
 from tests.simulation.story import BACK, FORWARD, Episode
 
+MAKING = {**COMING, **CHANGING}
+
 every_plan = pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS.keys())
-that_makes = pytest.mark.parametrize("world", COMING.values(), ids=COMING.keys())
+that_makes = pytest.mark.parametrize("world", MAKING.values(), ids=MAKING.keys())
 that_takes_back = pytest.mark.parametrize("world", LEAVING.values(), ids=LEAVING.keys())
 
 

@@ -8,12 +8,12 @@ planned, shown and asked about. Machines that the file leaves out stay, unless -
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from klusterkit.cli.objects import ObjectsFile, Prune, wanted_by
 from klusterkit.cli.options import Common, Output
 
 
@@ -22,10 +22,8 @@ def run(
     file: Annotated[
         Path | None, typer.Argument(metavar="[PLAN]", help="Saved by cctl plan … --out FILE", show_default=False)
     ] = None,
-    objects: Annotated[
-        Path | None, typer.Option("--file", "-f", metavar="FILE", help="Objects, YAML or JSON; - is standard input")
-    ] = None,
-    prune: Annotated[bool, typer.Option("--prune", help="With -f: delete machines that the file leaves out")] = False,
+    objects: ObjectsFile = None,
+    prune: Prune = False,
 ) -> int:
     """Do either."""
     if objects is not None and file is None:
@@ -55,19 +53,4 @@ def _saved(common: Common, file: Path) -> int:
 def _objects(common: Common, file: Path, *, prune: bool) -> int:
     from klusterkit.cli.planned import do
 
-    text = _text(file)
-    return do(
-        common,
-        common.settings(),
-        f"apply -f {file}",
-        lambda session, onlooker: session.plan_objects(onlooker, text, str(file), prune=prune),
-        "{cctl} status",
-    )
-
-
-def _text(file: Path) -> str:
-    try:
-        return sys.stdin.read() if str(file) == "-" else file.expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is no text"
-        raise typer.BadParameter(f"--file {file} can't be read: {why}") from None
+    return do(common, common.settings(), f"apply -f {file}", wanted_by(file, prune=prune), "{cctl} status")

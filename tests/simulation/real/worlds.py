@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cached_property
+from typing import Any
 
 from klusterkit.cluster import CNI, Cluster, Machine, Role
 from klusterkit.engine.plan import Plan
@@ -11,6 +12,7 @@ from klusterkit.hosts.simulated import SimulatedHost
 from klusterkit.plans.delete import compile_delete
 from klusterkit.plans.deletion import DeleteRequest, Leaving
 from klusterkit.plans.reference import CLUSTER, HIGHLY_AVAILABLE
+from klusterkit.plans.relabel import RelabelRequest, compile_relabel
 from klusterkit.session.connect import QUESTION
 from klusterkit.session.ending import read_record
 from tests.simulation.real.programs import posix
@@ -127,6 +129,28 @@ class Departure(Next):
         return compile_delete(request)
 
 
+class Relabelling(Next):
+    """Machines get other labels and taints.
+
+    Args:
+        first: that makes the cluster.
+        marks: labels and taints that machines are to have, by their names.
+    """
+
+    def __init__(self, first: World, marks: dict[str, dict[str, Any]]) -> None:
+        super().__init__(first)
+        self._marks = marks
+
+    def compiled(self) -> Plan:
+        """The plan, by what the state knows."""
+        there = {each.name: each for each in self.machines}
+        changed = tuple((there[name], there[name].replace(**marks)) for name, marks in self._marks.items())
+        asked = next(each.name for each in self.machines if each.is_master)
+        nodes = self.hosts().nodes
+        facts = {name: nodes[name].machine.look(QUESTION) for name in (asked, *self._marks)}
+        return compile_relabel(RelabelRequest(changed=changed, asked_on=asked, facts=facts, lineage="l", serial=2))
+
+
 def _live_in(hosts: ClusterModel) -> None:
     """Somebody has used them before: other versions, half a configuration, settings and rules of their own."""
     for node in hosts.nodes.values():
@@ -194,6 +218,13 @@ JOINING = Growth(
     Beginning(spare=3, cluster=HIGHLY_AVAILABLE),
     {"10.0.0.6": Role.MASTER, "10.0.0.7": Role.MASTER, "10.0.0.8": Role.NODE},
 )
+MARKED = Relabelling(
+    WITH_WORKERS,
+    {
+        "10.0.0.5": {"labels": {"zone": "a"}, "taints": [{"key": "dedicated", "value": "etcd", "effect": "NoExecute"}]},
+        "10.0.0.7": {"labels": {"disk": "ssd"}},
+    },
+)
 WORKER_LEAVES = Departure(WITH_WORKERS, ["10.0.0.7"])
 MASTER_LEAVES = Departure(THREE_MASTERS, ["10.0.0.5"])
 DEAD_MASTER_LEAVES = Departure(THREE_MASTERS, gone=["10.0.0.7"])
@@ -211,6 +242,7 @@ COMING: dict[str, World] = {
     "three masters and two workers": THREE_MASTERS,
     "two masters and a worker join": JOINING,
 }
+CHANGING: dict[str, World] = {"labels and taints change": MARKED}
 LEAVING: dict[str, World] = {
     "a worker leaves": WORKER_LEAVES,
     "a master leaves": MASTER_LEAVES,
@@ -220,6 +252,6 @@ LEAVING: dict[str, World] = {
     "a cluster where somebody lived ends": LIVED_IN_ENDS,
     "a cluster that has grown ends": GROWN_ENDS,
 }
-WORLDS = {**COMING, **LEAVING}
+WORLDS = {**COMING, **CHANGING, **LEAVING}
 LARGE = (THREE_MASTERS, JOINING, SEVERAL_LEAVE, GROWN_ENDS)
 """Those of many tasks, or after many."""

@@ -87,6 +87,7 @@ def test_every_command_has_help(path: tuple[str, ...], capsys: pytest.CaptureFix
         ["nonsense"],
         ["--nonsense", "version"],
         ["apply"],
+        ["plan", "apply"],
         ["create", "machine", "--role", "master"],
         ["create", "machine", "--ip", "10.0.0.1"],
         ["create", "machine", "--file", "machines.yaml", "--role", "master"],

@@ -205,6 +205,22 @@ def test_a_plan_that_is_none_is_refused(begun: Operator):
     assert "can't be read" in begun.cctl("apply", "nothing.yaml", code=3).stderr
 
 
+@pytest.mark.parametrize("command", ["apply --yes", "plan apply"])
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(None, "No such file"), (b"\xff", "it is no text"), (b"a: [", "not YAML"), (b"", "no object in")],
+)
+def test_objects_that_cannot_be_read_are_refused_with_what_to_do(
+    begun: Operator, command: str, content: bytes | None, why: str
+):
+    if content is not None:
+        (begun.home / "objects.yaml").write_bytes(content)
+    said = begun.cctl(*command.split(), "-f", "objects.yaml", code=3).stderr
+    assert "objects.yaml" in said
+    assert why in said
+    assert "what to do:" in said
+
+
 def test_a_kubeconfig_needs_a_master(begun: Operator):
     assert "has no master yet" in begun.cctl("kubeconfig", "--out", "k", code=3).stderr
     assert not (begun.home / "k").exists()

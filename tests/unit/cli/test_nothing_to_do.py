@@ -40,3 +40,17 @@ def test_creating_a_machine_that_is_there_says_that_nothing_is_to_do(
     assert guarded(cctl(), [*words, "--state", str(state)]) == 0
     assert "Nothing to do" in "".join(capsys.readouterr())
     assert state.read_bytes() == before
+
+
+@pytest.mark.parametrize("words", [["apply", "--yes"], ["plan", "apply"], ["plan", "apply", "--detailed-exitcode"]])
+def test_objects_that_are_given_back_as_they_were_leave_nothing_to_do(
+    state: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert guarded(cctl(), ["get", "cluster,machine", "-o", "yaml", "--state", str(state)]) == 0
+    file = state.with_name("objects.yaml")
+    file.write_text(capsys.readouterr().out)
+    before = state.read_bytes()
+
+    assert guarded(cctl(), [*words, "-f", str(file), "--state", str(state)]) == 0
+    assert "Nothing to do" in "".join(capsys.readouterr())
+    assert state.read_bytes() == before

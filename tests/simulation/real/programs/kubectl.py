@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
@@ -130,6 +131,29 @@ class _Client:
             objects[words[0]]["annotations"][key] = value
         return said()
 
+    def label(self, words: list[str], _: Options, __: bytes) -> Completed:
+        with self._cluster.changing(self._server) as objects:
+            labels = dict(each.partition("=")[::2] for each in objects[words[0]]["labels"])
+            for word in words[1:]:
+                key, equals, value = word.partition("=")
+                labels.pop(key.removesuffix("-"), None)
+                labels |= {key: value} if equals else {}
+            objects[words[0]]["labels"] = _labels(labels)
+        return said()
+
+    def taint(self, words: list[str], _: Options, __: bytes) -> Completed:
+        """Of a kind (``node``) and a name: ``KEY[=VALUE]:EFFECT``, with ``-`` behind it to take it away."""
+        with self._cluster.changing(self._server) as objects:
+            spec = objects["/".join(words[:2])]["spec"]
+            for word in words[2:]:
+                body, _, effect = word.removesuffix("-").rpartition(":")
+                key, _, value = body.partition("=")
+                there = [each for each in spec.pop("taints", []) if (each["key"], each["effect"]) != (key, effect)]
+                new = {"key": key, **({"value": value} if value else {}), "effect": effect}
+                there += [] if word.endswith("-") else [new]
+                spec |= {"taints": there} if there else {}
+        return said()
+
     def cordon(self, words: list[str], _: Options, __: bytes) -> Completed:
         with self._cluster.changing(self._server) as objects:
             if f"node/{words[0]}" not in objects:
@@ -214,13 +238,17 @@ def _name(item: dict[str, Any]) -> str:
 
 def _kept(item: dict[str, Any]) -> dict[str, Any]:
     """Of an object, what the model goes by."""
-    labels = [f"{key}={value}" for key, value in item["metadata"].get("labels", {}).items()]
-    kept: dict[str, Any] = {"applied": item, "labels": labels}
+    kept: dict[str, Any] = {"applied": item, "labels": _labels(item["metadata"].get("labels", {}))}
     if item["kind"] == "Pod":
         terms = item["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
         kept["node"] = terms["nodeSelectorTerms"][0]["matchFields"][0]["values"][0]
         kept["image"] = item["spec"]["containers"][0]["image"]
     return kept
+
+
+def _labels(labels: Mapping[str, str]) -> list[str]:
+    """As the model has them: ``KEY=VALUE``, or ``KEY`` for one without a value."""
+    return sorted(f"{key}={value}" if value else key for key, value in labels.items())
 
 
 def _as_json(name: str, node: dict[str, Any]) -> dict[str, Any]:
@@ -229,7 +257,7 @@ def _as_json(name: str, node: dict[str, Any]) -> dict[str, Any]:
         "name": name.removeprefix("node/"),
         "uid": "0c6f",
         "resourceVersion": "7",
-        "labels": dict.fromkeys(node["labels"], ""),
+        "labels": dict(each.partition("=")[::2] for each in node["labels"]),
         "annotations": node["annotations"],
     }
     return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": node["spec"], "status": {}}
@@ -240,4 +268,8 @@ def _made(item: dict[str, Any]) -> dict[str, Any]:
     if item["kind"] != "Node":
         return _kept(item)
     metadata = item["metadata"]
-    return {"labels": [*metadata["labels"]], "annotations": dict(metadata["annotations"]), "spec": dict(item["spec"])}
+    return {
+        "labels": _labels(metadata["labels"]),
+        "annotations": dict(metadata["annotations"]),
+        "spec": dict(item["spec"]),
+    }

@@ -1,0 +1,17 @@
+"""Files that a command is given for what is written in them; ``-`` is standard input."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def text_of(file: Path) -> str:
+    """What is in it. Raises ``UsageError`` for one that can't be read, or holds no text."""
+    try:
+        return sys.stdin.read() if str(file) == "-" else file.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        from klusterkit.engine.errors import UsageError
+
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise UsageError(f"{file} can't be read: {why}", hint="name another file, or - for standard input") from None
