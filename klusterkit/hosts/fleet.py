@@ -83,6 +83,10 @@ class Fleet:
         """Likewise."""
         return self[name]
 
+    def last_asked(self) -> float:
+        """When somebody was last thinking about a host's key, on the monotonic clock."""
+        return self._keys.last_asked()
+
     def close(self) -> None:
         """Disconnect from all."""
         for thread in self._closing():

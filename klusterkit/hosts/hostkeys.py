@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -43,6 +44,8 @@ class HostKeys:
         self._fingerprints = frozenset(fingerprints)
         self._ask = ask
         self._lock = threading.Lock()
+        self._asking = False
+        self._answered = 0.0
         self.accepted: list[str] = []
 
     def known(self, address: str, port: int) -> dict[str, paramiko.PKey]:
@@ -91,11 +94,24 @@ class HostKeys:
                 return dict(found.items())
         return {}
 
+    def last_asked(self) -> float:
+        """When somebody was last thinking about a question, on the monotonic clock: now, while somebody is."""
+        return time.monotonic() if self._asking else self._answered
+
     def _meet(self, unknown: UnknownHostKey, key: paramiko.PKey) -> None:
-        if unknown.fingerprint not in self._fingerprints and not (self._ask and self._ask(unknown)):
+        if unknown.fingerprint not in self._fingerprints and not self._allowed(unknown):
             raise unknown
         self._pinned.add(unknown.known_hosts.split()[0], unknown.key_type, key)
         self.accepted.append(unknown.known_hosts)
+
+    def _allowed(self, unknown: UnknownHostKey) -> bool:
+        if self._ask is None:
+            return False
+        self._asking = True
+        try:
+            return self._ask(unknown)
+        finally:
+            self._asking, self._answered = False, time.monotonic()
 
     def _parse(self, lines: Iterable[str]) -> paramiko.HostKeys:
         keys = paramiko.HostKeys()

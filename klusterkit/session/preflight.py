@@ -18,7 +18,7 @@ from klusterkit.session.wanted import WantedMachine
 from klusterkit.tasks.preflight import Refusal
 
 LONGEST = 30.0
-"""Seconds for all hosts together."""
+"""Seconds for all hosts together, without those in which the operator compares their keys."""
 
 
 class Check(BaseModel):
@@ -71,7 +71,7 @@ def examine(hold: Hold, wanted: Sequence[WantedMachine]) -> list[Examined]:
             refuse_before_run(hold, fleet[name])
             return fleet[name].facts()
 
-        seen = SideBySide(LONGEST).ask(machines, look)
+        seen = SideBySide(LONGEST, fleet.last_asked).ask(machines, look)
     request = CreateRequest(
         cluster=cluster,
         machines=tuple(machines.values()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -20,10 +21,13 @@ class SideBySide:
 
     Args:
         longest: seconds for all of them together. One that has not answered by then is told as such.
+        last_asked: when somebody was last thinking about a question of ours, on the monotonic clock: that takes the
+            time that it takes, and is no host's delay.
     """
 
-    def __init__(self, longest: float) -> None:
+    def __init__(self, longest: float, last_asked: Callable[[], float] = lambda: 0.0) -> None:
         self._longest = longest
+        self._last_asked = last_asked
         self._turns = threading.Semaphore(AT_ONCE)
         self._busy: set[str] = set()
         """Machines that an earlier question is still waiting for: they aren't asked another one."""
@@ -32,7 +36,9 @@ class SideBySide:
         """What each machine answers, or why it doesn't."""
         asked = _Round[Answer](question, self._turns, self._busy)
         found: dict[str, Answer | KlusterKitError] = {name: self._no_answer(name) for name in names}
-        return found | asked.answers([name for name in found if name not in self._busy], self._longest)
+        began = time.monotonic()
+        names = [name for name in found if name not in self._busy]
+        return found | asked.answers(names, lambda: max(began, self._last_asked()) + self._longest)
 
     def _no_answer(self, name: str) -> HostUnreachable:
         return HostUnreachable(
@@ -50,18 +56,15 @@ class _Round(Generic[Answer]):
         self._busy = busy
         self._queue: SimpleQueue[tuple[str, Answer | KlusterKitError]] = SimpleQueue()
 
-    def answers(self, names: list[str], longest: float) -> dict[str, Answer | KlusterKitError]:
+    def answers(self, names: list[str], until: Callable[[], float]) -> dict[str, Answer | KlusterKitError]:
         self._busy.update(names)
         for name in names:  # threads that nobody waits for: one that never ends is left behind with the command
             threading.Thread(target=self._ask, args=(name,), daemon=True).start()
         found: dict[str, Answer | KlusterKitError] = {}
-        until = time.monotonic() + longest
-        while len(found) < len(names):
-            try:
-                name, answer = self._queue.get(timeout=max(until - time.monotonic(), 0.0))
-            except Empty:
-                break
-            found[name] = answer
+        while len(found) < len(names) and (left := until() - time.monotonic()) > 0:
+            with contextlib.suppress(Empty):
+                name, answer = self._queue.get(timeout=left)
+                found[name] = answer
         return found
 
     def _ask(self, name: str) -> None:

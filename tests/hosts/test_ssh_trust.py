@@ -3,6 +3,7 @@
 import os
 import subprocess
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -75,6 +76,22 @@ def test_who_is_asked_decides_about_an_unknown_key(private_host):
     assert asked == [fingerprint(f"{private_host.folder}/host_ed25519.pub")]
     with pytest.raises(UnknownHostKey):
         connect(private_host, HostKeys(ask=lambda unknown: False))
+
+
+def test_a_question_lasts_until_it_is_answered(private_host):
+    told = []
+
+    def ask(unknown):
+        told.append(keys.last_asked())
+        time.sleep(0.1)
+        told.append(keys.last_asked())
+        return True
+
+    keys = HostKeys(ask=ask)
+    assert keys.last_asked() == 0.0
+    connect(private_host, keys)
+    began, going_on = told
+    assert began + 0.1 <= going_on <= keys.last_asked() < time.monotonic()
 
 
 def test_a_known_hosts_file_counts_hashed_names_included(private_host, tmp_path):

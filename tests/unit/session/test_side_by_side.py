@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -33,6 +34,29 @@ def test_one_that_never_answers_is_told_as_such_and_the_others_are_heard(never: 
     assert (found["a"], found["c"]) == ("A", "C")
     assert isinstance(found["b"], HostUnreachable)
     assert found["b"].seen == "nothing within 0.2 s"
+
+
+def test_the_time_in_which_somebody_is_asked_is_no_delay() -> None:
+    answered = threading.Event()
+    moment = 0.0
+
+    def question(name: str) -> str:
+        nonlocal moment
+        time.sleep(0.5)
+        moment = time.monotonic()
+        answered.set()
+        time.sleep(0.05)
+        return name
+
+    machines = SideBySide(0.2, lambda: moment if answered.is_set() else time.monotonic())
+    assert machines.ask(["a"], question) == {"a": "a"}
+
+
+def test_who_does_not_answer_after_that_is_told_as_such(never: threading.Event) -> None:
+    began = time.monotonic()
+    machines = SideBySide(0.1, lambda: min(time.monotonic(), began + 0.3))
+    assert isinstance(machines.ask(["a"], lambda _: never.wait())["a"], HostUnreachable)
+    assert time.monotonic() - began >= 0.4
 
 
 def test_one_that_still_owes_an_answer_is_not_asked_again(never: threading.Event) -> None:
