@@ -102,7 +102,7 @@ def _put_back(prior: Prior, entry: Entry) -> None:
                 f"{prior.path} can't be put back: the copy that was kept of it is gone",
                 host=host.name,
                 seen=f"nothing at {place}",
-                hint=f"bring {prior.path} back from a backup, then skip this task",
+                hint=f"bring {prior.path} back from a backup, as it was: then the task has nothing left to undo",
             )
         host.put_back(place, prior.path)
 
