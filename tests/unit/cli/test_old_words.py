@@ -7,15 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from klusterkit.cli.cctl import cctl
-from klusterkit.cli.etcdadm import etcdadm
 from klusterkit.cli.guard import guarded
-from klusterkit.cli.nodeadm import nodeadm
 from klusterkit.cli.old_words import OLD_WORDS, instead_of
 from klusterkit.cli.tools.phases import as_options
+from tests.support.command_lines import PROGRAMS, parse
 
 TABLE = Path(__file__).parents[3] / "docs" / "from-the-originals.md"
-PROGRAMS = {"cctl": cctl, "etcdadm": etcdadm, "nodeadm": nodeadm}
 
 
 def lines(what: str) -> list[str]:
@@ -25,21 +22,9 @@ def lines(what: str) -> list[str]:
     return [line for line, today in rows if today.startswith("runs") == (what == "runs")]
 
 
-def parse(line: str) -> None:
-    """Have the command line read, down to the command that it means, and not run."""
-    tool, *words = line.replace("$MACHINE_IP", "10.0.0.5").split()
-    group = PROGRAMS[tool]()
-    arguments = as_options(words) if tool == "etcdadm" else words
-    context = group.make_context(tool, list(arguments))
-    while hasattr(context.command, "resolve_command"):
-        rest = [*context._protected_args, *context.args]
-        name, command, left = context.command.resolve_command(context, rest)
-        context = command.make_context(name, left, parent=context)
-
-
 @pytest.mark.parametrize("line", lines("runs"))
 def test_what_runs_is_understood(line: str) -> None:
-    parse(line)
+    parse(line.replace("$MACHINE_IP", "10.0.0.5").split())
 
 
 @pytest.mark.parametrize("line", lines("told"))
