@@ -82,9 +82,9 @@ class HostRecord(BaseModel):
         """The record when these, by run and task, have been taken back."""
         return type(self)(done=tuple(each for each in self.done if (each.run, each.task) not in taken_back))
 
-    def before_run(self, run: str) -> Self:
-        """The record as it was before a run, none other having come after it."""
-        return type(self)(done=tuple(each for each in self.done if each.run.partition(".")[0] != run))
+    def of_run_alone(self, run: str) -> bool:
+        """Whether it tells of nothing but what one run did."""
+        return {each.run.partition(".")[0] for each in self.done} == {run}
 
     def runs(self) -> list[list[Done]]:
         """What each run did, oldest first."""

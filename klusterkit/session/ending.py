@@ -16,6 +16,7 @@ from klusterkit.engine.journal import Journal
 from klusterkit.engine.record import PLACE, HostRecord, done_by_host
 from klusterkit.hosts.fence import FENCE, REACHED, Ending, mark_ended
 from klusterkit.session.errors import RunCutShort
+from klusterkit.tasks.prior import ABSENT
 from klusterkit.tasks.revert import Revert
 
 AT_ONCE = 32
@@ -46,13 +47,12 @@ def end(hosts: Hosts, journal: Journal, ending: Ending, stay: Collection[str], g
         leaving = names.intersection(_removed(journal).get("machines", ()))
         visited = names.intersection(data["metadata"]["name"] for data in visited_by(journal.plan.outcome))
         record(hosts, journal, guests)
-        staying = names - leaving - visited
-        _each(journal, staying, lambda name: mark_ended(hosts(name), ending), "it can't be told so")
+        tell_ended(hosts, journal, names - leaving - visited, ending)
         let_go(hosts, journal, visited)
         clear(hosts, journal, guests)
     else:
         forget(hosts, journal, guests)
-        _each(journal, names.intersection(stay), lambda name: mark_ended(hosts(name), ending), "it can't be told so")
+        tell_ended(hosts, journal, names.intersection(stay), ending)
         let_go(hosts, journal, names.difference(stay))
 
 
@@ -75,28 +75,47 @@ def record(hosts: Hosts, journal: Journal, guests: Collection[str] = ()) -> None
         mine = {(run, task) for at, run, task in taken_back if at == name}
         after = before.without(mine).after(changed.get(name, ()))
         if after != before:
+            host.keep(PLACE, _earlier(journal))
             _write_record(host, after)
 
     _each(journal, names, keep, "what was done can't be recorded on it")
 
 
 def forget(hosts: Hosts, journal: Journal, guests: Collection[str] = ()) -> None:
-    """Have no host keep what a run has undone: it was recorded if the run was done, and its end cut short, before.
+    """Have each host's record as it was before a run that is undone: it was written if the run's end was cut short.
 
     Raises:
         RunCutShort: a host doesn't answer now.
     """
 
-    def without(name: str) -> None:
+    def as_before(name: str) -> None:
         host = hosts(name)
-        before = read_record(host)
-        after = before.before_run(journal.run)
-        if after != before:
-            _write_record(host, after)
+        if host.stat(_earlier(journal))[0].type != ABSENT:
+            host.put_back(_earlier(journal), PLACE)
+        elif read_record(host).of_run_alone(journal.run):
+            host.remove(PLACE)
 
-    _each(
-        journal, set(journal.plan.hosts).difference(guests), without, "what was undone can't be taken out of its record"
-    )
+    names = set(journal.plan.hosts).difference(guests)
+    _each(journal, names, as_before, "its record can't be made what it was before")
+
+
+def tell_ended(hosts: Hosts, journal: Journal, names: Iterable[str], ending: Ending) -> None:
+    """Have hosts remember how the run has ended. From then on it can't be led elsewhere.
+
+    Raises:
+        RunCutShort: a host doesn't take it now.
+    """
+
+    def told(name: str) -> None:
+        mark_ended(hosts(name), ending)
+        hosts(name).remove(_earlier(journal))
+
+    _each(journal, names, told, "it can't be told so")
+
+
+def _earlier(journal: Journal) -> str:
+    """Where a host keeps its record as it was before the run, while that may still be undone."""
+    return f"{PLACE}.{journal.run}"
 
 
 def _write_record(host: Host, record: HostRecord) -> None:
@@ -126,7 +145,7 @@ def read_record(host: Host) -> HostRecord:
 
 def let_go(hosts: Hosts, journal: Journal, names: Iterable[str]) -> None:
     """Hosts that are as before and belong to nobody: another state may have them."""
-    _each(journal, names, lambda name: hosts(name).remove(FENCE, REACHED), "it can't be let go")
+    _each(journal, names, lambda name: hosts(name).remove(FENCE, REACHED, _earlier(journal)), "it can't be let go")
 
 
 def clear(hosts: Hosts, journal: Journal, guests: Collection[str] = ()) -> None:

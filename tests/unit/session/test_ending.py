@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,11 +16,12 @@ from klusterkit.engine.host import HOME
 from klusterkit.engine.journal import Journal, Record
 from klusterkit.engine.plan import Plan, Task
 from klusterkit.engine.record import PLACE, Done, HostRecord
-from klusterkit.hosts.lease import FENCE
+from klusterkit.hosts.fence import FENCE, Fence
 from klusterkit.hosts.simulated import SimulatedHost
 from klusterkit.session.ending import clear, end, let_go, read_record, record
 from klusterkit.session.errors import RunCutShort
 from klusterkit.tasks.files import Directory, TextFile
+from klusterkit.tasks.revert import Revert
 from tests.unit.engine.bench import MemoryStore
 from tests.unit.tasks.step_world import new_host
 
@@ -30,11 +32,11 @@ TASKS = (
 )
 
 
-def journal(**outcome: Any) -> Journal:
+def journal(tasks: Sequence[Task] = TASKS, **outcome: Any) -> Journal:
     """Of a run in which every task found nothing there, and has ended."""
-    plan = Plan(operation="grow", lineage="l", serial=1, tasks=TASKS, outcome=outcome)
+    plan = Plan(operation="grow", lineage="l", serial=1, tasks=tuple(tasks), outcome=outcome)
     made = Journal.open(MemoryStore(), plan, run="r1", who="somebody")
-    for task in TASKS:
+    for task in tasks:
         at = {"at": time.time(), "task": task.id}
         made.write(Record(record="begin", attempt=1, before={"type": "absent"}, **at), Record(record="end", **at))
     return made
@@ -44,7 +46,7 @@ def hosts() -> dict[str, SimulatedHost]:
     made = {name: new_host() for name in ("m1", "m2")}
     for host in made.values():
         host.machine.tree.makedirs(HOME, 0o700)
-        host.machine.tree.write(FENCE, "{}")
+        host.write(Fence(lineage="l", serial=1, who="somebody", when=0.0).file())
     return made
 
 
@@ -70,16 +72,48 @@ def test_recording_twice_writes_once() -> None:
     assert there["m1"].faults.mutations == changes
 
 
-def test_what_was_recorded_by_an_end_that_was_cut_short_goes_when_the_run_is_undone() -> None:
-    """Otherwise the next run on the host would take what that one saw for how the host was."""
-    there, of_earlier = hosts(), Done(task="m1/b", run="r0.0", step=TextFile(path="/b", content=""), before={})
-    earlier = HostRecord(done=(of_earlier,)).data()
-    there["m1"].machine.tree.write(PLACE, json.dumps(earlier, separators=(",", ":")), 0o600)
-    before = there["m1"].machine.tree.read(PLACE)
-    record(there.__getitem__, journal())
-    end(there.__getitem__, journal(), "undone", stay=())
-    assert there["m1"].machine.tree.read(PLACE) == before
+EARLIER = tuple(
+    Done(task=f"m1/{path}", run="r0.0", step=TextFile(path=path, content=""), before={"type": "absent"})
+    for path in ("/a", "/b")
+)
+TAKES_BACK = [
+    Task(id="m1/undo", host="m1", step=Revert(step=done.step, before=done.before, run=done.run, task=done.task))
+    for done in EARLIER[:1]
+]
+CHANGES = [Task(id="m1/b", host="m1", step=TextFile(path="/b", content="other\n"))]
+
+
+def with_an_earlier_record() -> dict[str, SimulatedHost]:
+    made = hosts()
+    earlier = json.dumps(HostRecord(done=EARLIER).data(), separators=(",", ":"))
+    made["m1"].machine.tree.write(PLACE, earlier, 0o600)
+    return made
+
+
+@pytest.mark.parametrize("tasks", [TASKS, TAKES_BACK, CHANGES], ids=["adds", "takes back", "changes"])
+@pytest.mark.parametrize("stay", [(), ("m1",)])
+def test_a_run_whose_end_was_cut_short_and_that_is_undone_leaves_the_record_as_it_was(
+    tasks: Sequence[Task], stay: Sequence[str]
+) -> None:
+    """Otherwise the next run on the host would take what that one left for how the host was, or not know of it."""
+    there = with_an_earlier_record()
+    tree = there["m1"].machine.tree
+    before = tree.read(PLACE)
+    for _ in range(2):
+        record(there.__getitem__, journal(tasks))
+    assert tree.read(PLACE) != before
+    for _ in range(2):
+        end(there.__getitem__, journal(tasks), "undone", stay)
+        assert tree.read(PLACE) == before
     assert there["m2"].stat(PLACE)[0].type == "absent"
+    assert paths(there["m1"]) <= {PLACE, FENCE}
+
+
+def test_when_a_run_is_over_nothing_tells_of_the_record_before_it() -> None:
+    there = with_an_earlier_record()
+    end(there.__getitem__, journal(TAKES_BACK), "done", stay=("m1",))
+    assert read_record(there["m1"]).done == EARLIER[1:]
+    assert paths(there["m1"]) == {PLACE, FENCE}
 
 
 def test_a_host_that_doesnt_take_it_leaves_the_run_resumable() -> None:
@@ -153,4 +187,3 @@ def test_hosts_that_are_let_go_are_free_for_another_state() -> None:
     let_go(there.__getitem__, journal(), ["m2"])
     assert FENCE in paths(there["m1"])
     assert FENCE not in paths(there["m2"])
-    assert json.loads(there["m1"].machine.tree.read(FENCE)) == {}
