@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from klusterkit.engine.errors import Cancelled, ErrorInfo
-from klusterkit.engine.plan import Plan
+from klusterkit.engine.plan import Plan, Task
 
 
 class Direction(StrEnum):
@@ -250,6 +250,11 @@ def _known(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _PENDING = TaskState()
+
+
+def passed(plan: Plan, states: Mapping[str, TaskState]) -> Task | None:
+    """The first point of no return that has begun; None as long as all of the run can be taken back."""
+    return next((task for task in plan.points_of_no_return() if states[task.id].to_undo), None)
 
 
 def counts(states: Iterable[TaskState]) -> dict[Status, int]:

@@ -14,7 +14,7 @@ from klusterkit.engine.drive import Driver
 from klusterkit.engine.errors import DecisionNeeded, ErrorInfo, PermanentError, StepHung
 from klusterkit.engine.events import Event, Sink
 from klusterkit.engine.executor import Executor
-from klusterkit.engine.journal import Direction, Journal, NotBegun, Settled, TaskState
+from klusterkit.engine.journal import Direction, Journal, NotBegun, Settled, TaskState, passed
 from klusterkit.engine.plan import Task
 from klusterkit.engine.schedule import Schedule
 
@@ -82,13 +82,13 @@ class Runner:
         return self._walk(Direction.BACK, settled)
 
     def _refuse_past_return(self) -> None:
-        for task in self._journal.plan.points_of_no_return():
-            if self._journal[task.id].to_undo:
-                raise PointOfNoReturn(
-                    f"{task.id} ({task.step.title}) can't be undone, and has begun",
-                    host=task.host,
-                    hint="the run can only be finished: `cctl resume`",
-                )
+        task = passed(self._journal.plan, self._journal.states)
+        if task is not None:
+            raise PointOfNoReturn(
+                f"{task.id} ({task.step.title}) can't be undone, and has begun",
+                host=task.host,
+                hint="the run can only be finished: `cctl resume`",
+            )
 
     def stop(self) -> None:
         """Let what acts come to its end, what only waits end now, and start nothing. Safe in signal handlers."""

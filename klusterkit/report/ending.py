@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from klusterkit.engine.errors import ErrorInfo
-from klusterkit.engine.journal import Status, TaskState, counts
+from klusterkit.engine.journal import Status, TaskState, counts, passed
 from klusterkit.engine.plan import Plan, Task
 from klusterkit.engine.runner import Report
 from klusterkit.report.faults import Fault, show_fault
@@ -114,10 +114,6 @@ def next_commands(plan: Plan, states: Mapping[str, TaskState], command: str) -> 
         table.add_row(f"  {command} resume --skip {asked}", "go on without it")
     else:
         table.add_row(f"  {command} resume", "goes on from there")
-    if not _past_return(plan, states):
+    if passed(plan, states) is None:
         table.add_row(f"  {command} rollback", "puts the hosts back as they were")
     return table
-
-
-def _past_return(plan: Plan, states: Mapping[str, TaskState]) -> bool:
-    return any(states[task.id].to_undo for task in plan.points_of_no_return())

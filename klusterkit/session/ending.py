@@ -44,7 +44,7 @@ def end(hosts: Hosts, journal: Journal, ending: Ending, stay: Collection[str], g
     """
     names = set(journal.plan.hosts).difference(guests)
     if ending == "done":
-        leaving = names.intersection(_removed(journal).get("machines", ()))
+        leaving = names.intersection(leaving_by(journal.plan.outcome))
         visited = names.intersection(data["metadata"]["name"] for data in visited_by(journal.plan.outcome))
         record(hosts, journal, guests)
         tell_ended(hosts, journal, names - leaving - visited, ending)
@@ -67,7 +67,7 @@ def record(hosts: Hosts, journal: Journal, guests: Collection[str] = ()) -> None
         (task.host, task.step.run, task.step.task) for task in journal.plan.tasks if isinstance(task.step, Revert)
     }
     touched = {*changed, *(host for host, _, _ in taken_back)}
-    names = touched.difference(guests, _removed(journal).get("machines", ()))
+    names = touched.difference(guests, leaving_by(journal.plan.outcome))
 
     def keep(name: str) -> None:
         host = hosts(name)
@@ -150,9 +150,9 @@ def let_go(hosts: Hosts, journal: Journal, names: Iterable[str]) -> None:
 
 def clear(hosts: Hosts, journal: Journal, guests: Collection[str] = ()) -> None:
     """Empty KlusterKit's folder on hosts that have left; what the plan says to keep stays, and data set aside."""
-    removed = _removed(journal)
-    leaving = set(journal.plan.hosts).intersection(removed.get("machines", ())).difference(guests)
-    kept = {f"{HOME}/{name}" for name in (SET_ASIDE, *removed.get("keep", ()))}
+    outcome = journal.plan.outcome
+    leaving = set(journal.plan.hosts).intersection(leaving_by(outcome)).difference(guests)
+    kept = {f"{HOME}/{name}" for name in (SET_ASIDE, *outcome.get("removed", {}).get("keep", ()))}
 
     def empty(name: str) -> None:
         host = hosts(name)
@@ -170,8 +170,9 @@ def visited_by(outcome: Mapping[str, Any]) -> list[dict[str, Any]]:
     return outcome.get("visited", {}).get("machines", [])
 
 
-def _removed(journal: Journal) -> dict[str, Any]:
-    return journal.plan.outcome.get("removed", {})
+def leaving_by(outcome: Mapping[str, Any]) -> list[str]:
+    """Names of machines that are none of the cluster's when a plan is done."""
+    return outcome.get("removed", {}).get("machines", [])
 
 
 def _each(journal: Journal, names: Iterable[str], act: Callable[[str], None], failing: str) -> None:

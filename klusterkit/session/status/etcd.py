@@ -11,6 +11,7 @@ from klusterkit.session.status.programs import unit_hint, unit_trouble
 from klusterkit.session.status.seen import EtcdSeen, ListedMember, MachineSeen
 
 NAME = "etcd"
+MEMBERS = "members"
 
 Seen = Mapping[str, MachineSeen | KlusterKitError]
 
@@ -73,9 +74,8 @@ def quorum(machines: Sequence[Machine], state: EtcdState | None) -> Iterator[Com
     for stray in state.members:
         if not stray.machine:
             hint = "if it was left behind, remove it: etcdctl member remove " + stray.id
-            yield Component.wrong(
-                "", "members", "those of the masters", f"{stray.name or 'one without a name'} ({stray.id})", hint
-            )
+            seen = f"{stray.name or 'one without a name'} ({stray.id})"
+            yield Component.wrong("", MEMBERS, "those of the masters", seen, hint)
 
 
 _ELECTING = "look again in some seconds: they may be electing one; if it stays so, see the links between the masters"

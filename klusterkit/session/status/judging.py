@@ -14,6 +14,7 @@ Seen = Mapping[str, MachineSeen | KlusterKitError]
 
 Drifted = Mapping[str, drift.DriftSeen | KlusterKitError]
 
+CLOCK = "clock"
 CLOCK_TOLERANCE = 2.0
 """Seconds. Leases and the order of logs want clocks that agree; the way there and back is measured with them."""
 
@@ -82,10 +83,10 @@ def _clock(machine: Machine, seen: MachineSeen) -> Component:
     off = seen.facts.clock_offset
     wanted = f"within {CLOCK_TOLERANCE:g} s of this machine's"
     if abs(off) <= CLOCK_TOLERANCE:
-        return Component.right(machine.name, "clock", wanted)
+        return Component.right(machine.name, CLOCK, wanted)
     side = "ahead" if off > 0 else "behind"
     hint = "set both by NTP: certificates, leases and the order of logs depend on time"
-    return Component.wrong(machine.name, "clock", wanted, f"{abs(off):.0f} s {side}", hint)
+    return Component.wrong(machine.name, CLOCK, wanted, f"{abs(off):.0f} s {side}", hint)
 
 
 def _node(machine: Machine, node: Node | None) -> Component:

@@ -17,6 +17,7 @@ from klusterkit.session.status.judging import judge
 from klusterkit.session.status.looking import look_at, look_through
 from klusterkit.session.status.model import Component, EtcdState, RunState, StatusReport
 from klusterkit.session.status.seen import ApiSeen, MachineSeen
+from klusterkit.session.status.unfinished import in_view_of
 
 LONGEST = 15.0
 """Seconds for all machines together."""
@@ -41,14 +42,14 @@ class Standing:
     def look(self, hold: Hold) -> StatusReport:
         """How things stand now."""
         cluster, journal = hold.cluster, hold.run
-        etcd, components = self._judged(hold, cluster) if cluster else (None, ())
+        etcd, components = self._judged(hold, cluster) if cluster else (None, [])
         return StatusReport(
             cluster=cluster.name if cluster else None,
             version=cluster.kubernetes_version.tag if cluster else None,
             endpoint=cluster.endpoint.url if cluster and cluster.endpoint else None,
             run=_run_state(journal) if journal else None,
             etcd=etcd,
-            components=tuple(components),
+            components=tuple(in_view_of(journal, components) if journal else components),
         )
 
     def _judged(self, hold: Hold, cluster: Cluster) -> tuple[EtcdState | None, list[Component]]:
