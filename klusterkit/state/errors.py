@@ -56,6 +56,8 @@ class StateDamaged(StateError):
         record: the number of the damaged record, counted from 1; ``None`` for the snapshot.
     """
 
+    exit_code: ClassVar[int] = 3
+
     def __init__(self, message: str, *, where: str, hint: str, record: int | None) -> None:
         super().__init__(message, where=where, hint=hint)
         self.record = record
@@ -106,9 +108,13 @@ class KeyInvalid(StateError):
 class SecretMissing(StateError):
     """The state file has no secret of this name."""
 
+    exit_code: ClassVar[int] = 3
+
 
 class SecretDamaged(StateError):
     """A sealed value doesn't open: it was changed, or moved here from another place."""
+
+    exit_code: ClassVar[int] = 3
 
 
 class RecordInvalid(StateError):

@@ -88,7 +88,7 @@ def test_a_damaged_record_is_refused_by_its_number(laptops: dict[str, Laptop], t
     flip(damaged.state, next(line for line in damaged.state.read_bytes().splitlines() if b'{"seq":2,' in line))
 
     for command in ("resume", "rollback"):
-        said = refused(damaged, command, "--yes", rc=1)
+        said = refused(damaged, command, "--yes", rc=3)
 
         assert f"journal record 2 in {damaged.state} is damaged" in said
         assert "docs/state-file.md" in said

@@ -19,7 +19,7 @@ class TestStateFile:
     def test_a_damaged_snapshot_is_refused_with_where_copies_are(self, operator: Laptop) -> None:
         flip(operator.state, b"192.168.0.0/16")
 
-        said = operator.refused(*operator.create(), rc=1)
+        said = operator.refused(*operator.create(), rc=3)
 
         assert f"the snapshot in {operator.state} is damaged or was edited" in said
         assert f"{operator.state}.1" in said

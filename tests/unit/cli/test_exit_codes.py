@@ -76,6 +76,25 @@ def test_errors_that_end_a_command_have_their_own_exit_codes(kind: type[Exceptio
     assert exit_code_of(kind("x")) == code
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        klusterkit.state.errors.StateMissing,
+        klusterkit.state.errors.StateNotRecognised,
+        klusterkit.state.errors.StateVersionUnknown,
+        klusterkit.state.errors.StateDamaged,
+        klusterkit.state.errors.StateNotReadable,
+        klusterkit.state.errors.StateKeyMissing,
+        klusterkit.state.errors.SecretMissing,
+        klusterkit.state.errors.SecretDamaged,
+    ],
+)
+def test_a_state_file_that_can_not_be_used_is_a_usage_error_whatever_is_wrong_with_it(
+    kind: type[klusterkit.state.errors.StateError],
+):
+    assert kind.exit_code == ExitCode.USAGE
+
+
 def test_an_invalid_description_is_a_usage_error():
     assert exit_code_of(klusterkit.cluster.errors.InvalidCluster("x")) == ExitCode.USAGE
 
@@ -127,7 +146,7 @@ def test_all_reasons_of_a_refusal_are_listed(capsys: pytest.CaptureFixture[str])
 
 def test_state_errors_say_their_place(capsys: pytest.CaptureFixture[str]):
     error = klusterkit.state.errors.StateDamaged("record 17 was changed", where="x, record 17", hint="y", record=17)
-    assert guarded(raising(error), ["fail"]) == ExitCode.ERROR
+    assert guarded(raising(error), ["fail"]) == ExitCode.USAGE
     said = capsys.readouterr().err
     assert "where:      x, record 17" in said
     assert "what to do: y" in said

@@ -176,7 +176,7 @@ def test_a_state_file_in_a_folder_that_is_not_there_is_a_usage_error(operator: O
 def test_a_damaged_state_file_is_refused(begun: Operator):
     path = begun.home / "cctl-state.yaml"
     path.write_bytes(path.read_bytes().replace(b"192.168.0.0", b"192.167.0.0"))
-    assert "error: " in begun.cctl("get", "cluster", code=1).stderr
+    assert "error: " in begun.cctl("get", "cluster", code=3).stderr
 
 
 def test_a_state_file_in_plain_text_says_so_each_time(operator: Operator):
