@@ -15,6 +15,7 @@ from klusterkit.bundle import layout
 from klusterkit.bundle.layout import BLOCK, Member, padding
 from klusterkit.bundle.manifest import LARGEST, canonical
 from klusterkit.engine.errors import UsageError
+from klusterkit.foreign import misfit
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
@@ -83,9 +84,9 @@ def parsed(model: type[M], content: bytes, where: str) -> M:
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        seen = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise ImageUnusable(f"{where} is no image that can be used", seen=seen, hint="name another source") from None
+        raise ImageUnusable(
+            f"{where} is no image that can be used", seen=misfit(error), hint="name another source"
+        ) from None
 
 
 def write_archive(

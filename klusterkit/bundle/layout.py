@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from klusterkit.bundle.errors import BundleDamaged
 from klusterkit.engine.errors import UsageError
+from klusterkit.foreign import words_of
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.json.minisig"
@@ -77,7 +78,7 @@ def open_file(path: Path, what: str) -> BinaryIO:
     try:
         file = os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb", buffering=0)
     except OSError as error:
-        raise UsageError(f"the {what} {path} can't be read: {error.strerror}", hint="name another file") from None
+        raise UsageError(f"the {what} {path} can't be read: {words_of(error)}", hint="name another file") from None
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise UsageError(f"{path} is not a file", hint=f"name a {what}'s file")

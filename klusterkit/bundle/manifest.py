@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.alias_generators import to_camel
 
 from klusterkit.bundle.errors import BundleDamaged
+from klusterkit.foreign import misfit
 
 API_VERSION = "klusterkit.io/v1alpha1"
 LIMIT = 4 << 20
@@ -191,9 +192,7 @@ def _parsed(model: type[M], content: bytes, called: str) -> M:
     try:
         parsed = model.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise _wrong(called, f"{where}: {first['msg']}" if where else first["msg"]) from None
+        raise _wrong(called, misfit(error)) from None
     if parsed.content != content:
         raise _wrong(called, "it isn't written the one way that it can be: something is said twice, or hidden")
     return parsed

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from klusterkit.engine.errors import UsageError
+from klusterkit.foreign import words_of
 
 
 def sha256_of(path: Path) -> str:
@@ -58,7 +59,7 @@ class ArtifactStore:
                 yield
         except OSError as error:
             raise UsageError(
-                f"artifacts can't be kept in {self._folder}: {error.strerror}",
+                f"artifacts can't be kept in {self._folder}: {words_of(error)}",
                 seen=str(error.filename) if error.filename else None,
                 hint="make room and see that this user may write there, or name another folder with KLUSTERKIT_CACHE",
             ) from error

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from klusterkit.engine.errors import UsageError
+from klusterkit.foreign import words_of
 
 CHUNK = 1 << 20
 TIMEOUT = 30.0
@@ -61,7 +62,7 @@ class Answer:
         try:
             return self._response.read1(most)  # read() would lose what came before a cut
         except (OSError, http.client.HTTPException) as error:
-            raise WebError(f"the connection was cut: {error}", cut=True) from None
+            raise WebError(f"the connection was cut: {words_of(error)}", cut=True) from None
 
     @property
     def length(self) -> int | None:
@@ -87,7 +88,7 @@ class Web:
             context = ssl.create_default_context(cafile=self._ca, cadata=self._authority)
         except (OSError, ssl.SSLError) as error:
             raise UsageError(
-                f"the authority {self._ca or 'of the registry'} can't be used: {error}",
+                f"the authority {self._ca or 'of the registry'} can't be used: {words_of(error)}",
                 hint="it is a file of certificates in PEM",
             ) from None
         return urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _Redirects())
@@ -108,7 +109,7 @@ class Web:
             with error:
                 raise WebError(f"HTTP status {error.code}", error.code, dict(error.headers)) from None
         except (OSError, http.client.HTTPException) as error:
-            raise WebError(str(getattr(error, "reason", error))) from None
+            raise WebError(words_of(error)) from None
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

@@ -15,6 +15,7 @@ from klusterkit.bundle.errors import BundleDamaged
 from klusterkit.bundle.layout import Member, padding
 from klusterkit.bundle.manifest import Manifest
 from klusterkit.engine.errors import UsageError
+from klusterkit.foreign import words_of
 
 Pieces = Callable[[str], Iterable[bytes]]
 """Gives a blob, piece by piece, by its SHA-256."""
@@ -99,7 +100,7 @@ def replacing(path: Path) -> Generator[BinaryIO]:
         partial.replace(path)
     except OSError as error:
         raise UsageError(
-            f"{path} can't be written: {error.strerror}", hint="see that its folder is there and has room"
+            f"{path} can't be written: {words_of(error)}", hint="see that its folder is there and has room"
         ) from None
     finally:
         partial.unlink(missing_ok=True)

@@ -11,8 +11,10 @@ import typer
 from klusterkit.cli.exit_codes import ExitCode
 from klusterkit.cli.signals import Interrupted, interruptible, leave
 from klusterkit.cli.unheard import give_up, open_closed_streams
+from klusterkit.foreign import words_of
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
     from typer.core import TyperGroup
 
     from klusterkit.report.faults import Fault
@@ -62,11 +64,24 @@ def _say(error: Exception, *, debug: bool) -> int:
         import traceback
 
         traceback.print_exception(error)
+    from pydantic import ValidationError
+
     from klusterkit.report.faults import show_fault
     from klusterkit.report.screen import aside
 
+    if isinstance(error, ValidationError):
+        error = _misfit(error)
     show_fault(aside(color="--no-color" not in sys.argv), fault_of(error))
     return exit_code_of(error)
+
+
+def _misfit(error: ValidationError) -> Exception:
+    """A request that can't be made of what was given: values of files are looked at where they are used."""
+    from klusterkit.engine.errors import UsageError
+    from klusterkit.foreign import misfit
+
+    hint = "correct it in the command, or in the file that it names; --debug shows where it was wanted"
+    return UsageError(f"what is asked for can't be used: {misfit(error)}", hint=hint)
 
 
 def exit_code_of(error: Exception) -> int:
@@ -100,7 +115,7 @@ def _foreign(error: Exception) -> Fault:
 
     if isinstance(error, OSError):
         return Fault(
-            error.strerror or str(error),
+            words_of(error),
             where=str(error.filename) if error.filename else None,
             hint="see that it is there, that this user may use it, and that its disk has room; --debug shows what for",
         )

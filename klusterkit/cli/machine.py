@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from klusterkit.cli.options import Common
+from klusterkit.foreign import words_of
 
 if TYPE_CHECKING:
     from klusterkit.session.settings import Settings
@@ -129,9 +130,7 @@ def _keys(file: str) -> list[str]:
     try:
         lines = Path(file).expanduser().read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(
-            f"--public-keys {file}: {getattr(error, 'strerror', None) or 'it is no text'}"
-        ) from None
+        raise typer.BadParameter(f"--public-keys {file}: {words_of(error)}") from None
     found = [_fingerprint(file, line) for line in lines if line.strip() and not line.startswith("#")]
     if not found:
         raise typer.BadParameter(f"--public-keys {file}: there is no key in it")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from klusterkit.foreign import words_of
+
 if TYPE_CHECKING:
     from klusterkit.session.settings import RegistryAccess
 
@@ -63,6 +65,7 @@ class RegistryOptions:
         try:
             lines = self.registry_password_file.expanduser().read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is no text"
-            raise typer.BadParameter(f"--registry-password-file {self.registry_password_file}: {why}") from None
+            raise typer.BadParameter(
+                f"--registry-password-file {self.registry_password_file}: {words_of(error)}"
+            ) from None
         return lines[0] if lines else ""

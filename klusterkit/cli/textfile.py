@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from klusterkit.foreign import words_of
+
 
 def text_of(file: Path) -> str:
     """What is in it. Raises ``UsageError`` for one that can't be read, or holds no text."""
@@ -13,5 +15,6 @@ def text_of(file: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         from klusterkit.engine.errors import UsageError
 
-        why = getattr(error, "strerror", None) or "it is no text"
-        raise UsageError(f"{file} can't be read: {why}", hint="name another file, or - for standard input") from None
+        raise UsageError(
+            f"{file} can't be read: {words_of(error)}", hint="name another file, or - for standard input"
+        ) from None

@@ -11,6 +11,7 @@ from pydantic import model_validator
 
 from klusterkit.cluster.errors import InvalidCluster
 from klusterkit.cluster.model import Model
+from klusterkit.foreign import words_of
 
 _WHERE = "CNI"
 
@@ -64,10 +65,10 @@ def _check_manifest(text: str) -> None:
     try:
         documents = [document for document in yaml.safe_load_all(text) if document is not None]
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" (line {mark.line + 1})" if mark else ""
         raise InvalidCluster(
-            f"the manifest is not YAML{line}", where=_WHERE, hint="check it with kubectl apply --dry-run=client -f FILE"
+            f"the manifest can't be used: {words_of(error)}",
+            where=_WHERE,
+            hint="check it with kubectl apply --dry-run=client -f FILE",
         ) from None
     for number, document in enumerate(documents, start=1):
         if not _is_object(document):

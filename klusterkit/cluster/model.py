@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from klusterkit.cluster.errors import InvalidCluster
+from klusterkit.foreign import unfit
 
 
 class Model(BaseModel):
@@ -28,8 +29,7 @@ class Model(BaseModel):
             field = ".".join(str(part) for part in first["loc"])
             seen = "" if first["type"] == "missing" else f", got {first['input']!r}"
             raise InvalidCluster(
-                f"{first['msg'][:1].lower()}{first['msg'][1:]}{seen}",
-                where=f"{cls.__name__.lower()} {field}".strip().replace("_", " "),
+                f"it {unfit(first)}{seen}", where=f"{cls.__name__.lower()} {field}".strip().replace("_", " ")
             ) from None
 
     @classmethod

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from klusterkit.engine.errors import PlanInvalid
 from klusterkit.engine.step import AnyStep, Step, Undo
+from klusterkit.foreign import misfit, words_of
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -265,9 +266,7 @@ class Plan(BaseModel):
         try:
             plan = cls.model_validate(fields).checked()
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise PlanInvalid(f"the plan is damaged at {place}: {first['msg']}", hint="plan again") from None
+            raise PlanInvalid(f"the plan is damaged: {misfit(error)}", hint="plan again") from None
         if digest is not None and digest != plan.digest:
             raise PlanInvalid(
                 f"the plan was edited after it was saved: it says {digest}, its content is {plan.digest}",
@@ -291,7 +290,7 @@ class Plan(BaseModel):
         try:
             data: object = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe loader
         except yaml.YAMLError as error:
-            raise PlanInvalid(f"not YAML: {error}") from None
+            raise PlanInvalid(f"not a saved plan: {words_of(error)}") from None
         fields: dict[str, Any] = {str(name): value for name, value in data.items()} if isinstance(data, dict) else {}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         if not _DIGEST.fullmatch(str(fields.get("digest"))):  # a plan whose digest was emptied may say anything
             raise PlanInvalid("not a saved plan: it has no digest", hint="make one with `cctl plan … --out FILE`")

@@ -17,6 +17,7 @@ from klusterkit.engine.host import HOME
 from klusterkit.engine.journal import TaskState
 from klusterkit.engine.plan import Plan, Task
 from klusterkit.engine.step import AnyStep, Step, Undo
+from klusterkit.foreign import misfit
 
 PLACE = f"{HOME}/record.json"
 
@@ -103,8 +104,7 @@ class HostRecord(BaseModel):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            first = error.errors()[0]
-            seen = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+            seen = misfit(error)
         except PlanInvalid as error:
             seen = error.message
         raise PermanentError(

@@ -20,6 +20,7 @@ import paramiko
 from pydantic import BaseModel, ConfigDict
 
 from klusterkit.engine.errors import HostUnreachable
+from klusterkit.foreign import words_of
 from klusterkit.hosts.credentials import PrivateKey
 from klusterkit.hosts.errors import LoginRefused
 from klusterkit.hosts.hostkeys import CheckedKeys, HostKeys
@@ -224,11 +225,3 @@ def _unreachable(host: str, where: str, error: BaseException) -> HostUnreachable
         seen=words_of(error),
         hint="see that the host is on, that the address is right, and that its sshd can be reached from here",
     )
-
-
-def words_of(error: BaseException) -> str:
-    """What an error says: some say nothing."""
-    text = str(error)
-    if isinstance(error, TimeoutError) and not text:
-        text = "no answer in time"
-    return text or type(error).__name__

@@ -8,9 +8,10 @@ import threading
 import paramiko
 
 from klusterkit.engine.errors import HostUnreachable
+from klusterkit.foreign import words_of
 from klusterkit.hosts.errors import TooManySessions
 from klusterkit.hosts.hostkeys import HostKeys
-from klusterkit.hosts.opening import Connection, Login, make, open_checked, words_of
+from klusterkit.hosts.opening import Connection, Login, make, open_checked
 from klusterkit.hosts.sshstream import SEND_TIMEOUT, SshStream
 from klusterkit.hosts.stream import Stream
 
@@ -97,7 +98,7 @@ class SshTransport:
             raise TooManySessions(
                 f"{self._name} gives this connection no further session",
                 host=self._name,
-                seen=str(error),
+                seen=words_of(error),
                 hint="raise MaxSessions in the host's sshd_config to 10, its default",
             ) from None
         except (paramiko.SSHException, OSError, EOFError) as error:

@@ -6,7 +6,7 @@ import contextlib
 
 import paramiko
 
-from klusterkit.hosts.opening import words_of
+from klusterkit.foreign import words_of
 from klusterkit.hosts.stream import CHUNK, StreamClosed
 
 SEND_TIMEOUT = 60.0

@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Sequence
 from typing import Protocol
 
+from klusterkit.foreign import words_of
+
 CHUNK = 1 << 16
 
 
@@ -66,7 +68,7 @@ class ProcessStream:
             while rest:
                 rest = rest[os.write(self._in, rest[:CHUNK]) :]
         except OSError as error:
-            raise StreamClosed(str(error)) from None
+            raise StreamClosed(words_of(error)) from None
 
     def receive(self, timeout: float, *, errors_only: bool = False) -> tuple[bytes, bytes]:
         """Some output and some error output."""

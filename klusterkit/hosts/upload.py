@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from klusterkit.engine.errors import CommandFailed, HostUnreachable, PermanentError, TemporaryError
+from klusterkit.foreign import words_of
 from klusterkit.hosts.link import Link
 from klusterkit.hosts.pace import Pace
 from klusterkit.hosts.quoting import word
@@ -144,4 +145,4 @@ def _opened(source: Path) -> BinaryIO:
     try:
         return source.open("rb")
     except OSError as error:
-        raise PermanentError(f"{source} can't be read: {error.strerror}", hint="fetch it again") from None
+        raise PermanentError(f"{source} can't be read: {words_of(error)}", hint="fetch it again") from None

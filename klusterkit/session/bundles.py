@@ -22,6 +22,7 @@ from klusterkit.bundle.web import Web
 from klusterkit.bundle.writing import Head, write
 from klusterkit.cluster import LATEST, Architecture, Version
 from klusterkit.engine.errors import UsageError
+from klusterkit.foreign import words_of
 from klusterkit.session.contents import contents_of
 from klusterkit.session.hold import expanded
 from klusterkit.session.private import write_private
@@ -82,7 +83,7 @@ def create_signing_key(path: Path, ask: Ask | None, *, plain: bool) -> PublicKey
         write_private(path, key.file(None if plain else _passphrase(ask)(True)).decode())
         public.write_text(key.public.file)
     except OSError as error:
-        raise UsageError(f"{path} can't be written: {error.strerror}", hint="name another file with --out") from None
+        raise UsageError(f"{path} can't be written: {words_of(error)}", hint="name another file with --out") from None
     return key.public
 
 
@@ -156,4 +157,4 @@ def _read(path: Path, what: str) -> bytes:
         with path.open("rb") as file:
             return file.read(1 << 16)
     except OSError as error:
-        raise UsageError(f"the {what} {path} can't be read: {error.strerror}", hint="name another file") from None
+        raise UsageError(f"the {what} {path} can't be read: {words_of(error)}", hint="name another file") from None

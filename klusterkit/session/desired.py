@@ -11,6 +11,7 @@ import yaml
 from klusterkit.cluster import Cluster, Credential, InvalidCluster, Machine
 from klusterkit.cluster.objects import annotation, unkept
 from klusterkit.engine.errors import UsageError
+from klusterkit.foreign import words_of
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
 from klusterkit.session.wanted import WantedMachine
@@ -73,8 +74,8 @@ def read_objects(text: str, where: str) -> list[Object]:
     try:
         documents = [document for document in yaml.safe_load_all(text) if document is not None]
     except yaml.YAMLError as error:
-        why = str(error).splitlines()[0]
-        raise UsageError(f"{where} is not YAML: {why}", hint="`cctl get all -o yaml` writes what is") from None
+        hint = "`cctl get all -o yaml` writes what can be"
+        raise UsageError(f"{where} can't be read: {words_of(error)}", hint=hint) from None
     objects = list(_opened(documents, where))
     if not objects:
         raise UsageError(f"there is no object in {where}", hint="`cctl get all -o yaml` shows what objects look like")

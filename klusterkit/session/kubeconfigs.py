@@ -16,6 +16,7 @@ from typing import Any, cast
 import yaml
 
 from klusterkit.engine.errors import UsageError
+from klusterkit.foreign import words_of
 from klusterkit.session.private import write_private
 
 Config = dict[str, Any]
@@ -107,8 +108,8 @@ def _read(path: Path) -> Config:
         text = path.read_text(encoding="utf-8")
     try:
         parsed: object = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise _no_kubeconfig(path, "it is not YAML") from None
+    except yaml.YAMLError as error:
+        raise _no_kubeconfig(path, words_of(error)) from None
     if parsed is not None and not isinstance(parsed, dict):
         raise _no_kubeconfig(path, "it is no mapping")
     config = {**_EMPTY, **cast(Config, parsed or {})}  # kubectl takes an empty file, too
@@ -139,8 +140,9 @@ def _told(path: Path, what: str) -> Generator[None]:
     try:
         yield
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise UsageError(f"{path} can't be {what}: {why}", hint="see whose it is, or name another file") from None
+        raise UsageError(
+            f"{path} can't be {what}: {words_of(error)}", hint="see whose it is, or name another file"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from klusterkit import pki
 from klusterkit.engine.errors import HostUnreachable, UsageError
+from klusterkit.foreign import words_of
 from klusterkit.pki import leaves
 from klusterkit.plans.files.etcd import address_in
 from klusterkit.session.onhost import HostHold
@@ -93,5 +94,5 @@ def _unanswered(endpoint: str, error: Exception) -> HostUnreachable:
         hint = "copy ca.crt and ca.key from a host of that very cluster to /etc/etcd/pki"
     else:
         hint = "see that the member runs and has a quorum (`etcdadm info` there), and that it can be reached from here"
-    seen = error.read().decode(errors="replace") if isinstance(error, urllib.error.HTTPError) else str(reason)
+    seen = error.read().decode(errors="replace") if isinstance(error, urllib.error.HTTPError) else words_of(error)
     return HostUnreachable(f"etcd at {endpoint} doesn't say who its members are", seen=seen, hint=hint)

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from klusterkit.engine.errors import UsageError
+from klusterkit.foreign import words_of
 from klusterkit.plans.request import API_PORT
 
 _MASTER = {
@@ -68,8 +69,9 @@ def read_configuration(path: Path, command: str) -> Configured:
     try:
         data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no YAML"
-        raise UsageError(f"the configuration {path} can't be read: {why}", hint="name another with --cfg") from None
+        raise UsageError(
+            f"the configuration {path} can't be read: {words_of(error)}", hint="name another with --cfg"
+        ) from None
     said: dict[str, dict[str, Any]] = {"cluster": {}, "node": {}, "vip": {}}
     unknown: list[str] = []
     for place, value in _leaves(data if isinstance(data, Mapping) else {"": data}):

@@ -12,6 +12,7 @@ from klusterkit import pki
 from klusterkit.cluster import CNI, Cluster
 from klusterkit.cluster.machine import login_name
 from klusterkit.engine.errors import UsageError
+from klusterkit.foreign import words_of
 from klusterkit.session.hold import Hold, expanded
 from klusterkit.session.registry import described
 from klusterkit.session.settings import RegistryAccess
@@ -57,7 +58,7 @@ def _read_key(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(
-            f"the private key {path} can't be read: {error.strerror}",
+            f"the private key {path} can't be read: {words_of(error)}",
             hint="name the file with --private-key; make one with ssh-keygen",
         ) from None
 
@@ -116,9 +117,8 @@ def _cni(word: str) -> CNI:
             try:
                 return CNI.manifest(expanded(Path(word)).read_text(encoding="utf-8"))
             except (OSError, UnicodeDecodeError) as error:
-                why = error.strerror if isinstance(error, OSError) else "it is no text"
                 raise UsageError(
-                    f"the CNI manifest {word} can't be read: {why}",
+                    f"the CNI manifest {word} can't be read: {words_of(error)}",
                     hint="--cni takes flannel, none, or a manifest's path",
                 ) from None
 

@@ -21,6 +21,7 @@ from klusterkit.bundle.store import sha256_of
 from klusterkit.cluster import Machine
 from klusterkit.engine.errors import PermanentError, UsageError
 from klusterkit.engine.host import HOME
+from klusterkit.foreign import words_of
 from klusterkit.hosts import Fleet, Login, PrivateKey, Target, load_private_key
 from klusterkit.session.connect import fleet_of_one, jump_login
 from klusterkit.session.hold import Hold, expanded
@@ -116,7 +117,7 @@ def _key(path: Path) -> PrivateKey:
     try:
         content = expanded(path).read_bytes()
     except OSError as error:
-        raise UsageError(f"the private key {path} can't be read: {error.strerror}", hint="name another one") from None
+        raise UsageError(f"the private key {path} can't be read: {words_of(error)}", hint="name another one") from None
     return load_private_key(content, where=str(path))
 
 

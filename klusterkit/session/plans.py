@@ -7,6 +7,7 @@ from pathlib import Path
 from klusterkit import tasks
 from klusterkit.engine.errors import PlanInvalid, UsageError
 from klusterkit.engine.plan import Plan
+from klusterkit.foreign import words_of
 from klusterkit.session.private import write_private
 
 AGAIN = "make a new one with `cctl plan … --out FILE`"
@@ -24,7 +25,7 @@ def load_plan(path: Path) -> Plan:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        why = words_of(error)
         raise UsageError(f"the plan {path} can't be read: {why}", hint="make one: `cctl plan … --out FILE`") from None
     try:
         return Plan.from_yaml(text)

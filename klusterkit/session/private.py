@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-import os
 from pathlib import Path
 
 from klusterkit.engine.errors import UsageError
+from klusterkit.foreign import words_of
 from klusterkit.state import disk
 
 _HINTS = {
@@ -26,6 +26,6 @@ def write_private(path: Path, text: str) -> None:
         disk.put(path, text.encode())
     except OSError as error:
         raise UsageError(
-            f"can't write {path}: {os.strerror(error.errno or 0)}",
+            f"can't write {path}: {words_of(error)}",
             hint=_HINTS.get(error.errno or 0, "name a file in a folder that you may write to"),
         ) from None

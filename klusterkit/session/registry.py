@@ -15,6 +15,7 @@ from klusterkit.bundle.web import Web
 from klusterkit.cluster import Architecture, Artifact
 from klusterkit.cluster.registry import PrivateRegistry
 from klusterkit.engine.errors import UsageError
+from klusterkit.foreign import words_of
 from klusterkit.plans.request import ArtifactFile
 from klusterkit.session.hold import Hold, expanded
 from klusterkit.session.onlooker import Onlooker
@@ -52,7 +53,7 @@ def _authority(path: Path) -> str:
     except (ssl.SSLError, ValueError):
         why = "it holds no certificate in PEM"
     except OSError as error:
-        why = error.strerror
+        why = words_of(error)
     else:
         return text
     raise UsageError(f"the authority {path} can't be used: {why}", hint="name another with --registry-ca")

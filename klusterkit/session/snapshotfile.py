@@ -10,6 +10,7 @@ import hashlib
 from pathlib import Path
 
 from klusterkit.engine.errors import UsageError
+from klusterkit.foreign import words_of
 
 _PAGE = 512
 _HASH = hashlib.sha256().digest_size
@@ -31,7 +32,7 @@ def checked_snapshot(path: Path, *, hash_known: bool) -> Path:
         if hash_known:
             _check(path, size)
     except OSError as error:
-        raise UsageError(f"the snapshot {path} can't be read: {error.strerror}", hint="name another file") from None
+        raise UsageError(f"the snapshot {path} can't be read: {words_of(error)}", hint="name another file") from None
     if not size:
         raise UsageError(f"the snapshot {path} is empty", hint="name another file")
     return path

@@ -9,6 +9,7 @@ from pathlib import Path
 from klusterkit.bundle.building import OwnFile
 from klusterkit.bundle.manifest import Kind
 from klusterkit.engine.errors import UsageError
+from klusterkit.foreign import words_of
 from klusterkit.hosts.looking import ARCHITECTURES
 from klusterkit.session.hold import expanded
 
@@ -49,4 +50,4 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(_LARGEST)
     except OSError as error:
-        raise UsageError(f"the tools {path} can't be read: {error.strerror}", hint="name the file: --tools") from None
+        raise UsageError(f"the tools {path} can't be read: {words_of(error)}", hint="name the file: --tools") from None

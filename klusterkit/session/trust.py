@@ -11,6 +11,7 @@ from klusterkit.bundle.errors import BundleRefused, NotTrusted
 from klusterkit.bundle.manifest import Manifest
 from klusterkit.bundle.minisign import PublicKey
 from klusterkit.engine.errors import UsageError
+from klusterkit.foreign import words_of
 from klusterkit.session.hold import Hold, expanded
 
 
@@ -22,8 +23,7 @@ def public_key(text: str) -> PublicKey:
     try:
         return PublicKey.parse(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise UsageError(f"the public key {path} can't be read: {why}", hint="name another file") from None
+        raise UsageError(f"the public key {path} can't be read: {words_of(error)}", hint="name another file") from None
 
 
 def trust(hold: Hold, keys: Iterable[PublicKey]) -> None:

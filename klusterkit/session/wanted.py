@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from klusterkit.cluster import Cluster, InvalidCluster, Machine, Taint, machine_name, parse_address
 from klusterkit.engine.errors import UsageError
+from klusterkit.foreign import misfit, words_of
 
 _HINT = """a list with one entry for each machine, such as
 - ip: 10.0.0.5
@@ -89,14 +90,11 @@ def read_machines(path: Path) -> tuple[WantedMachine, ...]:
     try:
         documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        why = str(getattr(error, "strerror", None) or error).splitlines()[0]
-        raise UsageError(f"the machines in {path} can't be read: {why}", hint=_HINT) from None
+        raise UsageError(f"the machines in {path} can't be read: {words_of(error)}", hint=_HINT) from None
     try:
         machines = tuple(_wanted(entry) for entry in _entries(documents))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"the machines in {path}: {where}: {first['msg']}", hint=_HINT) from None
+        raise UsageError(f"the machines in {path}: {misfit(error)}", hint=_HINT) from None
     except InvalidCluster as error:
         raise UsageError(f"the machines in {path}: {error}", hint=error.hint or _HINT) from None
     if not machines:

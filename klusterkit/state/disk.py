@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Generator
 from pathlib import Path
 
+from klusterkit.foreign import words_of
 from klusterkit.state.errors import StateChanged, StateNotWritable
 
 GENERATIONS = 3
@@ -34,7 +35,7 @@ def writing(path: Path, what: str = "write") -> Generator[None]:
         yield
     except OSError as error:
         raise StateNotWritable(
-            f"can't {what} {path}: {os.strerror(error.errno or 0)}",
+            f"can't {what} {path}: {words_of(error)}",
             where=str(path),
             hint=_HINTS.get(error.errno or 0, "see what the system log says about that file system (dmesg)"),
         ) from error

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import SecretBytes, ValidationError
 
+from klusterkit.foreign import misfits, words_of
 from klusterkit.state import disk, recipients, stream
 from klusterkit.state.errors import (
     StateExists,
@@ -259,7 +260,7 @@ def _read(path: Path) -> tuple[bytes, os.stat_result]:
         ) from error
     except OSError as error:
         raise StateNotReadable(
-            f"can't read {path}: {error.strerror}",
+            f"can't read {path}: {words_of(error)}",
             where=str(path),
             hint="run as the owner of the file (its mode is 0600), or name another one with --state",
         ) from error
@@ -270,10 +271,8 @@ def _validate(document: dict[str, Any], where: str) -> Snapshot:
     try:
         return Snapshot.model_validate(document)
     except ValidationError as error:
-        # Without the values: some of them may be secrets in plain text.
-        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise StateNotRecognised(
-            f"the snapshot in {where} has fields that this KlusterKit doesn't know or can't read: {wrong}",
+            f"the snapshot in {where} isn't one that this KlusterKit can read: {'; '.join(misfits(error))}",
             where=f"{where}, snapshot",
             hint="use the KlusterKit that wrote it, or a newer one; if it was edited by hand, correct these fields",
         ) from None

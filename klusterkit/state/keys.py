@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from klusterkit.foreign import words_of
 from klusterkit.state import age, disk
 from klusterkit.state.errors import KeyInvalid
 from klusterkit.state.schema import AgeWrap, PassphraseWrap, Wrap
@@ -105,7 +106,7 @@ class IdentityFile:
                 lines = [line.strip() for line in file]
         except (OSError, UnicodeDecodeError) as error:
             raise KeyInvalid(
-                f"can't read the identity file {self.path}: {getattr(error, 'strerror', None) or 'it is no text'}",
+                f"can't read the identity file {self.path}: {words_of(error)}",
                 where=str(self.path),
                 hint="name an age identity file that this user can read, or let KlusterKit use its own",
             ) from error
@@ -158,7 +159,7 @@ class Passphrase:
                 return (path.read_text(encoding="utf-8").splitlines() or [""])[0]
             except (OSError, UnicodeDecodeError) as error:
                 raise KeyInvalid(
-                    f"can't read the passphrase in {path}: {getattr(error, 'strerror', None) or 'it is no text'}",
+                    f"can't read the passphrase in {path}: {words_of(error)}",
                     where=str(path),
                     hint=f"{PASSPHRASE_VARIABLE} should name a text file that this user can read",
                 ) from error

@@ -20,6 +20,7 @@ from typing import Any, cast
 
 import yaml
 
+from klusterkit.foreign import words_of
 from klusterkit.state.errors import RecordInvalid, StateDamaged, StateNotRecognised
 
 HEADER = "# The state of one Kubernetes cluster, written by KlusterKit: keep this file and a key that opens it.\n"
@@ -143,7 +144,7 @@ def _parse_snapshot(document: bytes, where: str) -> dict[str, Any]:
     try:
         parsed: object = yaml.load(document, Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
-        raise _snapshot_damaged(f"it is no YAML ({error})", where) from error
+        raise _snapshot_damaged(f"{words_of(error)}", where) from error
     if not isinstance(parsed, dict):
         raise _snapshot_damaged("it is no mapping", where)
     return cast("dict[str, Any]", parsed)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from pydantic import ValidationError
 from typer.core import TyperGroup
 
 import klusterkit.cluster.errors
@@ -17,6 +18,7 @@ import klusterkit.session.errors
 import klusterkit.state.errors
 from klusterkit.cli.exit_codes import ExitCode
 from klusterkit.cli.guard import exit_code_of, guarded
+from klusterkit.session.node import WantedNode
 
 ROOT = Path(__file__).parents[3]
 
@@ -123,6 +125,15 @@ def test_a_bug_is_words_and_a_traceback_only_with_debug(capsys: pytest.CaptureFi
     assert "Traceback" not in quiet
     assert guarded(raising(KeyError("x")), ["fail", "--debug"]) == ExitCode.ERROR
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_value_that_does_not_fit_is_told_without_the_words_of_a_library(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(ValidationError) as caught:
+        WantedNode.model_validate({"name": ["x"], "labels": 1})
+    assert guarded(raising(caught.value), ["fail"]) == ExitCode.USAGE
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.startswith("error: what is asked for can't be used: name should be text what to do: correct it")
+    assert "Input" not in said
 
 
 def test_errors_of_the_system_name_their_file_and_what_to_do(capsys: pytest.CaptureFixture[str]):

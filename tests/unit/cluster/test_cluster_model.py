@@ -135,7 +135,7 @@ def broken(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
             "must be a list of one item",
         ),
         (lambda data: data["spec"].update(controlPlaneEndpoint={"host": "m1", "port": "x"}), "endpoint port"),
-        (lambda data: data["spec"].update(controlPlaneEndpoint={"port": 1}), "endpoint host: field required"),
+        (lambda data: data["spec"].update(controlPlaneEndpoint={"port": 1}), "endpoint host: it is missing"),
         (lambda data: data["metadata"]["annotations"].update({"klusterkit.io/cni": "calico"}), "cni kind"),
     ],
 )
@@ -205,7 +205,7 @@ def test_a_manifest_that_was_changed_where_it_is_kept_is_refused() -> None:
     [
         ("", "is empty"),
         ("---\n---\n", "is empty"),
-        ("a: [", "is not YAML (line 1)"),
+        ("a: [", "is not YAML: expected the node content, but found '<stream end>' in line 1"),
         ("just words", "document 1 of the manifest is no Kubernetes object"),
         ("apiVersion: v1\nkind: A\n---\nkind: B\n", "document 2 of the manifest is no Kubernetes object"),
     ],

@@ -29,7 +29,7 @@ MACHINES = st.builds(
     roles=st.sets(st.sampled_from(list(Role)), min_size=1).map(tuple),
     cluster=NAMES,
     port=st.integers(1, 65535),
-    user=st.text("abcdefghijklmnopqrstuvwxyz-_0123456789", min_size=1, max_size=12),
+    user=st.from_regex("[a-z_0-9][a-z_0-9-]{0,11}", fullmatch=True),  # one that begins with a dash is an option of ssh
     node_name=st.none() | NAMES,
     interface=st.none() | st.sampled_from(["eth0", "enp3s0f1", "bond0.100", "br-lan"]),
     version=st.none() | st.sampled_from(["1.36.3", "v1.37.0-rc.1"]),

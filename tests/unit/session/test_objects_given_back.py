@@ -134,7 +134,7 @@ def test_what_nobody_would_keep_is_refused_with_its_path(file: File) -> None:
     ("text", "why"),
     [
         ("", "no object in"),
-        ("a: [", "is not YAML"),
+        ("a: [", "it is not YAML"),
         ("apiVersion: apps/v1\nkind: Deployment", "of the kind 'Deployment'"),
         ("kind: Plan", "is a saved plan"),
         ("- 1", "of the kind None"),

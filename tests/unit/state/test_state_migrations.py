@@ -72,5 +72,5 @@ def test_a_field_of_the_wrong_type_is_named(path: Path) -> None:
     StateFile.create(path, None)
     edited(path, "machines: []", "machines: 3")
 
-    with pytest.raises(StateNotRecognised, match="machines: Input should be a valid list"):
+    with pytest.raises(StateNotRecognised, match="machines should be a list"):
         StateFile.load(path)
