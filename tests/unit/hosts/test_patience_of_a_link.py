@@ -38,7 +38,7 @@ def refused(to: Link) -> None:
 
 def test_it_is_tried_again_until_patience_is_out_and_then_everybody_hears_so() -> None:
     transport = Gone()
-    to = link(transport, patience=0.5)
+    to = link(transport, patience=2.0)
     refused(to)
     tried = transport.attempts
     assert tried > 1
