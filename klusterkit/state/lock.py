@@ -2,7 +2,8 @@
 
 The lock is a ``flock`` on a file beside the state file, never on the state file itself, which is replaced by rename.
 The kernel frees it when its holder ends, however it ends; what is written in the lock file is only for people. The
-file stays: removing it would let two holders lock two files of one name.
+file stays, unless the command that made it fails: it may have been beside something else than a state file. Whoever has
+just opened a file that then goes would lock another one than the next does, so it is looked at again once it is locked.
 """
 
 from __future__ import annotations
@@ -83,21 +84,48 @@ def lock(path: Path, operation: str) -> Generator[Lock]:
             hint="make the folder first, or name another place with --state",
         )
     beside = path.with_name(path.name + ".lock")
-    with writing(beside, "lock"):
-        fd = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    fd, made = _locked(beside)
     try:
-        with writing(beside, "lock"):
-            _acquire(fd, beside)
-            held = Lock(path, _ourselves(operation), taken_over=_read(fd))
-            os.ftruncate(fd, 0)
-            write_all(fd, held.info.model_dump_json().encode())
-        try:
+        with _written(fd, beside, operation, path) as held:
             yield held
-        finally:
-            held.held = False
-            with contextlib.suppress(OSError):  # only means that the next holder will say "took over"
-                os.ftruncate(fd, 0)
+    except BaseException:
+        if made:
+            beside.unlink(missing_ok=True)
+        raise
     finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _written(fd: int, beside: Path, operation: str, path: Path) -> Generator[Lock]:
+    """What the file says as long as it is held."""
+    with writing(beside, "lock"):
+        held = Lock(path, _ourselves(operation), taken_over=_read(fd))
+        os.ftruncate(fd, 0)
+        write_all(fd, held.info.model_dump_json().encode())
+    try:
+        yield held
+    finally:
+        held.held = False
+        with contextlib.suppress(OSError):  # only means that the next holder will say "took over"
+            os.ftruncate(fd, 0)
+
+
+def _locked(beside: Path) -> tuple[int, bool]:
+    """The lock file, open and locked, and whether it is new."""
+    while True:
+        made = not beside.exists()
+        with writing(beside, "lock"):
+            fd = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            with writing(beside, "lock"):
+                _acquire(fd, beside)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(fd), beside.stat()):
+                    return fd, made
+        except BaseException:
+            os.close(fd)
+            raise
         os.close(fd)
 
 

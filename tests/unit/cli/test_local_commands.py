@@ -173,6 +173,18 @@ def test_a_state_file_in_a_folder_that_is_not_there_is_a_usage_error(operator: O
     assert "make the folder first" in said
 
 
+@pytest.mark.parametrize("command", ["resume", "state rekey", "plan create machine --ip 10.0.0.5 --role node"])
+@pytest.mark.parametrize("content", [None, b"", b"words: of somebody else\n"], ids=["missing", "empty", "foreign"])
+def test_nothing_is_left_beside_what_is_no_state_file(operator: Operator, command: str, content: bytes | None):
+    path = operator.home / "wrong.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    before = sorted(operator.home.iterdir())
+    operator.cctl("--state", "wrong.yaml", *command.split(), code=3)
+    assert sorted(operator.home.iterdir()) == before
+    assert content is None or path.read_bytes() == content
+
+
 def test_a_damaged_state_file_is_refused(begun: Operator):
     path = begun.home / "cctl-state.yaml"
     path.write_bytes(path.read_bytes().replace(b"192.168.0.0", b"192.167.0.0"))

@@ -1,5 +1,6 @@
 """One command at a time, and no lock that outlives its holder."""
 
+import fcntl
 import json
 import os
 import signal
@@ -126,3 +127,39 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
         pytest.fail("there is nothing to lock")
 
     assert "make the folder" in raised.value.hint
+
+
+def beside(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
+
+
+def test_a_command_that_fails_takes_the_lock_file_away_that_it_made(path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), lock(path, "fails"):
+        raise ZeroDivisionError
+
+    assert not beside(path).exists()
+
+
+def test_a_lock_file_that_was_there_before_stays(path: Path) -> None:
+    with lock(path, "first"):
+        pass
+    with pytest.raises(ZeroDivisionError), lock(path, "fails"):
+        raise ZeroDivisionError
+
+    assert beside(path).exists()
+
+
+def test_a_lock_on_a_file_that_has_just_been_taken_away_is_none(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else's command fails right between our opening its lock file and our locking it."""
+    real, took = fcntl.flock, [0]
+
+    def flock(fd: int, operation: int) -> None:
+        if not took[0]:
+            beside(path).unlink()
+        took[0] += 1
+        real(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with lock(path, "ours"), pytest.raises(StateLocked, match="'ours'"), lock(path, "theirs"):
+        pytest.fail("two hold it")
+    assert took[0] == 3
