@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
@@ -138,13 +135,9 @@ def _keys(file: str) -> list[str]:
 
 
 def _fingerprint(file: str, line: str) -> str:
-    fields = line.split()
-    for kind, blob in pairwise(fields):  # ssh-keyscan(1) puts the host's name before them
-        try:
-            key = base64.b64decode(blob, validate=True)
-        except binascii.Error:
-            continue
-        # RFC 4253 6.6: the key begins with the length and the name of its kind.
-        if key.startswith(len(kind).to_bytes(4, "big") + kind.encode()):
-            return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
+    from klusterkit.hosts.credentials import fingerprint, public_key
+
+    for kind, blob in pairwise(line.split()):  # ssh-keyscan(1) puts the host's name before them
+        if key := public_key(kind, blob):
+            return fingerprint(key)
     raise typer.BadParameter(f"--public-keys {file}: not a public key: {line[:40]}")

@@ -47,6 +47,8 @@ def host_key_question() -> Callable[[UnknownHostKey], bool] | None:
 
 def _host_key(unknown: UnknownHostKey) -> bool:
     typer.echo(f"{unknown.message}. It has the fingerprint\n  {unknown.key_type} {unknown.fingerprint}", err=True)
+    if unknown.misread:
+        typer.echo(f"({unknown.misread})", err=True)
     return _asked("Is that the right host?")
 
 

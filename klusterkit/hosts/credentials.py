@@ -67,9 +67,19 @@ def load_private_key(
     raise KeyUnusable(f"{where} is of a type that can't be used", hint="use an Ed25519, RSA or ECDSA key")
 
 
-def fingerprint(public_key: bytes) -> str:
+def fingerprint(key: bytes) -> str:
     """Of a public key in its wire format (RFC 4253, 6.6), as ``ssh-keygen -l`` prints it."""
-    return "SHA256:" + base64.b64encode(hashlib.sha256(public_key).digest()).decode().rstrip("=")
+    return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
+
+
+def public_key(kind: str, blob: str) -> bytes | None:
+    """In its wire format, from two words of a line such as ``ssh-ed25519 AAAA…``; None if they are none."""
+    try:
+        key = base64.b64decode(blob, validate=True)
+    except ValueError:
+        return None
+    # RFC 4253 6.6: the key begins with the length and the name of its kind.
+    return key if key.startswith(len(kind).to_bytes(4, "big") + kind.encode()) else None
 
 
 def _load_encrypted(content: bytes, passphrase: Callable[[], str] | None, where: str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from klusterkit.engine.errors import HostRefused, HostUnreachable, TemporaryError, UsageError
@@ -26,19 +27,36 @@ class UnknownHostKey(HostRefused):
         key_type: such as ``ssh-ed25519``.
         fingerprint: ``SHA256:…``, as ``ssh-keygen -l`` prints it.
         known_hosts: the line that makes the key known.
+        misread: where the user's own files have something else than host keys, in words; empty if nowhere.
     """
 
-    def __init__(self, host: str, where: str, key_type: str, fingerprint: str, known_hosts: str) -> None:
+    def __init__(
+        self,
+        host: str,
+        where: str,
+        key_type: str,
+        fingerprint: str,
+        known_hosts: str,
+        misread: Sequence[str] = (),
+    ) -> None:
+        self.misread = _misread(misread)
         super().__init__(
             f"the key of {where} is not known",
             host=host,
-            seen=f"{key_type} {fingerprint}",
+            seen="; ".join(filter(None, [f"{key_type} {fingerprint}", self.misread])),
             hint=f"compare it with the host's own (`ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub` on its console), "
             f"then allow it: --host-key {fingerprint}",
         )
         self.key_type = key_type
         self.fingerprint = fingerprint
         self.known_hosts = known_hosts
+
+
+def _misread(places: Sequence[str]) -> str:
+    if not places:
+        return ""
+    more = f", nor are {len(places) - 1} lines more" if len(places) > 1 else ""
+    return f"{places[0]} is no host key{more}: what is not understood counts for nothing"
 
 
 class ChangedHostKey(HostRefused):

@@ -10,7 +10,7 @@ from pathlib import Path
 import paramiko
 from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
 
-from klusterkit.hosts.credentials import fingerprint
+from klusterkit.hosts.credentials import fingerprint, public_key
 from klusterkit.hosts.errors import ChangedHostKey, HostKeyRevoked, UnknownHostKey
 
 Ask = Callable[[UnknownHostKey], bool]
@@ -39,8 +39,9 @@ class HostKeys:
         ask: Ask | None = None,
     ) -> None:
         self._revoked: set[str] = set()
-        self._pinned = self._parse(lines)
-        self._found = self._parse(line for path in files if path.is_file() for line in _lines(path))
+        self._misread: list[str] = []
+        self._pinned = self._parse(("", line) for line in lines)
+        self._found = self._parse(each for path in files if path.is_file() for each in _lines(path))
         self._fingerprints = frozenset(fingerprints)
         self._ask = ask
         self._lock = threading.Lock()
@@ -83,7 +84,8 @@ class HostKeys:
                 )
             known = self._known(name)
             if not known:
-                self._meet(UnknownHostKey(host, name, kind, print_, f"{name} {kind} {key.get_base64()}"), key)
+                line = f"{name} {kind} {key.get_base64()}"
+                self._meet(UnknownHostKey(host, name, kind, print_, line, self._misread), key)
             elif known.get(kind) != key:
                 others = ", ".join(f"{each.get_name()} {fingerprint(each.asbytes())}" for each in known.values())
                 raise ChangedHostKey(host, name, kind, print_, others)
@@ -113,12 +115,15 @@ class HostKeys:
         finally:
             self._asking, self._answered = False, time.monotonic()
 
-    def _parse(self, lines: Iterable[str]) -> paramiko.HostKeys:
+    def _parse(self, lines: Iterable[tuple[str, str]]) -> paramiko.HostKeys:
         keys = paramiko.HostKeys()
-        for line in lines:
+        for place, line in lines:
             marker, _, rest = line.strip().partition(" ") if line.startswith("@") else ("", "", line.strip())
-            entry = None if not rest or rest.startswith("#") else _entry(rest)
+            if not rest or rest.startswith("#"):
+                continue
+            entry = _entry(rest)
             if entry is None or not entry.hostnames:
+                self._misread += [place] if place and not _holds_key(rest) else []
                 continue
             if marker == "@revoked":
                 self._revoked.add(fingerprint(entry.key.asbytes()))
@@ -157,5 +162,13 @@ def _entry(line: str) -> HostKeyEntry | None:
         return None  # a line that OpenSSH wouldn't understand, either, or of a type that is not known here
 
 
-def _lines(path: Path) -> list[str]:
-    return path.read_text(errors="replace").splitlines()
+def _holds_key(line: str) -> bool:
+    """Whether it is a line of ``known_hosts`` (sshd(8)), of whatever type of key."""
+    fields = line.split()
+    return len(fields) > 2 and public_key(fields[1], fields[2]) is not None
+
+
+def _lines(path: Path) -> list[tuple[str, str]]:
+    """Each line, and before it where it stands."""
+    text = path.read_text(errors="replace")
+    return [(f"{path}, line {number}", line) for number, line in enumerate(text.split("\n"), start=1)]

@@ -17,7 +17,7 @@ from klusterkit.cli.terminal import confirmed, host_key_question
 from klusterkit.hosts.errors import UnknownHostKey
 import sys
 what = sys.argv[1]
-unknown = UnknownHostKey("m1", "m1 (10.0.0.5)", "ssh-ed25519", "SHA256:abc", "")
+unknown = UnknownHostKey("m1", "m1 (10.0.0.5)", "ssh-ed25519", "SHA256:abc", "", ["/x, line 1"])
 answer = confirmed("Do it?", yes=None) if what == "confirm" else host_key_question()(unknown)
 print("ANSWER", answer)
 """
@@ -55,6 +55,7 @@ def test_an_unknown_host_key_is_asked_about_with_its_fingerprint():
     said = on_a_terminal("key", b"y\n")
     assert "the key of m1 (10.0.0.5) is not known" in said
     assert "SHA256:abc" in said
+    assert "(/x, line 1 is no host key: " in said
     assert "ANSWER True" in said
 
 
