@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from klusterkit.engine.errors import PlanInvalid
 from klusterkit.engine.step import AnyStep, Step, Undo
+from klusterkit.engine.yamltext import document
 from klusterkit.foreign import misfit, words_of
 
 if TYPE_CHECKING:
@@ -282,7 +283,7 @@ class Plan(BaseModel):
         """The plan for people and for a file: its digest, then everything that the digest covers."""
         spec = self.spec()
         head = {"apiVersion": spec.pop("apiVersion"), "kind": spec.pop("kind"), "digest": self.digest}
-        return yaml.dump({**head, **spec}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+        return document({**head, **spec})
 
     @classmethod
     def from_yaml(cls, text: str) -> Self:
@@ -295,18 +296,6 @@ class Plan(BaseModel):
         if not _DIGEST.fullmatch(str(fields.get("digest"))):  # a plan whose digest was emptied may say anything
             raise PlanInvalid("not a saved plan: it has no digest", hint="make one with `cctl plan … --out FILE`")
         return cls.parse(fields)
-
-
-class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """Texts of several lines as literal blocks, so that a file's content in a plan reads as the file does."""
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)  # pyright: ignore[reportUnknownMemberType]
-
-
-_Dumper.add_representer(str, _represent_text)  # pyright: ignore[reportUnknownMemberType]
 
 
 def needs_of(*groups: Iterable[Task] | Task | str) -> tuple[str, ...]:

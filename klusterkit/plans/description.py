@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from klusterkit.cluster import Cluster, Machine
-from klusterkit.plans.files.yamltext import documents
+from klusterkit.engine.yamltext import documents
 from klusterkit.plans.request import CreateRequest, Target, endpoint_of, interface_of
 from klusterkit.plans.shared import text_file
 

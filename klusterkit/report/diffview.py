@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -54,7 +54,7 @@ def _show_task(screen: Console, task: Task, outcome: Outcome) -> None:
     notes = list(dict.fromkeys(difference.note for difference in outcome.differences if difference.note))
     if outcome.error is not None:
         head.append(f": can't be told yet: {outcome.error.message}", "care")
-    elif len(notes) == 1:
+    elif len(notes) == 1 and not _is_a_diff(notes[0]):
         head.append(f": {notes[0]}", "quiet")
     screen.print(head)
     for difference in outcome.differences:
@@ -68,6 +68,9 @@ def _show_task(screen: Console, task: Task, outcome: Outcome) -> None:
 
 def _show_note(screen: Console, task: Task, difference: Difference, *, alone: bool) -> None:
     """What has no text to compare: its name, unless that has been said, and why, where several things have reasons."""
+    if _is_a_diff(difference.note):
+        _show_lines(screen, difference.note.splitlines())
+        return
     said = [difference.what] if difference.what not in f"{task.step.title} {difference.note}" else []
     said += [difference.note] if alone and difference.note else []
     if said:
@@ -83,5 +86,14 @@ def _show_text(screen: Console, difference: Difference) -> None:
         tofile=_NOTHING if new is None else difference.what,
         lineterm="",
     )
+    _show_lines(screen, lines)
+
+
+def _is_a_diff(note: str) -> bool:
+    """Whether somebody else has compared already: the API server knows objects better than their manifest does."""
+    return "\n" in note
+
+
+def _show_lines(screen: Console, lines: Iterable[str]) -> None:
     for line in lines:
         screen.print(Text(f"    {line}", _STYLES.get(line[:1], "")), soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from klusterkit.plans.files.yamltext import document
+from klusterkit.engine.yamltext import document
 
 _FORWARD = """\
     forward . /etc/resolv.conf {

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from klusterkit.cluster import host_and_port
-from klusterkit.plans.files.yamltext import document
+from klusterkit.engine.yamltext import document
 
 PATH = "/etc/etcd/etcd.yaml"
 PKI = "/etc/etcd/pki"

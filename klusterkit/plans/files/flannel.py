@@ -9,7 +9,7 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from klusterkit.plans.files.yamltext import documents
+from klusterkit.engine.yamltext import documents
 
 NAMESPACE = "kube-flannel"
 NAME = "kube-flannel"

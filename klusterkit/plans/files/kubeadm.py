@@ -8,8 +8,8 @@ from typing import Any
 
 from klusterkit.cluster import Cluster, Machine, Taint
 from klusterkit.engine.facts import Facts
+from klusterkit.engine.yamltext import document, documents
 from klusterkit.plans.files import etcd, kubelet
-from klusterkit.plans.files.yamltext import document, documents
 
 CERTIFICATES = "/etc/kubernetes/pki"
 PROXY_API = "kubeproxy.config.k8s.io/v1alpha1"

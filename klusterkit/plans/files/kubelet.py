@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from klusterkit.engine.yamltext import document
 from klusterkit.plans.files.reservations import reservations
-from klusterkit.plans.files.yamltext import document
 
 PATH = "/var/lib/kubelet/config.yaml"
 FLAGS_PATH = "/var/lib/kubelet/kubeadm-flags.env"

@@ -7,7 +7,9 @@ from example_runs import SMALL, paper, said
 from klusterkit.engine.errors import NotYet
 from klusterkit.engine.executor import Outcome
 from klusterkit.engine.step import Difference, Observation
+from klusterkit.plans.files.dns import configuration
 from klusterkit.report.diffview import differences_of, show_differences
+from klusterkit.tasks.manifest import Apply
 
 NOT_SO = Observation(satisfied=False, reason="missing")
 
@@ -71,6 +73,18 @@ def test_what_can_not_be_told_before_earlier_tasks_are_done_says_so():
 def test_long_lines_of_a_file_are_not_broken():
     difference = Difference(what="/etc/x", new="x" * 300 + "\n")
     assert "+" + "x" * 300 + "\n" in shown(unit=Outcome(observation=NOT_SO, differences=(difference,)))
+
+
+def test_a_file_within_a_manifest_is_shown_line_by_line():
+    step = Apply(name="CoreDNS", manifest=configuration("cluster.local", forward=True))
+    text = shown(unit=Outcome(observation=NOT_SO, differences=(Difference(what=step.name, new=step.manifest),)))
+    assert "    +  Corefile: |\n    +    .:53 {\n    +        errors\n" in text
+
+
+def test_what_the_api_server_compares_is_shown_as_the_diff_that_it_is():
+    note = "--- LIVE\n+++ MERGED\n@@ -5 +5 @@\n-       ttl 30\n+       ttl 60\n"
+    text = shown(unit=Outcome(observation=NOT_SO, differences=(Difference(what="CoreDNS", note=note),)))
+    assert "  etcd/unit  make the unit\n    --- LIVE\n    +++ MERGED\n    @@ -5 +5 @@\n    -       ttl 30\n" in text
 
 
 def test_programs_get_what_people_read():
