@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, lru_cache
 
@@ -10,11 +10,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from klusterkit.tasks.gates import Gate
 from tests.simulation.crash import folder
 from tests.simulation.episodes import DIRECTIONS, episodes
-from tests.simulation.real.digest import Digest, differing, host
-from tests.simulation.real.story import RealStory, Saved, undisturbed
+from tests.simulation.real.ends import finish
+from tests.simulation.real.story import RealStory, Saved
 from tests.simulation.real.troubles import Troubles
 from tests.simulation.real.worlds import (
     JOINING,
@@ -29,6 +28,8 @@ from tests.simulation.real.worlds import (
 from tests.simulation.settings import CI
 from tests.simulation.story import BACK, FORWARD, Direction, Episode
 
+pytestmark = pytest.mark.usefixtures("without_pauses")
+
 FEW = settings(CI, max_examples=40, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 """Without making a failing case smaller: threads don't come in the same order twice."""
 MANY = settings(FEW, max_examples=600)
@@ -42,44 +43,6 @@ some_worlds = pytest.mark.parametrize(
     ids=["one master", "joining", "a worker leaves", "a master leaves", "the end"],
 )
 """With how many records lie between two that it is killed after."""
-
-
-@pytest.fixture(autouse=True, scope="module")
-def without_pauses() -> Iterator[None]:
-    """Between two looks of a gate nothing happens on these hosts by itself."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Gate, "pause", 0.0)
-        yield
-
-
-@cache
-def wanted(world: World) -> Digest:
-    return undisturbed(world)
-
-
-def finish(story: RealStory, world: World, goal: Direction) -> None:
-    """Go there without being killed any more, and see that it is the right place."""
-    try:
-        if story.reach(goal) is FORWARD:
-            assert differing(story.digest(issued=False), wanted(world)) == {}
-            see_bare(story, world)
-        else:
-            assert differing(story.digest(), story.before) == {}
-        story.check()
-    except BaseException as error:
-        error.add_note("\n".join(story.trace[-300:]))
-        raise
-
-
-def see_bare(story: RealStory, world: World) -> None:
-    """What has left is what it was before it came."""
-    for name in world.leaving:
-        assert differing(host(story.model, name), bare(world)[name]) == {}
-
-
-@cache
-def bare(world: World) -> dict[str, Digest]:
-    return {name: host(world.bare(), name) for name in world.leaving}
 
 
 # Killed right after each record of the journal -----------------------------------------------------------------------

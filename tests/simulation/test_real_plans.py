@@ -7,29 +7,43 @@ from pathlib import Path
 import pytest
 
 from klusterkit.engine.executor import Call, JsonExecutor, Outcome, Verb
+from klusterkit.engine.plan import Task
+from klusterkit.tasks.gates import Gate
+from klusterkit.tasks.membership import Spared
 from klusterkit.tasks.preflight import MARK
 from tests.simulation.crash import Life
 from tests.simulation.real.digest import differing, host, left_in_home
+from tests.simulation.real.ends import finish
 from tests.simulation.real.story import RealStory, lived
 from tests.simulation.real.worlds import (
     CHANGING,
     COMING,
     LEAVING,
+    MASTER_LEAVES,
     NO_NETWORK,
     ONE_MASTER,
     OWN,
+    SEVERAL_LEAVE,
     THREE_MASTERS,
     WITH_WORKERS,
     WORLDS,
     World,
 )
-from tests.simulation.story import BACK, FORWARD, Episode
+from tests.simulation.story import BACK, FORWARD, Direction, Episode
+
+pytestmark = pytest.mark.usefixtures("without_pauses")
 
 MAKING = {**COMING, **CHANGING}
 
 every_plan = pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS.keys())
 that_makes = pytest.mark.parametrize("world", MAKING.values(), ids=MAKING.keys())
 that_takes_back = pytest.mark.parametrize("world", LEAVING.values(), ids=LEAVING.keys())
+
+
+def impatient(world: World, kind: type[Gate]) -> list[Task]:
+    """The tasks of a plan, of which gates of a kind give up at once."""
+    tasks = world.plan.tasks
+    return [task.model_copy(update={"timeout": 0.1}) if isinstance(task.step, kind) else task for task in tasks]
 
 
 def asked(story: RealStory, verb: Verb) -> dict[str, Outcome]:
@@ -92,6 +106,42 @@ def test_members_come_one_after_the_other_each_as_a_learner_first(tmp_path: Path
     changes = lived(THREE_MASTERS, tmp_path).model.etcd.changes
     peers = [f"https://10.0.0.{number}:2380" for number in (6, 7)]
     assert changes == [f"{change} {peer}" for peer in peers for change in ("add", "promote")]
+
+
+def test_a_master_that_leaves_gives_up_the_lead_and_then_its_vote_and_is_expected_nowhere_any_more(
+    tmp_path: Path,
+) -> None:
+    model = lived(MASTER_LEAVES, tmp_path).model
+    assert model.etcd.changes == ["lead https://10.0.0.6:2380", "remove https://10.0.0.5:2380"]
+    assert model.nodes["10.0.0.6"].keepalived.peers == ["10.0.0.7"]
+    assert model.nodes["10.0.0.7"].keepalived.peers == ["10.0.0.6"]
+
+
+def test_the_vote_of_a_dead_master_goes_before_those_of_the_living(tmp_path: Path) -> None:
+    changes = lived(SEVERAL_LEAVE, tmp_path).model.etcd.changes
+    removed = [change for change in changes if change.startswith("remove")]
+    assert removed == [f"remove https://10.0.0.{number}:2380" for number in (7, 6)]
+
+
+def systemctl(story: RealStory, verb: str) -> None:
+    """On a master that stays."""
+    story.model.nodes["10.0.0.7"].machine.systemd.systemctl([verb, "etcd.service"])
+
+
+@pytest.mark.parametrize("goal", [FORWARD, BACK])
+def test_a_vote_that_the_others_need_stays_until_they_are_back_and_till_then_all_can_be_taken_back(
+    goal: Direction, tmp_path: Path
+) -> None:
+    story = RealStory(MASTER_LEAVES.with_tasks(impatient(MASTER_LEAVES, Spared)), tmp_path)
+    systemctl(story, "stop")
+    report = story.live(Episode(FORWARD))
+    assert report is not None
+    (error,) = report.errors.values()
+    assert "spare 1 of its votes" in error.message
+    assert "1 of 2 members of etcd would work" in str(error.seen)
+    assert len(story.model.etcd.seats()) == 3
+    systemctl(story, "start")
+    finish(story, MASTER_LEAVES, goal)
 
 
 def _satisfied(outcome: Outcome) -> bool:

@@ -31,7 +31,7 @@ from tests.simulation.real.programs.cluster import ClusterModel
 from tests.simulation.real.troubles import Troubles
 from tests.simulation.real.world import World
 from tests.simulation.story import FORWARD, Episode, Story
-from tests.unit.plans import supplies
+from tests.support import supplies
 
 LOOKING = ("run", "job_stop")
 """What a step may call though it only looks: some looks take a program."""
@@ -253,9 +253,3 @@ def lived(world: World, place: Path, *, told: bool = True) -> RealStory:
     assert report.outcome == "done", report.errors
     story.check()
     return story
-
-
-def undisturbed(world: World) -> Digest:
-    """The hosts after a run in which nothing goes wrong."""
-    with folder() as place:
-        return lived(world, place).digest(issued=False)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from copy import copy
 from functools import cached_property
 
 from klusterkit.cluster import Cluster, Machine, Role
-from klusterkit.engine.plan import Plan, Retry
+from klusterkit.engine.plan import Plan, Retry, Task
 from klusterkit.plans.create import compile_create
 from klusterkit.plans.reference import CLUSTER
 from klusterkit.plans.request import CreateRequest
 from klusterkit.session.connect import QUESTION
 from tests.simulation.real.programs.cluster import ClusterModel
-from tests.unit.plans import supplies
+from tests.support import supplies
 
 PATIENCE = 20.0
 """Seconds of each attempt: on these hosts whatever comes is there at the second look."""
@@ -49,6 +50,12 @@ class World:
         hurried = {"retry": Retry(attempts=3, wait=0.0, longest=0.0), "timeout": PATIENCE}
         plan = self.compiled().checked()
         return plan.changed(tasks=tuple(task.model_copy(update=hurried) for task in plan.tasks))
+
+    def with_tasks(self, tasks: Iterable[Task]) -> World:
+        """The same, with these tasks in the plan."""
+        other = copy(self)
+        other.plan = self.plan.changed(tasks=tuple(tasks))
+        return other
 
     def creating(self, *machines: Machine) -> Plan:
         """The plan that makes machines part of the cluster, by what is seen on their hosts."""

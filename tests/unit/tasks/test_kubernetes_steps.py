@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import yaml
@@ -13,7 +12,8 @@ import yaml
 from klusterkit.engine.errors import Cancelled, CommandFailed, NotYet, PermanentError, StepTimeout
 from klusterkit.engine.host import Completed
 from klusterkit.engine.step import Context
-from klusterkit.hosts.simulated import Machine
+from klusterkit.hosts.simulated import Machine, SimulatedHost
+from klusterkit.plans.reference import create_one_master
 from klusterkit.tasks.access import ClusterAdmins
 from klusterkit.tasks.containerd import ImportImage, PullImage
 from klusterkit.tasks.gates import ApiReady, Gate, NodeReady
@@ -23,9 +23,8 @@ from klusterkit.tasks.manifest import Apply
 from klusterkit.tasks.preflight import Preflight
 from klusterkit.tasks.probe import ServiceProbe
 from klusterkit.tasks.spread import Spread
-from tests.unit.plans.host_model import HostModel, alone
-from tests.unit.plans.supplies import context, reference_plan, secrets
-from tests.unit.tasks.step_world import said
+from tests.support.supplies import secrets
+from tests.unit.tasks.step_world import World, said
 
 PROBE = ServiceProbe(node="m1", image="busybox:1", dns_domain="cluster.local")
 
@@ -46,27 +45,32 @@ class Opens(Gate):
 
 
 @pytest.fixture
-def model() -> HostModel:
-    made = alone()
-    made.machine.tree.write("/looks", "0")
+def world() -> World:
+    made = World(secrets())
+    made.tree.write("/looks", "0")
     return made
 
 
 @pytest.fixture
-def on(model: HostModel, tmp_path: Path) -> Context:
-    return context(model, "m1/task", tmp_path)
+def host(world: World) -> SimulatedHost:
+    return world.host
 
 
-def calls_of(model: HostModel, program: str) -> list[tuple[Sequence[str], bytes]]:
+@pytest.fixture
+def on(world: World) -> Context:
+    return replace(world.on(), timeout=5.0)
+
+
+def calls_of(host: SimulatedHost, program: str) -> list[tuple[Sequence[str], bytes]]:
     """From now on, keep what a program is called with."""
     calls: list[tuple[Sequence[str], bytes]] = []
-    real = model.machine.find_program([program]).act
+    real = host.machine.find_program([program]).act
 
     def act(machine: Machine, argv: Sequence[str], stdin: bytes) -> Completed:
         calls.append((argv, stdin))
         return real(machine, argv, stdin)
 
-    model.host.program(program, act)
+    host.program(program, act)
     return calls
 
 
@@ -88,14 +92,14 @@ def test_a_gate_stops_waiting_when_the_run_is_stopped(on: Context) -> None:
         Opens(at_look=10**6).apply(replace(on, cancelled=stopped), {})
 
 
-def test_a_program_that_fails_without_a_word_opens_no_gate(model: HostModel, on: Context) -> None:
-    model.host.program("grep", lambda *_: said(0))
+def test_a_program_that_fails_without_a_word_opens_no_gate(host: SimulatedHost, on: Context) -> None:
+    host.program("grep", lambda *_: said(0))
     assert not ApiReady().observe(on).satisfied
     assert not NodeReady(node="m1").observe(on).satisfied
 
 
-def test_a_node_without_a_network_has_only_to_be_registered(model: HostModel, on: Context) -> None:
-    model.host.program(KUBECTL, lambda *_: said(0, "False no network"))
+def test_a_node_without_a_network_has_only_to_be_registered(host: SimulatedHost, on: Context) -> None:
+    host.program(KUBECTL, lambda *_: said(0, "False no network"))
     assert "no network" in NodeReady(node="m1").observe(on).reason
     assert NodeReady(node="m1", network=False).observe(on).satisfied
     assert "network of your own" in NodeReady(node="m1", network=False).title
@@ -106,7 +110,7 @@ def image(sha256: str) -> ImportImage:
 
 
 @pytest.fixture
-def store(model: HostModel) -> dict[str, str]:
+def store(host: SimulatedHost) -> dict[str, str]:
     """containerd's images: what is listed, by reference."""
     images: dict[str, str] = {}
 
@@ -121,7 +125,7 @@ def store(model: HostModel) -> dict[str, str]:
         images["registry.example/demo:1"] = " ".join(argv)
         return said(0 if argv[-1].endswith("a" * 64) else 1, err="no such file")
 
-    model.host.program("/usr/local/bin/ctr", ctr)
+    host.program("/usr/local/bin/ctr", ctr)
     return images
 
 
@@ -170,8 +174,8 @@ def test_an_image_that_was_changed_since_it_was_planned_is_refused(store: dict[s
     assert "roll back" in str(caught.value.hint)
 
 
-def test_many_images_are_looked_at_in_one_look(model: HostModel, store: dict[str, str], on: Context) -> None:
-    calls = calls_of(model, "/usr/local/bin/ctr")
+def test_many_images_are_looked_at_in_one_look(host: SimulatedHost, store: dict[str, str], on: Context) -> None:
+    calls = calls_of(host, "/usr/local/bin/ctr")
     ImportImage.observe_many([image("a" * 64), image("b" * 64)], [on, on])
     assert len(calls) == 1
 
@@ -179,44 +183,44 @@ def test_many_images_are_looked_at_in_one_look(model: HostModel, store: dict[str
 PHASE = Phase(path="control-plane demo", makes=("/etc/demo.yaml",), holding=("image: demo:2", "\nstatus: {}\n"))
 
 
-def test_a_file_that_was_cut_off_while_written_is_our_own_work_half_done(model: HostModel, on: Context) -> None:
-    model.machine.tree.write("/etc/demo.yaml", "image: demo:2\nspec")
+def test_a_file_that_was_cut_off_while_written_is_our_own_work_half_done(host: SimulatedHost, on: Context) -> None:
+    host.machine.tree.write("/etc/demo.yaml", "image: demo:2\nspec")
     assert PHASE.observe(on).partial
-    model.machine.tree.write("/etc/demo.yaml", "image: demo:2\nspec\nstatus: {}\n")
+    host.machine.tree.write("/etc/demo.yaml", "image: demo:2\nspec\nstatus: {}\n")
     assert PHASE.observe(on).satisfied
 
 
-def test_undoing_a_phase_puts_back_the_file_that_was_there(model: HostModel, on: Context) -> None:
-    model.machine.tree.write("/etc/demo.yaml", "image: demo:1\nstatus: {}\n", 0o640)
+def test_undoing_a_phase_puts_back_the_file_that_was_there(host: SimulatedHost, on: Context) -> None:
+    host.machine.tree.write("/etc/demo.yaml", "image: demo:1\nstatus: {}\n", 0o640)
     before = PHASE.observe(on).before
 
     def kubeadm(machine: Machine, *_: object) -> Completed:
         machine.tree.write("/etc/demo.yaml", "image: demo:2\nstatus: {}\n", 0o600)
         return said()
 
-    model.host.program("/usr/local/bin/kubeadm", kubeadm)
+    host.program("/usr/local/bin/kubeadm", kubeadm)
     PHASE.apply(on, before)
     assert PHASE.observe(on).satisfied
     PHASE.undo(on, before)
-    assert model.machine.tree.read("/etc/demo.yaml") == b"image: demo:1\nstatus: {}\n"
+    assert host.machine.tree.read("/etc/demo.yaml") == b"image: demo:1\nstatus: {}\n"
     assert PHASE.observe(on).before == before
 
 
-def test_the_key_above_rbac_is_in_no_argument_and_no_file(model: HostModel, on: Context) -> None:
-    model.host.program(KUBECTL, lambda *_: said())
-    calls = calls_of(model, KUBECTL)
+def test_the_key_above_rbac_is_in_no_argument_and_no_file(host: SimulatedHost, on: Context) -> None:
+    host.program(KUBECTL, lambda *_: said())
+    calls = calls_of(host, KUBECTL)
     ClusterAdmins(server="https://10.0.0.5:6443").apply(on, {})
     ((argv, stdin),) = calls
     assert "--kubeconfig=/dev/stdin" in argv
     key = yaml.safe_load(stdin)["users"][0]["user"]["client-key-data"]
     assert key not in " ".join(argv)
-    everything = b"".join(model.machine.tree.read(e.path) for e in model.machine.tree.walk() if e.type == "file")
+    everything = b"".join(host.machine.tree.read(e.path) for e in host.machine.tree.walk() if e.type == "file")
     assert key.encode() not in everything
     assert secrets()["ca.key"] not in everything
 
 
-def test_a_binding_that_is_there_already_will_do(model: HostModel, on: Context) -> None:
-    model.host.program(KUBECTL, lambda *_: said(1, err='"kubeadm:cluster-admins" already exists'))
+def test_a_binding_that_is_there_already_will_do(host: SimulatedHost, on: Context) -> None:
+    host.program(KUBECTL, lambda *_: said(1, err='"kubeadm:cluster-admins" already exists'))
     ClusterAdmins(server="https://10.0.0.5:6443").apply(on, {})
 
 
@@ -224,8 +228,10 @@ def test_a_binding_that_is_there_already_will_do(model: HostModel, on: Context) 
     ("says", "temporary"),
     [("error validating data: unknown field", False), ("etcdserver: leader changed", True)],
 )
-def test_a_manifest_that_is_wrong_is_not_tried_again(model: HostModel, on: Context, says: str, temporary: bool) -> None:
-    model.host.program(KUBECTL, lambda *_: said(1, err=says))
+def test_a_manifest_that_is_wrong_is_not_tried_again(
+    host: SimulatedHost, on: Context, says: str, temporary: bool
+) -> None:
+    host.program(KUBECTL, lambda *_: said(1, err=says))
     with pytest.raises((CommandFailed, Exception)) as caught:
         Apply(name="demo", manifest="kind: Demo\n").apply(on, {})
     assert caught.value.temporary is temporary  # type: ignore[attr-defined]
@@ -237,7 +243,7 @@ def test_before_there_is_an_api_the_difference_is_the_manifest_itself(on: Contex
     assert difference.new == "kind: Demo\n"
 
 
-def test_a_probe_that_fails_takes_its_pods_away_and_shows_what_pods_there_are(model: HostModel, on: Context) -> None:
+def test_a_probe_that_fails_takes_its_pods_away_and_shows_what_pods_there_are(host: SimulatedHost, on: Context) -> None:
     verbs: list[str] = []
 
     def kubectl(_: Machine, argv: Sequence[str], __: bytes) -> Completed:
@@ -245,7 +251,7 @@ def test_a_probe_that_fails_takes_its_pods_away_and_shows_what_pods_there_are(mo
         verbs.append(verb)
         return said(1 if verb == "wait" else 0, "coredns 0/1 Pending" if verb == "get" else "")
 
-    model.host.program(KUBECTL, kubectl)
+    host.program(KUBECTL, kubectl)
     with pytest.raises(NotYet) as caught:
         PROBE.apply(on, {})
     assert "coredns 0/1 Pending" in str(caught.value.seen)
@@ -253,7 +259,9 @@ def test_a_probe_that_fails_takes_its_pods_away_and_shows_what_pods_there_are(mo
     assert "annotate" not in verbs
 
 
-def test_a_probe_waits_for_the_end_of_an_earlier_attempts_pods_and_makes_its_own(model: HostModel, on: Context) -> None:
+def test_a_probe_waits_for_the_end_of_an_earlier_attempts_pods_and_makes_its_own(
+    host: SimulatedHost, on: Context
+) -> None:
     verbs: list[str] = []
 
     def kubectl(_: Machine, argv: Sequence[str], __: bytes) -> Completed:
@@ -261,7 +269,7 @@ def test_a_probe_waits_for_the_end_of_an_earlier_attempts_pods_and_makes_its_own
         going = verbs == ["create"]
         return said(1, err="object is being deleted: pods already exists") if going else said()
 
-    model.host.program(KUBECTL, kubectl)
+    host.program(KUBECTL, kubectl)
     PROBE.apply(on, {})
     assert verbs[:4] == ["create", "delete", "create", "wait"]
 
@@ -277,9 +285,9 @@ def test_a_probes_pods_may_do_nothing_but_what_they_are_for() -> None:
         assert "nodeName" not in pod["spec"]  # the scheduler is a part of the proof
 
 
-def test_preflight_refuses_with_all_reasons_at_once(model: HostModel, on: Context) -> None:
-    step = next(task.step for task in reference_plan().tasks if isinstance(task.step, Preflight))
-    model.machine.facts = model.machine.facts.model_copy(update={"swap": 1 << 30, "listening": (6443,)})
+def test_preflight_refuses_with_all_reasons_at_once(host: SimulatedHost, on: Context) -> None:
+    step = next(task.step for task in create_one_master().tasks if isinstance(task.step, Preflight))
+    host.machine.facts = host.machine.facts.model_copy(update={"swap": 1 << 30, "listening": (6443,)})
     with pytest.raises(PermanentError, match="swap is on") as caught:
         step.apply(on, {})
     assert "6443" in caught.value.message
@@ -295,26 +303,26 @@ DNS = Spread(deployment="coredns", selector="k8s-app=kube-dns")
     ("nodes", "fine"), [("m1\nm1\n", False), ("m1\nm2\n", True), ("m1\n", True), ("", True), ("m1\n\n", True)]
 )
 def test_only_pods_that_are_all_on_one_node_are_to_be_spread(
-    model: HostModel, on: Context, nodes: str, fine: bool
+    host: SimulatedHost, on: Context, nodes: str, fine: bool
 ) -> None:
-    model.host.program(KUBECTL, lambda *_: said(0, nodes))
+    host.program(KUBECTL, lambda *_: said(0, nodes))
     assert DNS.observe(on).satisfied is fine
 
 
-def test_pods_that_can_not_be_seen_are_not_taken_as_spread(model: HostModel, on: Context) -> None:
-    model.host.program(KUBECTL, lambda *_: said(1, err="refused"))
+def test_pods_that_can_not_be_seen_are_not_taken_as_spread(host: SimulatedHost, on: Context) -> None:
+    host.program(KUBECTL, lambda *_: said(1, err="refused"))
     assert DNS.observe(on).reason == "refused"
     assert not DNS.observe(on).satisfied
 
 
-def test_pods_that_are_replaced_have_to_become_ready(model: HostModel, on: Context) -> None:
+def test_pods_that_are_replaced_have_to_become_ready(host: SimulatedHost, on: Context) -> None:
     calls: list[Sequence[str]] = []
 
     def kubectl(_: Machine, argv: Sequence[str], __: bytes) -> Completed:
         calls.append(argv)
         return said(1, err="timed out waiting for the condition") if "status" in argv else said()
 
-    model.host.program(KUBECTL, kubectl)
+    host.program(KUBECTL, kubectl)
     with pytest.raises(NotYet, match="not ready") as caught:
         DNS.apply(on, {})
     assert "timed out" in str(caught.value.seen)

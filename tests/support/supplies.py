@@ -1,4 +1,4 @@
-"""What the control machine has in tests of whole plans: secrets, artifacts, and contexts for steps."""
+"""What the control machine has in tests of whole plans: secrets and artifacts."""
 
 from __future__ import annotations
 
@@ -6,16 +6,11 @@ import hashlib
 import io
 import tarfile
 from functools import cache
-from pathlib import Path
 
 from klusterkit import pki
-from klusterkit.engine.plan import Plan
-from klusterkit.engine.step import Context
-from klusterkit.plans.create import compile_create
 from klusterkit.plans.host import PLUGINS
-from klusterkit.plans.reference import CLUSTER, HIGHLY_AVAILABLE, MACHINE, artifacts
-from klusterkit.plans.request import ArtifactFile, CreateRequest
-from tests.unit.plans.host_model import HostModel, alone
+from klusterkit.plans.reference import CLUSTER, HIGHLY_AVAILABLE, artifacts
+from klusterkit.plans.request import ArtifactFile
 
 
 @cache
@@ -59,38 +54,3 @@ def files() -> dict[str, ArtifactFile]:
         name: ArtifactFile(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
         for name, content in contents().items()
     }
-
-
-@cache
-def reference_plan() -> Plan:
-    """The creation of one master with artifacts that are really there."""
-    request = CreateRequest(
-        cluster=CLUSTER,
-        machines=(MACHINE,),
-        facts={MACHINE.name: alone().machine.facts},
-        artifacts=files(),
-        lineage="l",
-        serial=1,
-    )
-    return compile_create(request)
-
-
-def context(model: HostModel, task: str, folder: Path, *, attempt: int = 1, undoing: bool = False) -> Context:
-    """Where a task acts. Artifacts are written to ``folder`` when they are first asked for."""
-
-    def artifact(sha256: str) -> Path:
-        path = folder / sha256
-        if not path.exists():
-            path.write_bytes(next(c for c in contents().values() if hashlib.sha256(c).hexdigest() == sha256))
-        return path
-
-    return Context(
-        host=model.host,
-        run="r1.1",
-        task=task,
-        attempt=attempt,
-        undoing=undoing,
-        timeout=5.0,
-        secret=secrets().__getitem__,
-        artifact=artifact,
-    )
