@@ -27,6 +27,9 @@ MEANING = {
 }
 """The symbols, and what each says of a task."""
 
+_BASIS = " or more, as measured on test hosts"
+"""What the time is. It is the longest path's, and no host has been measured yet."""
+
 _STYLES = {"+": "add", "~": "care", "-": "care", "!": "bad", "?": "care", "=": "quiet", ".": "quiet"}
 
 
@@ -79,7 +82,7 @@ def show_summary(screen: Console, plan: Plan, seen: Mapping[str, Outcome] | None
     already = f", {len(so)} as they should be already" if seen else ""
     left = [task.model_copy(update={"cost": 0.0}) if task.id in so else task for task in plan.tasks]
     time = roughly(expected(plan.changed(tasks=tuple(left))))
-    screen.print(Text.assemble(("Plan: ", "head"), f"{plan.operation}: {total}{already}, {time}."))
+    screen.print(Text.assemble(("Plan: ", "head"), f"{plan.operation}: {total}{already}, {time}{_BASIS}."))
 
 
 def satisfied(seen: Mapping[str, Outcome] | None, task: str) -> bool:

@@ -11,8 +11,8 @@ from klusterkit.engine.journal import Direction
 from klusterkit.engine.plan import Plan
 from klusterkit.report.estimate import expected
 
-_SOONEST = 0.1
-"""Until this share of the work is done, the pace so far says nothing about the pace to come."""
+_SOONEST = 0.05
+"""Until this share of what was expected is behind us, the pace so far says nothing about the pace to come."""
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Progress:
         self._already = len(self.settled) if back else 0
         self._cost = sum(task.cost for task in self.plan.tasks if not (back and task.id in self.settled))
         self._cost_done = 0.0 if back else sum(self.plan.by_id[task].cost for task in self.settled)
-        self._share_before = self.share
+        self._expected = 0.0 if back else expected(self.plan, self.settled)
 
     def learn(self, event: Event) -> None:
         """Take in what has happened."""
@@ -115,13 +115,16 @@ class Progress:
 
     @property
     def eta(self) -> float | None:
-        """Expected seconds to the end, at the pace so far once there is one; by the plan's costs before.
+        """Expected seconds to the end: what is left by the plan's costs, at the pace so far once there is one.
+
+        The pace is how long it took to get as far as we are, against how long that should have taken. It isn't told by
+        the share of the work: much that is done side by side brings the end no nearer than its longest path.
 
         None on the way back, which has no expected costs.
         """
         if self.direction is Direction.BACK:
             return None
-        elapsed, done = self.now() - self.began, self.share - self._share_before
-        if done > _SOONEST:
-            return elapsed * (1.0 - self.share) / done
-        return max(expected(self.plan, self.settled) - max(map(self._spent, self.running.values()), default=0.0), 0.0)
+        left = expected(self.plan, self.settled, {task: self._spent(there) for task, there in self.running.items()})
+        behind = self._expected - left
+        pace = (self.now() - self.began) / behind if behind > _SOONEST * self._expected else 1.0
+        return left * pace

@@ -66,6 +66,38 @@ def test_a_run_that_takes_twice_as_long_as_planned_is_expected_to_go_on_so():
     assert here.eta == 20
 
 
+BROAD = plan(
+    *(task(f"b{number}", Make(what="x"), cost=1) for number in range(10)),
+    task("last", Make(what="y"), *(f"m1/b{number}" for number in range(10)), cost=5),
+)
+
+
+def test_what_was_done_side_by_side_does_not_make_the_rest_look_shorter():
+    here, clock = progress(BROAD)
+    assert here.eta == 6
+    clock.time += 3
+    for number in range(10):
+        tell(here, clock, "done", f"b{number}")
+    assert here.eta == 15, "two thirds of the work are done, and a sixth of the way, on hosts a third as fast"
+
+
+def test_a_task_that_overruns_makes_the_rest_longer_while_it_still_runs():
+    here, clock = progress(plan(task("a", Make(what="x"), cost=10), task("b", Make(what="y"), "m1/a", cost=10)))
+    tell(here, clock, "started", "a")
+    clock.time += 5
+    assert here.eta == 15
+    clock.time += 14
+    assert here.eta == 21
+    clock.time += 19
+    assert here.eta == 42
+
+
+def test_before_anything_is_done_the_plan_is_believed():
+    here, clock = progress(plan(task("a", Make(what="x"), cost=10), task("b", Make(what="y"), "m1/a", cost=10)))
+    clock.time += 30
+    assert here.eta == 20
+
+
 def test_what_an_earlier_walk_has_done_counts_on_the_way_forward():
     here, _ = progress(settled={"m1/preflight", "m1/etcd/unit"})
     assert (here.done, here.total) == (2, 3)
