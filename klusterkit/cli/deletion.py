@@ -66,7 +66,7 @@ class LeavingMachines:
 
     def wanted(self) -> dict[str, Any]:
         """The fields of the session's request."""
-        machines = (*(self.machine or ()), *(self.ip or ()))
+        machines = tuple(dict.fromkeys((*(self.machine or ()), *(self.ip or ()))))
         if not machines:
             raise typer.BadParameter("name the machines that leave, or give their addresses: --ip 10.0.0.5")
         if self.force:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -29,6 +30,7 @@ def guarded(command: TyperGroup, arguments: Sequence[str]) -> int:
     open_closed_streams()
     try:
         with interruptible():
+            _refuse_empty(arguments)
             code = command(args=list(arguments), prog_name=command.name, standalone_mode=False)
             sys.stdout.flush()
             return int(code or ExitCode.DONE)
@@ -43,6 +45,20 @@ def guarded(command: TyperGroup, arguments: Sequence[str]) -> int:
         return ExitCode.ERROR
     except Exception as error:  # noqa: BLE001 - the last place that can turn it into words
         return _say(error, debug=debug)
+
+
+def _refuse_empty(arguments: Sequence[str]) -> None:
+    """An option whose value is an empty text, as a shell makes one of a variable that isn't set.
+
+    Each would be taken for something: this folder for a file, the official sites for a mirror, no label for one.
+    """
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    for option, following in pairwise([*own, "end"]):
+        name, equals, value = option.partition("=")
+        if name.startswith("-") and name != "-" and not (value if equals else following):
+            from klusterkit.engine.errors import UsageError
+
+            raise UsageError(f"{name} is given an empty value", hint="give it one, or leave the option out")
 
 
 def _usage(error: Any, tool: str, arguments: Sequence[str]) -> int:

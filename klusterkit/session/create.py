@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import cast
 
@@ -94,7 +95,7 @@ def new_machines(hold: Hold, cluster: Cluster, wanted: Sequence[WantedMachine]) 
     """Of the machines that are asked for, those that aren't part of the cluster yet.
 
     Raises:
-        UsageError: none is named; one is there already, and other than it is asked for.
+        UsageError: none is named, or one twice; one is there already, and other than it is asked for.
     """
     if not wanted:
         raise UsageError("no machine is named", hint="name it by its address: --ip 10.0.0.5")
@@ -105,9 +106,21 @@ def new_machines(hold: Hold, cluster: Cluster, wanted: Sequence[WantedMachine]) 
         )
     user = hold.snapshot.credentials[0]["user"]
     machines = tuple(each.machine(cluster, user) for each in wanted)
+    _refuse_twice("address", (str(machine.address) for machine in machines))
+    _refuse_twice("name", (machine.name for machine in machines))
     for machine in machines:
         cluster.check_address(machine.address)
     return tuple(machine for machine in machines if not _is_there(hold, machine))
+
+
+def _refuse_twice(what: str, values: Iterable[str]) -> None:
+    """The same machine, or one that was meant to be another."""
+    for value, count in Counter(values).items():
+        if count > 1:
+            raise UsageError(
+                f"{count} of the machines that are asked for have the {what} {value}",
+                hint="name each machine once; if another was meant, correct it",
+            )
 
 
 def _is_there(hold: Hold, wanted: Machine) -> bool:

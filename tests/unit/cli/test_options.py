@@ -9,6 +9,10 @@ from typing import Any
 import pytest
 import typer
 
+from klusterkit.cli.cctl import cctl
+from klusterkit.cli.deletion import LeavingMachines
+from klusterkit.cli.exit_codes import ExitCode
+from klusterkit.cli.guard import guarded
 from klusterkit.cli.machine import MachineOptions
 from klusterkit.cli.options import Common, Output, flattened
 
@@ -99,3 +103,37 @@ def test_a_format_that_a_command_does_not_have_is_refused():
 def test_a_mistyped_host_key_is_refused_and_not_ignored(options: dict[str, Any]):
     with pytest.raises(typer.BadParameter, match=r"--host-key|--known-hosts"):
         Common(**options).settings()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--mirror", "", "create", "machine"],
+        ["create", "machine", "--mirror="],
+        ["create", "machine", "--ip", "", "--role", "node"],
+        ["get", "--state", ""],
+        ["status", "--identity="],
+        ["delete", "cluster", "--confirm", ""],
+        ["create", "machine", "-f", ""],
+    ],
+)
+def test_an_option_without_a_value_is_refused_by_its_name(words: list[str], capsys: pytest.CaptureFixture[str]):
+    assert guarded(cctl, words) == ExitCode.USAGE
+    option = next(word.rstrip("=") for word in words if word.startswith("-"))
+    said = capsys.readouterr().err
+    assert f"error: {option} is given an empty value" in said
+    assert "leave the option out" in said
+
+
+@pytest.mark.parametrize(
+    "words", [["--label=disk="], ["-", ""], ["", "get"], ["ssh", "m1", "--", "grep", "--regexp", ""]]
+)
+def test_empty_words_that_are_no_values_of_options_are_left_to_the_command(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+):
+    guarded(cctl, words)
+    assert "empty value" not in capsys.readouterr().err
+
+
+def test_a_machine_that_leaves_is_named_once():
+    assert LeavingMachines(machine=["w1"], ip=["10.0.0.8", "10.0.0.8"]).wanted()["machines"] == ("w1", "10.0.0.8")

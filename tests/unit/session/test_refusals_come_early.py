@@ -70,6 +70,24 @@ def test_a_cluster_that_would_have_no_master_is_refused_before_its_host_is_looke
     assert witness.stages == []
 
 
+@pytest.mark.parametrize("role", ["master", "node"])
+def test_a_machine_that_is_named_twice_is_told_as_such(hold: Hold, role: str) -> None:
+    once = WantedMachine(address=NOWHERE, roles=(role,))
+    again = once.model_copy(update={"name": "other"})
+    for second in (once, again):
+        with pytest.raises(
+            UsageError, match=f"2 of the machines that are asked for have the address {NOWHERE}"
+        ) as told:
+            plan_create(hold, Wanted(machines=(once, second)), Witness())
+        assert "name each machine once" in str(told.value.hint)
+
+
+def test_two_machines_of_one_name_are_told_as_such(hold: Hold) -> None:
+    both = [WantedMachine(address=address, roles=("node",), name="w1") for address in (NOWHERE, "198.51.100.8")]
+    with pytest.raises(UsageError, match="2 of the machines that are asked for have the name w1"):
+        plan_create(hold, Wanted(machines=tuple(both)), Witness())
+
+
 THERE: dict[str, Any] = {"address": "198.51.100.1", "name": "m1"}
 
 
