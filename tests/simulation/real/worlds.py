@@ -15,10 +15,10 @@ from klusterkit.plans.reference import CLUSTER, HIGHLY_AVAILABLE
 from klusterkit.plans.relabel import RelabelRequest, compile_relabel
 from klusterkit.session.connect import QUESTION
 from klusterkit.session.ending import read_record
-from tests.simulation.real.programs import posix
 from tests.simulation.real.programs.cluster import OWN_NETWORK, ClusterModel
 from tests.simulation.real.story import Left, left_by
 from tests.simulation.real.world import Beginning, World, machine
+from tests.support import kernel
 
 
 class Next(World):
@@ -168,10 +168,10 @@ def _live_in(hosts: ClusterModel) -> None:
         tree.link("/usr/local/bin/containerd", "/usr/bin/containerd")
         tree.write("/etc/sysctl.d/klusterkit.conf", "net.ipv4.ip_forward = 1\n", 0o600)
         tree.write("/etc/modules-load.d/klusterkit.conf", "overlay\n")
-        tree.write(posix.RULES, "*filter\n:OUTPUT ACCEPT [0:0]\n:SOMEBODYS - [0:0]\n-A SOMEBODYS -j RETURN\nCOMMIT\n")
+        tree.write(kernel.RULES, "*filter\n:OUTPUT ACCEPT [0:0]\n:SOMEBODYS - [0:0]\n-A SOMEBODYS -j RETURN\nCOMMIT\n")
         unit = "[Service]\nExecStart=/usr/bin/containerd\n[Install]\nWantedBy=multi-user.target\n"
         tree.write("/etc/systemd/system/containerd.service", unit)
-        posix.boot(node.machine)
+        kernel.boot(node.machine)
         node.machine.systemd.systemctl(["daemon-reload"])
 
 

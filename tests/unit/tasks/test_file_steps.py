@@ -8,6 +8,7 @@ from klusterkit.engine.plan import Plan, Task
 from klusterkit.engine.step import Step
 from klusterkit.tasks.files import Directory, SecretFile, TextFile
 from klusterkit.tasks.tree import Tree
+from tests.support.posix import said
 
 SECRET = b"hunter2-hunter2\n"
 
@@ -250,7 +251,7 @@ class TestTree:
         before = world.do(self.STEP)
         world.tree.write("/var/lib/etcd/data", b"precious")
         world.tree.write("/proc/self/mountinfo", "1 1 0:1 / /var/lib/etcd/busy rw - tmpfs tmpfs rw\n")
-        world.host.program("umount", lambda *_: __import__("step_world").said(32, err="target is busy."))
+        world.host.program("umount", lambda *_: said(32, err="target is busy."))
 
         with pytest.raises(Exception, match="/var/lib/etcd/busy can't be unmounted") as caught:
             self.STEP.undo(world.on(), before)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from step_world import World, said
+from step_world import World
 
 from klusterkit.engine.errors import CommandFailed, PermanentError
 from klusterkit.tasks.kernel import Modules, Sysctl
+from tests.support.posix import said
 
 FORWARD = Sysctl(values={"net.ipv4.ip_forward": "1"})
 

@@ -23,8 +23,9 @@ from klusterkit.tasks.manifest import Apply
 from klusterkit.tasks.preflight import Preflight
 from klusterkit.tasks.probe import ServiceProbe
 from klusterkit.tasks.spread import Spread
+from tests.support.posix import said
 from tests.support.supplies import secrets
-from tests.unit.tasks.step_world import World, said
+from tests.unit.tasks.step_world import World
 
 PROBE = ServiceProbe(node="m1", image="busybox:1", dns_domain="cluster.local")
 

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from step_world import World, said, tell_every_story, travelled
+from step_world import World, tell_every_story, travelled
 
 from klusterkit.engine.errors import CommandFailedTemporarily, PermanentError
 from klusterkit.engine.host import Completed
 from klusterkit.hosts.simulated import Machine
 from klusterkit.tasks.kubectl import KUBECTL
 from klusterkit.tasks.leaving import Cordon, DeleteNode, Drain, pods_on
+from tests.support.posix import said
 
 API = "/var/lib/api.json"
 """All that the API server knows: in a file, so that a story sees whether it is as before."""

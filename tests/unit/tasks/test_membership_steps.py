@@ -18,7 +18,7 @@ from tests.simulation.real.programs.cluster import ClusterModel
 from tests.simulation.real.programs.ensemble import Ensemble
 from tests.simulation.real.programs.etcd import CONFIGURATION, Log, Seat
 from tests.simulation.real.programs.node import Node
-from tests.unit.tasks.step_world import said
+from tests.support.posix import said
 
 ADDRESSES = {"m1": "10.0.0.5", "m2": "10.0.0.6", "m3": "10.0.0.7"}
 PEERS = {name: f"https://{address}:2380" for name, address in ADDRESSES.items()}

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from step_world import World, notes, said
+from step_world import World, notes
 
 from klusterkit.engine.errors import CommandFailedTemporarily
 from klusterkit.tasks.network import Baseline
+from tests.support.posix import said
 
 STEP = Baseline()
 

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from step_world import World, said, tell_every_story
+from step_world import World, tell_every_story
 
 from klusterkit.engine.errors import CommandFailedTemporarily
 from klusterkit.engine.host import Completed
 from klusterkit.hosts.simulated import Machine
 from klusterkit.tasks.kubectl import KUBECTL
 from klusterkit.tasks.nodemarks import NodeLabels, NodeTaints
+from tests.support.posix import said
 
 API = "/var/lib/node.json"
 """The node as the API server knows it: in a file, so that a story sees whether it is as before."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from step_world import World, said
+from step_world import World
 
 from klusterkit.engine.errors import CommandFailedTemporarily
 from klusterkit.engine.host import Completed
 from klusterkit.hosts.simulated import Machine
 from klusterkit.tasks.etcd import Objects
 from klusterkit.tasks.etcdctl import ETCDCTL
+from tests.support.posix import said
 
 STEP = Objects()
 

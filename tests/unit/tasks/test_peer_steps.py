@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from step_world import World, said, tell_every_story
+from step_world import World, tell_every_story
 
 from klusterkit.engine.errors import CommandFailed
 from klusterkit.engine.host import HOME, Completed
@@ -15,6 +15,7 @@ from klusterkit.engine.step import Undo
 from klusterkit.hosts.simulated import Machine
 from klusterkit.tasks.artifacts import Upload, place
 from klusterkit.tasks.peers import FOLDER, SECRET, UNIT, EndServing, Fetch, Serve, token
+from tests.support.posix import said
 
 KEY = b"a key that only the state file has"
 CONTENT = b"a kubelet" * 100

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from step_world import World, said, seen
+from step_world import World, seen
 
 from klusterkit.engine.errors import CommandFailed, PermanentError
 from klusterkit.engine.host import Completed
 from klusterkit.hosts.simulated import Machine, SimulatedCrash
 from klusterkit.tasks.artifacts import place
 from klusterkit.tasks.snapshot import ETCDUTL, Restore
+from tests.support.posix import said
 
 STEP = Restore(sha256="ab" * 32, name="m1", peer="https://10.0.0.5:2380", token="t")
 DATA = "/var/lib/etcd"

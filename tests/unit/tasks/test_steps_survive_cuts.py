@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from step_world import World, mountinfo, tell_every_story
+from step_world import World, tell_every_story
 
 from klusterkit.engine.step import Step
 from klusterkit.pki import Authority, Leaf, Usage
@@ -25,6 +25,7 @@ from klusterkit.tasks.registry import RegistryFile
 from klusterkit.tasks.reloaded import ReloadedFile
 from klusterkit.tasks.systemd import Service, Unit
 from klusterkit.tasks.tree import Tree
+from tests.support.kernel import mountinfo
 
 MODES = st.sampled_from([0o600, 0o640, 0o644, 0o755, 0o2775])
 OWNERS = st.sampled_from(["root:root", "etcd:etcd"])
@@ -216,7 +217,7 @@ def test_a_service(was: Prior, enabled: bool | None, running: bool | None, start
     file=files_at("/etc/modules-load.d/klusterkit.conf"),
     loaded=st.sets(st.sampled_from(["overlay", "br_netfilter"])),
     folder=st.booleans(),
-    built_in=st.sampled_from([(), ("built_in",)]),
+    built_in=st.sampled_from([(), ("nf_tables",)]),
 )
 def test_kernel_modules(file: Prior, loaded: set[str], folder: bool, built_in: tuple[str, ...]) -> None:
     def arrange(world: World) -> None:

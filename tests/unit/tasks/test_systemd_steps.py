@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from step_world import World, notes, said
+from step_world import World, notes
 
 from klusterkit.engine.errors import CommandFailed, CommandFailedTemporarily
 from klusterkit.hosts.simulated import SimulatedCrash
 from klusterkit.tasks.systemd import Service, Unit
+from tests.support.posix import said
 
 TEXT = "[Service]\nExecStart=/usr/local/bin/demo\n[Install]\nWantedBy=multi-user.target\n"
 UNIT = Unit(name="demo.service", content=TEXT)
@@ -86,6 +87,7 @@ def test_a_service_that_does_not_start_shows_the_end_of_its_journal(installed: W
 
 
 def test_without_a_journal_the_error_is_shown_that_systemd_gave(installed: World) -> None:
+    installed.host.program("journalctl", lambda *_: said(127))
     installed.host.machine.systemd.on_start("demo.service", lambda _: False)
     with pytest.raises(CommandFailedTemporarily) as caught:
         installed.do(DEMO)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from klusterkit.engine.host import Completed
-from tests.simulation.real.programs import posix
 from tests.simulation.real.programs.program import Program
-from tests.unit.tasks.step_world import said
+from tests.support import kernel
+from tests.support.posix import said
 
 META = "/var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db"
 BLOBS = "/var/lib/containerd/io.containerd.content.v1.content/blobs"
@@ -57,13 +57,13 @@ class Containerd(Program):
         """Start a pod's process."""
         self._change(containers={**self.containers, pod: image})
         self.tree.makedirs(f"{TASKS}/{pod}")
-        posix.mount(self.machine, f"{TASKS}/{pod}/rootfs")
+        kernel.mount(self.machine, f"{TASKS}/{pod}/rootfs")
 
     def end(self, pod: str) -> None:
         """End a pod's process."""
-        posix.unmount(self.machine, f"{TASKS}/{pod}/rootfs")
+        kernel.unmount(self.machine, f"{TASKS}/{pod}/rootfs")
         self.tree.remove(f"{TASKS}/{pod}", recursive=True)
-        posix.close_sockets(self.machine, pod)
+        kernel.close_sockets(self.machine, pod)
 
     def forget(self, *pods: str) -> None:
         """Remove containers."""
@@ -113,12 +113,12 @@ class Containerd(Program):
     def _mount(self, verb: str, image: str, place: str) -> Completed:
         """The one image whose files anybody mounts is keepalived's."""
         if verb == "unmount":
-            posix.unmount(self.machine, place)
+            kernel.unmount(self.machine, place)
             self.tree.remove(f"{place}/usr", recursive=True)
             return said()
         if image not in self.images:
             return said(1, err=f"ctr: image {image!r}: not found")
-        posix.mount(self.machine, place)
+        kernel.mount(self.machine, place)
         self.tree.makedirs(f"{place}/usr/local/sbin")
         self.tree.write(f"{place}/usr/local/sbin/keepalived", image, 0o755)
         return said()

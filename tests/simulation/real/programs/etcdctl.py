@@ -10,7 +10,7 @@ from dataclasses import replace
 from klusterkit.engine.host import Completed
 from tests.simulation.real.programs.ensemble import Ensemble
 from tests.simulation.real.programs.etcd import Etcd, Log, Seat
-from tests.unit.tasks.step_world import said
+from tests.support.posix import said
 
 NOBODY = said(1, err="context deadline exceeded")
 

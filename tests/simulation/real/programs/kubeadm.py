@@ -12,7 +12,7 @@ from klusterkit.plans.network import DNS, PROXY
 from tests.simulation.real.programs.kubelet import MANIFESTS
 from tests.simulation.real.programs.node import Node
 from tests.simulation.real.programs.texts import documents
-from tests.unit.tasks.step_world import said
+from tests.support.posix import said
 
 if TYPE_CHECKING:
     from tests.simulation.real.programs.cluster import ClusterModel

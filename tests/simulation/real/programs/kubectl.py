@@ -14,7 +14,7 @@ from tests.simulation.real.programs import pods
 from tests.simulation.real.programs.kubeadm import ADMINISTRATORS
 from tests.simulation.real.programs.node import API_SERVER, Node
 from tests.simulation.real.programs.texts import documents
-from tests.unit.tasks.step_world import said
+from tests.support.posix import said
 
 if TYPE_CHECKING:
     from tests.simulation.real.programs.cluster import ClusterModel

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from klusterkit.hosts.simulated import Machine
-from tests.simulation.real.programs import posix
 from tests.simulation.real.programs.containerd import SOCKET, Containerd
 from tests.simulation.real.programs.program import Program
 from tests.simulation.real.programs.texts import documents
+from tests.support import kernel
 
 PODS = "/var/lib/kubelet/pods"
 MANIFESTS = "/etc/kubernetes/manifests"
@@ -51,7 +51,7 @@ class Kubelet(Program):
             self.tree.makedirs(f"/var/lib/kubelet/{folder}", 0o750)
         self.tree.write("/var/lib/kubelet/cpu_manager_state", "{}", 0o600)
         for path, value in SETS.items():
-            posix.set_value(self.machine, path, value)
+            kernel.set_value(self.machine, path, value)
         return True
 
     @property
@@ -75,7 +75,7 @@ class Kubelet(Program):
         if pod in self.static_pods:
             self.tree.makedirs(f"{PODS}/{pod}/volumes", 0o750)
         else:
-            posix.mount(self.machine, f"{PODS}/{pod}/volumes/kubernetes.io~projected/kube-api-access")
+            kernel.mount(self.machine, f"{PODS}/{pod}/volumes/kubernetes.io~projected/kube-api-access")
         if not host_network:
             self._connect(pod)
         return True
@@ -93,14 +93,14 @@ class Kubelet(Program):
             self.tree.makedirs(f"/sys/class/net/{link}")
         self.tree.makedirs("/var/lib/cni/networks/cbr0")
         self.tree.write(f"/var/lib/cni/networks/cbr0/{pod}", pod)
-        posix.add_rules(self.machine, "nat", f"CNI-{pod}")
+        kernel.add_rules(self.machine, "nat", f"CNI-{pod}")
 
     def end(self, pod: str) -> None:
         """The API took it away: it ends with all that it has."""
         self._containerd.end(pod)
         self._containerd.forget(pod)
-        posix.unmount(self.machine, f"{PODS}/{pod}")
-        posix.remove_rules(self.machine, f"CNI-{pod}")
+        kernel.unmount(self.machine, f"{PODS}/{pod}")
+        kernel.remove_rules(self.machine, f"CNI-{pod}")
         gone = [f"{PODS}/{pod}", f"/var/log/pods/kube-system_{pod}", f"/sys/fs/cgroup/kubepods.slice/{pod}"]
         gone += [f"/var/log/containers/{pod}.log", f"/run/netns/cni-{pod}", f"/sys/class/net/veth{pod}"]
         for path in [*gone, f"/var/lib/cni/networks/cbr0/{pod}"]:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 
 from klusterkit.engine.host import Completed
 from klusterkit.hosts.simulated import Clock, Machine
-from tests.simulation.real.programs import keepalived, posix
+from tests.simulation.real.programs import keepalived
 from tests.simulation.real.programs.containerd import Containerd
 from tests.simulation.real.programs.etcd import Etcd
 from tests.simulation.real.programs.keepalived import Keepalived
 from tests.simulation.real.programs.kubelet import NETWORK, Kubelet
-from tests.unit.tasks.step_world import said
+from tests.support import kernel, posix
+from tests.support.posix import said
 
 Act = Callable[[list[str], bytes], Completed]
 """A program: its arguments without its own name, and what it reads."""
@@ -36,7 +37,7 @@ class Node:
         self.machine.facts = self.machine.facts.model_copy(update=at)
         for folder in ("/usr/local/sbin", "/usr/local/lib", "/lib", "/etc/sysctl.d", "/etc/modules-load.d"):
             self.machine.tree.makedirs(folder)
-        posix.boot(self.machine)
+        kernel.boot(self.machine)
         for program, act in posix.PROGRAMS.items():
             self.machine.program(program, act)
         self.containerd = Containerd(self.machine)
@@ -98,7 +99,7 @@ class Node:
                 self.kubelet.end(pod)
         for pod, image in sorted(wanted.items()):
             if self.kubelet.run(pod, image, host_network=True) and pod == API_SERVER:
-                posix.listen(self.machine, pod, 6443)
+                kernel.listen(self.machine, pod, 6443)
         log, memory = self.etcd.log, self.containerd.memory(API_SERVER)
         if log and self.etcd.alive and self.containerd.running(API_SERVER) and self.machine.tree.find(memory) is None:
             self.machine.tree.write(memory, log.cluster)
@@ -106,9 +107,9 @@ class Node:
     def run_proxy(self) -> None:
         """kube-proxy, with its rules."""
         if self.kubelet.run("kube-proxy", self.containerd.image("kube-proxy"), host_network=True):
-            posix.add_rules(self.machine, "nat", "KUBE-SERVICES")
-            posix.add_rules(self.machine, "filter", "KUBE-FORWARD")
-            posix.set_value(self.machine, "net/netfilter/nf_conntrack_max", "131072")
+            kernel.add_rules(self.machine, "nat", "KUBE-SERVICES")
+            kernel.add_rules(self.machine, "filter", "KUBE-FORWARD")
+            kernel.set_value(self.machine, "net/netfilter/nf_conntrack_max", "131072")
             self.machine.tree.makedirs("/lib/modules")
 
     def run_network(self, name: str, image: str) -> None:
@@ -121,12 +122,12 @@ class Node:
         tree.write("/opt/cni/bin/flannel", "flannel", 0o755)
         tree.write("/run/flannel/subnet.env", "FLANNEL_SUBNET=192.168.0.1/24\n")
         tree.write(NETWORK, "{}")
-        posix.add_rules(self.machine, "nat", "FLANNEL-POSTRTG")
+        kernel.add_rules(self.machine, "nat", "FLANNEL-POSTRTG")
 
     def power_off(self) -> None:
         """Pull the plug."""
         self.machine.power_off()
-        posix.boot(self.machine)
+        kernel.boot(self.machine)
 
     def power_on(self) -> None:
         """Put it in again: what is enabled starts, and containers don't come back by themselves."""

@@ -1,16 +1,11 @@
-"""Small programs of any Linux host, and what the kernel does at their word, in ``/proc`` and ``/sys`` of the model."""
+"""What the kernel of a simulated host knows, in its ``/proc`` and ``/sys``."""
 
 from __future__ import annotations
 
 import posixpath
-import re
-from collections.abc import Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Mapping
 
-from klusterkit.engine.host import Completed
 from klusterkit.hosts.simulated import Machine
-from tests.unit.tasks import step_world
-from tests.unit.tasks.step_world import said
 
 SETTINGS = {
     "net/ipv4/ip_forward": "0",
@@ -35,7 +30,7 @@ RULES = "/etc/iptables/rules.v4"
 """Of the packet filter, for each boot, where a host has some of its own (netfilter-persistent)."""
 
 
-def boot(machine: Machine) -> None:
+def boot(machine: Machine, settings: Mapping[str, str] = SETTINGS) -> None:
     """What the kernel knows when it has just started, and what systemd has it do then."""
     tree = machine.tree
     for folder in ("/proc", "/sys", "/run"):
@@ -45,14 +40,14 @@ def boot(machine: Machine) -> None:
         tree.makedirs(folder)
     for folder in ("/run/lock", "/run/systemd", "/run/netns"):
         tree.makedirs(folder)
-    tree.write("/proc/self/mountinfo", step_world.mountinfo("/"))
+    tree.write("/proc/self/mountinfo", mountinfo("/"))
     tree.write("/proc/nft", "table inet firewall\n")
     tree.write("/proc/net/tcp6", "")
     for name in FILTERS:
         tree.write(f"/proc/filter/{name}", "")
     if tree.find(RULES) is not None:
         tree.write("/proc/filter/iptables-nft", tree.read(RULES))
-    for path, value in SETTINGS.items():
+    for path, value in settings.items():
         tree.makedirs(posixpath.dirname(f"/proc/sys/{path}"))
         tree.write(f"/proc/sys/{path}", f"{value}\n")
     tree.makedirs("/sys/module/nf_tables")
@@ -87,74 +82,15 @@ def load(machine: Machine, module: str) -> bool:
     return True
 
 
-def modprobe(machine: Machine, argv: Sequence[str], _: bytes) -> Completed:
-    name = argv[-1]
-    loaded = machine.tree.find(f"/sys/module/{name}") is not None
-    if name == "nf_tables":
-        return said()
-    if name not in MODULES:
-        return said(1, err=f"modprobe: FATAL: Module {name} not found.")
-    if "-n" in argv:
-        return said(out="" if loaded else f"insmod /lib/modules/{name}.ko\n")
-    if "-r" not in argv:
-        load(machine, name)
-    elif name == "vxlan" and machine.tree.find("/sys/class/net/flannel.1"):
-        return said(1, err="modprobe: FATAL: Module vxlan is in use.")
-    else:
-        machine.tree.remove(f"/sys/module/{name}", recursive=True)
-        if MODULES[name]:
-            machine.tree.remove("/proc/sys/net/bridge", recursive=True)
-    return said()
-
-
-def find(machine: Machine, argv: Sequence[str], _: bytes) -> Completed:
-    """With ``-mindepth 1 -maxdepth 1``, ``! -type d``, or ``-depth -type d -path PATTERN -delete``."""
-    top = argv[1]
-    if machine.tree.find(top) is None:
-        return said(1, err=f"find: '{top}': No such file or directory")
-    below = [entry for entry in machine.tree.walk() if entry.path.startswith(f"{top}/")]
-    if "-delete" in argv:
-        pattern = argv[argv.index("-path") + 1]
-        for entry in reversed(below):
-            if entry.type == "directory" and fnmatchcase(entry.path, pattern):
-                machine.tree.remove(entry.path)
-        return said()
-    if "!" in argv:
-        return said(out="".join(f"{entry.path}\0" for entry in below if entry.type != "directory"))
-    paths = [entry.path for entry in below]
-    names = [path for path in paths if posixpath.dirname(path) == top] if "-maxdepth" in argv else [top, *paths]
-    return said(out="".join(f"{name}\0" for name in names))
-
-
-def cp(machine: Machine, argv: Sequence[str], _: bytes) -> Completed:
-    """``cp -a FOLDER/. FOLDER``: files, and the folders that hold them."""
-    source, target = argv[-2].removesuffix("/."), argv[-1]
-    for entry in list(machine.tree.walk()):
-        if entry.path.startswith(f"{source}/") and entry.type == "file":
-            path = f"{target}{entry.path.removeprefix(source)}"
-            machine.tree.makedirs(posixpath.dirname(path))
-            machine.tree.write(path, machine.tree.read(entry.path), entry.mode)
-    return said()
-
-
-def grep(machine: Machine, argv: Sequence[str], _: bytes) -> Completed:
-    """``grep -qs PATTERN FILE…``."""
-    pattern = re.compile(argv[2])
-    for path in argv[3:]:
-        node = machine.tree.find(path)
-        if node is not None and pattern.search(node.content.decode()):
-            return said()
-    return said(1)
-
-
-def journalctl(machine: Machine, argv: Sequence[str], _: bytes) -> Completed:
-    return said(out="the unit's program failed\n")
+def mountinfo(*places: str) -> str:
+    """Lines of ``/proc/self/mountinfo``, for what is mounted there."""
+    return "".join(f"36 35 98:0 / {place} rw,noatime master:1 - ext4 /dev/root rw\n" for place in places)
 
 
 def mount(machine: Machine, place: str) -> None:
     """Mount something there, unless something is: a kubelet that starts finds what an earlier one has mounted."""
     machine.tree.makedirs(place)
-    mounts, wanted = machine.tree.read("/proc/self/mountinfo").decode(), step_world.mountinfo(place)
+    mounts, wanted = machine.tree.read("/proc/self/mountinfo").decode(), mountinfo(place)
     if wanted not in mounts:
         machine.tree.write("/proc/self/mountinfo", mounts + wanted)
 
@@ -200,13 +136,3 @@ def remove_rules(machine: Machine, chain: str) -> None:
     lines = machine.tree.read(path).decode().splitlines(keepends=True)
     kept = [line for line in lines if not line.startswith((f":{chain} ", f"-A {chain} "))]
     machine.tree.write(path, "".join(kept))
-
-
-PROGRAMS = {
-    **{name: act for name, act in step_world.PROGRAMS.items() if name not in ("find", "modprobe")},
-    "cp": cp,
-    "find": find,
-    "grep": grep,
-    "journalctl": journalctl,
-    "modprobe": modprobe,
-}
