@@ -99,7 +99,7 @@ class MachineOptions(MachineChoice):
     no_peers: Annotated[
         bool, typer.Option("--no-peers", help="Send everything from here: machines serve each other nothing")
     ] = False
-    uploads: Annotated[int | None, typer.Option("--uploads", min=1, metavar="N", help="At once, in all [4]")] = None
+    uploads: Annotated[int | None, typer.Option("--uploads", min=1, metavar="N", help="At once, in all [16]")] = None
     uploads_each: Annotated[
         int | None, typer.Option("--uploads-each", min=1, metavar="N", help="At once, to each host [2]")
     ] = None

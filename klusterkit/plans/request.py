@@ -40,7 +40,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    uploads: int = 4
+    uploads: int = 16
     """In all: they share this machine's processors and link."""
     uploads_each: int = 2
     """To each host: what comes first is unpacked while the rest comes (lab: kubelet started after 12 s, not 16)."""
