@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.figure import Figure, table
 
-PARTS = ("start", "checkpoint", "compiling", "files", "creation")
+PARTS = ("start", "checkpoint", "compiling", "files", "joining", "creation", "several")
 REPORT = Path("docs/bench.md")
 
 

@@ -6,15 +6,13 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 
-from bench.figure import Figure, progress
+from bench.figure import Figure, largest_resident_size, progress
 from klusterkit.cluster import Cluster, Machine, Role
 from klusterkit.plans import reference
 from klusterkit.plans.create import compile_create
@@ -74,12 +72,6 @@ def request(count: int) -> CreateRequest:
         lineage=reference.LINEAGE,
         serial=3,
     )
-
-
-def largest_resident_size() -> float:
-    """In MB (10^6 bytes). Not getrusage's: that one starts with what the parent had when it started this process."""
-    status = Path("/proc/self/status").read_text()
-    return int(re.findall(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)[0]) * 1024 / 1e6
 
 
 def main(count: int) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 
@@ -77,3 +79,12 @@ def progress(text: str) -> None:
     """Say on standard error what is being measured."""
     sys.stderr.write(f"bench: {text}\n")
     sys.stderr.flush()
+
+
+def largest_resident_size(process: int | str = "self") -> float:
+    """Of a process so far, in MB (10^6 bytes); 0 when it has just ended.
+
+    Not getrusage's: that one starts with what the parent had when it started this process.
+    """
+    status = Path(f"/proc/{process}/status").read_text()
+    return sum(int(size) * 1024 / 1e6 for size in re.findall(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE))

@@ -6,9 +6,11 @@ import fcntl
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from bench.figure import progress, took
 
 ROOT = Path(__file__).parents[1]
 INSTANCE = "bench"
@@ -55,3 +57,17 @@ def hosts(*names: str) -> Generator[Lab]:
             yield lab
         finally:
             lab("down", "--all")
+
+
+def in_turn(
+    lab: Lab, hosts: Sequence[str], ours: Callable[[], object], theirs: Callable[[], object], turns: int
+) -> tuple[list[float], list[float]]:
+    """What each of two took, in seconds, on the same hosts, which are pristine each time. Who begins changes."""
+    times: dict[str, list[float]] = {"KlusterKit": [], "the script": []}
+    contenders = {"KlusterKit": ours, "the script": theirs}
+    for number in range(turns):
+        for name in [*contenders][:: -1 if number % 2 else 1]:
+            lab("reset", *hosts)
+            times[name].append(took(contenders[name]))
+            progress(f"{len(hosts)} hosts by {name}: {times[name][-1]:.1f} s")
+    return times["KlusterKit"], times["the script"]
