@@ -19,6 +19,9 @@ settings.load_profile("shared machine")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--proof", metavar="FILE", type=Path, help="write what was shown, and how long it took, to a page")
+    parser.addoption(
+        "--rollbacks", metavar="N", type=int, help="of a sweep that goes back from many moments: how many [a third]"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -17,6 +17,8 @@ from tests.support.operator import Operator
 DEMO = Path(__file__).parents[3] / "scripts" / "demo"
 MASTERS, WORKER = ("m1", "m2", "m3"), "w1"
 HOSTS = (*MASTERS, WORKER)
+SPARE = "spare"
+"""A host that the demo knows nothing of."""
 
 
 @dataclass
@@ -30,7 +32,7 @@ class Demo(Machines):
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     lab, folder = Lab(f"demo-{os.getpid()}"), tmp_path_factory.mktemp("demo")
     try:
-        lab("up", *HOSTS)
+        lab("up", *HOSTS, SPARE)
         before = {host: lab.digest(host) for host in HOSTS}
         yield Demo(lab, Operator(folder, lab), before, address_in(lab, 200), _demonstrated(lab, folder))
     finally:

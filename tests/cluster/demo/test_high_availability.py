@@ -1,4 +1,4 @@
-"""Masters of a real cluster fail, and no acknowledged write is lost.
+"""Masters of a real cluster fail, come and go, and no acknowledged write is lost.
 
 It is the demo's, and as it was before when the last of these tests is over: those of leaving go on with it.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.agreement import in_order
-from tests.cluster.demo.conftest import HOSTS, MASTERS
+from tests.cluster.demo.conftest import HOSTS, MASTERS, SPARE, WORKER
 from tests.cluster.machines import Machines
 from tests.cluster.written import until, written
 from tests.support.writers import Writers
@@ -63,3 +63,45 @@ def test_no_write_is_lost_on_a_link_that_loses_a_fifth_of_all_packets(cluster: M
         writers.go_on(50)
     finally:
         cluster.lab("link", holding, "loss", "0%")
+
+
+def test_no_write_is_lost_while_a_member_leaves_and_comes_back_among_others(
+    cluster: Machines, writers: Writers
+) -> None:
+    leaving = cluster.holder(MASTERS)
+    cluster.lead(leaving)
+
+    with writers.measured() as gap:
+        cluster.delete(leaving, WORKER)
+    print(f"the longest gap was {gap[0]:.2f} s")
+
+    stay = [master for master in MASTERS if master != leaving]
+    in_order(cluster, *stay)
+    assert cluster.is_bare(leaving)
+    with writers.measured() as gap:
+        cluster.create(WORKER, leaving)
+    print(f"the longest gap was {gap[0]:.2f} s")
+
+    in_order(cluster, *HOSTS)
+
+
+def test_two_of_three_masters_down_are_told_of_and_nothing_makes_it_worse(cluster: Machines) -> None:
+    left, *down = MASTERS
+    before = cluster.operator.state.read_bytes()
+    members = cluster.members(left)
+    cluster.lab("power-off", *down)
+    try:
+        said = cluster.cctl("status", rc=5)
+        assert "quorum: LOST: 1 of 3 voting members are up; 2 are needed" in said
+        assert f"bring etcd back on 1 of {', '.join(map(cluster.lab.address, down))}" in said
+        assert "Remove no member: that takes a quorum, too" in said
+        assert "nothing was changed" in cluster.delete(*down, "--gone", rc=3)
+        assert "nothing was changed" in cluster.delete(left, rc=3)
+        assert "nothing was changed" in cluster.create(SPARE, rc=3)
+        assert cluster.operator.state.read_bytes() == before
+    finally:
+        cluster.lab("power-on", *down)
+
+    until(lambda: cluster.status()["ok"], 180)
+    assert {member.id for member in cluster.members(left)} == {member.id for member in members}
+    in_order(cluster, *HOSTS)

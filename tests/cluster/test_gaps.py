@@ -1,0 +1,108 @@
+"""Three masters and two workers in one plan; how long a writer waits there while something fails or leaves in order.
+
+Measured and told, not judged: a machine that others use too may be slow for reasons of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from statistics import median
+
+import pytest
+
+from tests.cluster.agreement import in_order
+from tests.cluster.machines import Machines
+from tests.cluster.written import until, written
+from tests.support.lab import Lab
+
+pytestmark = [pytest.mark.cluster, pytest.mark.sweep]
+
+MASTERS = ("s1", "s2", "s3")
+HOSTS = ("ws1", "s1", "s2", "ws2", "s3")
+"""In the order in which the plan has them."""
+TIMES, TIMES_IN_ORDER = 3, 2
+
+Record = Callable[[str, object], None]
+
+
+@pytest.fixture(scope="module")
+def three(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    made = Machines.prepared(lab, tmp_path_factory.mktemp("gaps"), HOSTS, 202)
+    made.create(*HOSTS)
+    yield made
+    lab("down", *HOSTS)
+
+
+def whole(machines: Machines) -> None:
+    """Wait until all masters are there again, and nothing moves any more."""
+    until(lambda: machines.status()["ok"], 180)
+
+
+def told(gaps: list[float], wanted: str) -> str:
+    each = ", ".join(f"{gap:.2f}" for gap in gaps)
+    return f"longest gap {median(gaps):.2f} s ({each}), {wanted}"
+
+
+def test_three_masters_and_two_workers_come_in_one_plan(three: Machines) -> None:
+    in_order(three, *HOSTS)
+
+
+def test_the_master_that_has_the_address_and_leads_etcd_is_switched_off(
+    three: Machines, record_property: Record
+) -> None:
+    gaps: list[float] = []
+    for _ in range(TIMES):
+        holder = three.holder(MASTERS)
+        three.lead(holder)
+        with written(three) as writers:
+            with writers.measured() as gap:
+                three.lab("power-off", holder)
+            three.lab("power-on", holder)
+            whole(three)
+        gaps += gap
+    record_property("figures", told(gaps, "at most 3 wanted"))
+
+
+def test_the_leaders_etcd_is_killed(three: Machines, record_property: Record) -> None:
+    gaps: list[float] = []
+    for _ in range(TIMES):
+        with written(three) as writers:
+            with writers.measured() as gap:
+                three.on(three.leader(MASTERS[0]), "systemctl kill --signal=KILL etcd")
+            whole(three)
+        gaps += gap
+    record_property("figures", told(gaps, "no figure wanted"))
+
+
+def test_the_link_of_the_master_with_the_address_loses_a_fifth_of_all_packets(
+    three: Machines, record_property: Record
+) -> None:
+    holder = three.holder(MASTERS)
+    with written(three) as writers:
+        try:
+            with writers.measured() as gap:
+                three.lab("link", holder, "loss", "20%")
+                writers.go_on(200)
+        finally:
+            three.lab("link", holder, "loss", "0%")
+    record_property("figures", told(gap, "no figure wanted"))
+
+
+def test_the_master_that_has_the_address_and_leads_etcd_leaves_in_order_and_comes_back(
+    three: Machines, record_property: Record
+) -> None:
+    left: list[float] = []
+    came: list[float] = []
+    for _ in range(TIMES_IN_ORDER):
+        holder = three.holder(MASTERS)
+        three.lead(holder)
+        with written(three) as writers:
+            with writers.measured() as gap:
+                three.delete(holder)
+            left += gap
+            with writers.measured() as gap:
+                three.create(holder)
+            came += gap
+            whole(three)
+            in_order(three, *HOSTS)
+    record_property("figures", f"left: {told(left, 'at most 1 wanted')}; came: {told(came, 'at most 1 wanted')}")

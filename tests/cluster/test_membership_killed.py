@@ -1,0 +1,106 @@
+"""Masters come and go while cctl is killed after every single record, or taken back from wherever it was.
+
+One cluster of one master: two masters and a worker join it, and one of them leaves.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.cluster.agreement import in_order
+from tests.cluster.machines import Machines
+from tests.support.lab import Lab
+
+pytestmark = [pytest.mark.cluster, pytest.mark.sweep]
+
+FIRST, NEW = "k1", ("k2", "wk1", "k3")
+HOSTS = (FIRST, *NEW)
+
+Record = Callable[[str, object], None]
+
+KINDS = "nodes,namespaces,configmaps,secrets,serviceaccounts,services,daemonsets,deployments,roles,rolebindings"
+"""What may be left behind in the API. Leases and pods come and go by themselves."""
+
+
+@pytest.fixture(scope="module")
+def one(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    made = Machines.prepared(lab, tmp_path_factory.mktemp("killed"), HOSTS, 203)
+    made.create(FIRST)
+    in_order(made, FIRST)
+    yield made
+    lab("down", *HOSTS)
+
+
+def held(machines: Machines) -> set[str]:
+    """All that may be otherwise when somebody has joined: objects of the API, members of etcd, peers of keepalived."""
+    objects = machines.kubectl(
+        "get",
+        KINDS,
+        "--all-namespaces",
+        "-o",
+        "custom-columns=:kind,:metadata.namespace,:metadata.name",
+        "--no-headers",
+    )
+    roles = machines.kubectl("get", "clusterroles,clusterrolebindings", "-o", "name")
+    members = {str(member) for member in machines.members(FIRST)}
+    keepalived = machines.on(FIRST, "cat /etc/keepalived/keepalived.conf")
+    return {" ".join(line.split()) for line in (objects + roles + keepalived).splitlines()} | members
+
+
+def to_its_end(machines: Machines, *command: str) -> int:
+    """Run a command that is killed after each record, and resumed. Returns how often that was."""
+    kills = 0
+    ended = machines.operator(*command, "--yes", rc=None, crash_after=1)
+    while ended.rc == -9:
+        kills += 1
+        assert kills < 3000
+        assert '"record":"ask"' not in machines.operator.state.read_text(), "nothing here needs a person"
+        ended = machines.operator("resume", rc=None, crash_after=1)
+    assert ended.rc == 0, ended.err
+    assert kills >= machines.operator.records_of_last_run() - 1, "each record was one's last"
+    return kills
+
+
+def test_rolled_back_from_a_random_third_of_the_records_of_a_join(
+    one: Machines, record_property: Record, pytestconfig: pytest.Config
+) -> None:
+    before = held(one)
+    one.create(*NEW)
+    records = one.operator.records_of_last_run()
+    one.delete(*NEW)
+    moments = pytestconfig.getoption("--rollbacks") or records // 3
+    for moment in random.Random(time.time_ns()).sample(range(2, records), moments):
+        print(f"killed after {moment} records")
+
+        one.create(*NEW, rc=-9, crash_after=moment)
+        one.operator("rollback", "--yes")
+
+        assert held(one) == before
+        for host in NEW:
+            assert one.is_bare(host)
+        assert one.known() == {one.lab.address(FIRST)}
+    in_order(one, FIRST)
+    record_property("figures", f"from {moments} of {records} records")
+
+
+def test_two_masters_and_a_worker_join_though_cctl_is_killed_after_every_record(
+    one: Machines, record_property: Record
+) -> None:
+    one.write_machines(*NEW)
+
+    kills = to_its_end(one, "create", "machine", "--file", "machines.yaml")
+
+    in_order(one, *HOSTS)
+    record_property("figures", f"killed {kills} times")
+
+
+def test_a_master_leaves_though_cctl_is_killed_after_every_record(one: Machines, record_property: Record) -> None:
+    kills = to_its_end(one, "delete", "machine", "--ip", one.lab.address(FIRST))
+
+    in_order(one, *NEW)
+    assert one.is_bare(FIRST)
+    record_property("figures", f"killed {kills} times")
