@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import ClassVar
@@ -19,6 +20,15 @@ LISTEN = "0A"
 def failure(ended: Completed) -> str:
     """What a program says of its failure; nothing if it ended well."""
     return "" if ended.ok else ended.said or f"it ended with status {ended.rc} and said nothing"
+
+
+_FAILED_CHECK = re.compile(r"\[-\](\S+) failed")
+
+
+def unready(ended: Completed) -> str:
+    """Which checks failed, of the many that an API server lists when it isn't ready; nothing if it lists none."""
+    failed = _FAILED_CHECK.findall(ended.said)
+    return f"not ready: {', '.join(failed)}" if failed else ""
 
 
 PAUSE = 0.1
@@ -103,7 +113,7 @@ class ApiReady(Gate):
         if not listens(on, self.port):
             return f"nothing listens on port {self.port}"
         ended = kubectl.ask(on, "get", "--raw=/readyz", "--request-timeout=5s", timeout=10.0)
-        return failure(ended)
+        return unready(ended) or failure(ended)
 
 
 class ApiStopped(Gate):
@@ -140,7 +150,8 @@ class ApiAnswers(Gate):
     def missing(self, on: Context) -> str:
         """What it says of itself, or nobody to ask."""
         server = (f"--server={self.server}", "--request-timeout=5s")
-        return failure(kubectl.ask(on, "get", "--raw=/readyz", *server, timeout=10.0))
+        ended = kubectl.ask(on, "get", "--raw=/readyz", *server, timeout=10.0)
+        return unready(ended) or failure(ended)
 
 
 class NodeReady(Gate):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -17,6 +16,7 @@ from klusterkit.session.status import certificates
 from klusterkit.session.status.seen import ApiSeen, EtcdSeen, ListedMember, MachineSeen, Node, UnitState, Workload
 from klusterkit.tasks import etcdctl, kubectl
 from klusterkit.tasks.certificates import Issued
+from klusterkit.tasks.gates import unready
 
 PATIENCE = 6.0
 """Seconds for one question."""
@@ -104,12 +104,10 @@ def _etcdctl(host: Host, *arguments: str) -> Completed:
 def _readiness(host: Host) -> str:
     """Of the API server beside it, whoever else may serve the cluster."""
     ended = host.run(kubectl.command("get", "--raw=/readyz", _LIMIT), timeout=PATIENCE)
-    failed = _FAILED_CHECK.findall(ended.said)  # it lists all of its checks, most of which went well
-    return "" if ended.ok else f"not ready: {', '.join(failed)}" if failed else _last_line(ended)
+    return "" if ended.ok else unready(ended) or _last_line(ended)
 
 
 _LIMIT = f"--request-timeout={PATIENCE - 1:.0f}s"
-_FAILED_CHECK = re.compile(r"\[-\](\S+) failed")
 
 
 def _last_line(ended: Completed) -> str:

@@ -16,7 +16,7 @@ from klusterkit.hosts.simulated import Machine, SimulatedHost
 from klusterkit.plans.reference import create_one_master
 from klusterkit.tasks.access import ClusterAdmins
 from klusterkit.tasks.containerd import ImportImage, PullImage
-from klusterkit.tasks.gates import ApiReady, Gate, NodeReady
+from klusterkit.tasks.gates import ApiAnswers, ApiReady, Gate, NodeReady
 from klusterkit.tasks.kubeadm import Phase
 from klusterkit.tasks.kubectl import KUBECTL
 from klusterkit.tasks.manifest import Apply
@@ -97,6 +97,16 @@ def test_a_program_that_fails_without_a_word_opens_no_gate(host: SimulatedHost, 
     host.program("grep", lambda *_: said(0))
     assert not ApiReady().observe(on).satisfied
     assert not NodeReady(node="m1").observe(on).satisfied
+
+
+def test_of_an_api_that_is_not_ready_only_what_fails_is_told(host: SimulatedHost, on: Context) -> None:
+    checks = (
+        r"[+]ping ok\n[-]etcd failed: reason withheld\n[-]etcd-readiness failed: reason withheld\nreadyz check failed"
+    )
+    host.program("grep", lambda *_: said(0))
+    host.program(KUBECTL, lambda *_: said(1, err=f'Error from server (InternalError): an error ("{checks}")'))
+    assert ApiReady().observe(on).reason == "not ready: etcd, etcd-readiness"
+    assert ApiAnswers(server="https://10.0.0.100:6443").observe(on).reason == "not ready: etcd, etcd-readiness"
 
 
 def test_a_node_without_a_network_has_only_to_be_registered(host: SimulatedHost, on: Context) -> None:
