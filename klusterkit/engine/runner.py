@@ -109,8 +109,8 @@ class Runner:
 
     def _walk(self, direction: Direction, settled: Sequence[str]) -> Report:
         schedule = Schedule(self._journal.plan, direction, settled, self._at_once)
-        self._hear()
         self._tell(Event(event="run", run=self._journal.run, direction=direction))
+        self._hear()
         try:
             self._start_all(schedule)
         finally:

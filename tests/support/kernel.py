@@ -38,7 +38,7 @@ def boot(machine: Machine, settings: Mapping[str, str] = SETTINGS) -> None:
             tree.remove(f"{folder}/{name}", recursive=True)
     for folder in ("/proc/self", "/proc/filter", "/proc/net", "/sys/module", "/sys/class/net/eth0", "/sys/fs/cgroup"):
         tree.makedirs(folder)
-    for folder in ("/run/lock", "/run/systemd", "/run/netns"):
+    for folder in ("/proc/sys/net", "/run/lock", "/run/systemd", "/run/netns"):
         tree.makedirs(folder)
     tree.write("/proc/self/mountinfo", mountinfo("/"))
     tree.write("/proc/nft", "table inet firewall\n")
