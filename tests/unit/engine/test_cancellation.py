@@ -81,7 +81,7 @@ def test_stopping_is_told_once(bench: Bench) -> None:
     runner.stop()
     runner.stop()
     assert runner.forward().outcome == "stopped"
-    assert bench.happened() == ["stopping", "run", "finished"]
+    assert bench.happened() == ["run", "stopping", "finished"]
     assert bench.log == []
 
 
