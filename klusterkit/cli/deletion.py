@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
 from klusterkit.cli.completing import machines
+from klusterkit.cli.durations import seconds
 from klusterkit.cli.options import Common
 from klusterkit.cli.planned import PlanOptions, do, show
-
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
 @dataclass(frozen=True)
@@ -76,22 +74,11 @@ class LeavingMachines:
             )
         drain = {
             "skip": self.skip_drain,
-            "within": seconds(self.drain_timeout) or None,
+            "within": seconds("--drain-timeout", self.drain_timeout) or None,
             "force": self.drain_force,
             "grace": None if self.drain_grace_period < 0 else self.drain_grace_period,
         }
         return {"machines": machines, "drain": drain}
-
-
-def seconds(text: str) -> float:
-    """Of a duration as Go writes it, ``1h30m``, or a number of seconds."""
-    if text.isdecimal():
-        return float(text)
-    found = _DURATION.fullmatch(text)
-    if not text or not found:
-        raise typer.BadParameter(f"--drain-timeout {text}: a time is 90s, 5m or 1h30m; 0 sets no limit")
-    hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return float(hours * 3600 + minutes * 60 + seconds)
 
 
 def delete(common: Common, words: str, *groups: EndOptions | LeavingMachines) -> int:

@@ -14,6 +14,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
 from klusterkit.engine.errors import PlanInvalid, VerificationFailed
 from klusterkit.engine.host import HOME, Host
 
+_KEPT = f"{HOME}/kept"
+
 Before = Mapping[str, Any]
 """What undo puts back, as plain data: a few values, or the names of copies that are kept on the host."""
 
@@ -105,7 +107,17 @@ class Context:
 
     def kept(self, path: str) -> str:
         """Where this task keeps what stood at ``path`` before it acted."""
-        return f"{HOME}/kept/{self.keeper or _names(self.run, self.task)}/{path.strip('/').replace('/', '%')}"
+        return f"{_KEPT}/{self.keeper or _names(self.run, self.task)}/{path.strip('/').replace('/', '%')}"
+
+
+def copies_of(run: str, task: str) -> str:
+    """The folder in which a task keeps what was there before it acted.
+
+    Args:
+        run: its name and the round: ``RUN.ROUND``.
+        task: its id.
+    """
+    return f"{_KEPT}/{_names(run, task)}"
 
 
 def _names(run: str, task: str) -> str:

@@ -19,10 +19,12 @@ from klusterkit.engine.record import HostRecord, done_by_host
 from klusterkit.plans.create import compile_create, extra_artifacts
 from klusterkit.plans.delete import compile_delete
 from klusterkit.plans.deletion import DeleteRequest, Leaving
+from klusterkit.plans.deploy import DeployRequest, compile_deploy
 from klusterkit.plans.member import compile_member
 from klusterkit.plans.nodereset import NodeResetRequest, compile_node_reset
 from klusterkit.plans.relabel import RelabelRequest, compile_relabel
 from klusterkit.plans.request import ArtifactFile, CreateRequest, EtcdOptions
+from klusterkit.tasks.deploying import Deploy
 from klusterkit.tasks.preflight import FEATURES, PROGRAMS
 
 _GIB = 1 << 30
@@ -200,6 +202,51 @@ def apply_objects() -> Plan:
     )
 
 
+_NAMED = {"name": "server", "namespace": "web", "labels": {"app": "server"}}
+_POD = {
+    "metadata": {"labels": {"app": "server"}},
+    "spec": {"containers": [{"name": "server", "image": "docker.io/library/busybox:1.35", "command": ["httpd", "-f"]}]},
+}
+DEPLOYED = (
+    Deploy(manifest={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "web"}}),
+    Deploy(manifest={"apiVersion": "v1", "kind": "ConfigMap", "metadata": _NAMED, "data": {"greeting": "hello"}}),
+    Deploy(manifest={"apiVersion": "v1", "kind": "Secret", "metadata": _NAMED}, secrets={"password": "run/1"}),
+    Deploy(
+        manifest={
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": _NAMED,
+            "spec": {"selector": {"app": "server"}, "ports": [{"port": 80}]},
+        }
+    ),
+    Deploy(
+        manifest={
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": _NAMED,
+            "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "server"}}, "template": _POD},
+        }
+    ),
+)
+"""A server in a namespace of its own, with its configuration and a password."""
+
+
+def deploy() -> Plan:
+    """``deploy -f web.yaml``: objects of the operator's own."""
+    master = _MASTERS[0]
+    return compile_deploy(
+        DeployRequest(
+            operation="deploy web.yaml",
+            objects=DEPLOYED,
+            waited=(DEPLOYED[-1].target,),
+            asked_on=master.name,
+            facts=facts_of(master),
+            lineage="6c7d3c0e-0000-4000-8000-000000000000",
+            serial=4,
+        )
+    )
+
+
 def member_request(command: str = "etcdadm init", **options: Any) -> CreateRequest:
     """What ``etcdadm`` asks for on the reference host, with further options of the member."""
     name = f"etcd {RELEASES[-1].etcd}"
@@ -286,6 +333,7 @@ PLANS = {
     "delete-a-gone-master": delete_a_gone_master,
     "delete-cluster": delete_cluster,
     "apply-objects": apply_objects,
+    "deploy": deploy,
     "etcdadm-init": etcdadm_init,
     "etcdadm-join": etcdadm_join,
     "nodeadm-init": nodeadm_init,

@@ -91,7 +91,7 @@ def _opened(documents: Sequence[Any], where: str) -> Iterator[Object]:
         elif kind == "Plan":
             raise UsageError(f"{where} is a saved plan", hint=f"a plan is done without -f: cctl apply {where}")
         elif kind not in _CLASSES:
-            hint = f"kinds are {', '.join(_CLASSES)}; manifests of workloads are for kubectl"
+            hint = f"kinds are {', '.join(_CLASSES)}; objects of Kubernetes are for `cctl deploy -f`"
             raise UsageError(f"{where} holds something of the kind {kind!r}", hint=hint)
         else:
             yield data

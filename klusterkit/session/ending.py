@@ -14,6 +14,7 @@ from klusterkit.engine.errors import KlusterKitError, PermanentError
 from klusterkit.engine.host import HOME, File, Host
 from klusterkit.engine.journal import Journal
 from klusterkit.engine.record import PLACE, HostRecord, done_by_host
+from klusterkit.engine.step import Undo, copies_of
 from klusterkit.hosts.fence import FENCE, REACHED, Ending, mark_ended
 from klusterkit.session.errors import RunCutShort
 from klusterkit.tasks.prior import ABSENT
@@ -50,10 +51,12 @@ def end(hosts: Hosts, journal: Journal, ending: Ending, stay: Collection[str], g
         tell_ended(hosts, journal, names - leaving - visited, ending)
         let_go(hosts, journal, visited)
         clear(hosts, journal, guests)
+        drop_copies(hosts, journal, names - leaving)
     else:
         forget(hosts, journal, guests)
         tell_ended(hosts, journal, names.intersection(stay), ending)
         let_go(hosts, journal, names.difference(stay))
+        drop_copies(hosts, journal, names)
 
 
 def record(hosts: Hosts, journal: Journal, guests: Collection[str] = ()) -> None:
@@ -146,6 +149,24 @@ def read_record(host: Host) -> HostRecord:
 def let_go(hosts: Hosts, journal: Journal, names: Iterable[str]) -> None:
     """Hosts that are as before and belong to nobody: another state may have them."""
     _each(journal, names, lambda name: hosts(name).remove(FENCE, REACHED, _earlier(journal)), "it can't be let go")
+
+
+def drop_copies(hosts: Hosts, journal: Journal, names: Collection[str]) -> None:
+    """Remove copies that nothing can ask for any more: of what isn't the host's own, and so in no record of it.
+
+    They may hold secrets, such as what a Secret of the cluster was before.
+    """
+    copies: dict[str, list[str]] = {}
+    for task in journal.plan.tasks:
+        rounds = journal[task.id].round + 1
+        if task.host in names and task.step.undoing is Undo.EXACT and not task.step.subject:
+            folders = (copies_of(f"{journal.run}.{number}", task.id) for number in range(rounds))
+            copies.setdefault(task.host, []).extend(folders)
+
+    def drop(name: str) -> None:
+        hosts(name).remove(*copies[name], recursive=True)
+
+    _each(journal, copies, drop, "copies on it that hold what was there before can't be removed")
 
 
 def clear(hosts: Hosts, journal: Journal, guests: Collection[str] = ()) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from base64 import b64encode
 
 MASK = "[secret]"
 
@@ -15,7 +16,8 @@ _SHORTEST = 8
 class Mask:
     """Replaces the values of secrets that were opened, and anything that looks like a private key.
 
-    A value of several lines is known by its lines too: a program that complains quotes one of them, not all.
+    A value of several lines is known by its lines too: a program that complains quotes one of them, not all. And in
+    base64, as Secrets and kubeconfigs hold it.
     """
 
     def __init__(self) -> None:
@@ -27,7 +29,8 @@ class Mask:
         text = value.decode(errors="replace").strip()
         if text.startswith(("-----BEGIN CERTIFICATE-----", "-----BEGIN PUBLIC KEY-----")):
             return
-        pieces = [text, *(line.strip() for line in text.splitlines() if not line.startswith("-----"))]
+        encoded = b64encode(value).decode()
+        pieces = [text, encoded, *(line.strip() for line in text.splitlines() if not line.startswith("-----"))]
         with self._lock:
             known = [*self._pieces, *(piece for piece in pieces if len(piece) >= _SHORTEST)]
             self._pieces = dict.fromkeys(sorted(known, key=len, reverse=True))

@@ -24,6 +24,7 @@ from klusterkit.session.connect import fleet_for_run, refuse_taken, who
 from klusterkit.session.copies import keep_copies
 from klusterkit.session.errors import NoRun, RunCutShort
 from klusterkit.session.hold import Hold
+from klusterkit.session.inputs import without_inputs
 from klusterkit.session.log import RunLog, tee
 from klusterkit.session.staleness import refuse_stale
 from klusterkit.state import Snapshot, StateError
@@ -142,7 +143,7 @@ def _executor(hold: Hold, journal: Journal, fleet: Fleet, log: RunLog) -> LocalE
 
 def fold(hold: Hold, journal: Journal, report: Report) -> None:
     """End the run: its outcome becomes the state, and the journal is empty. Killed before, it is done at the resume."""
-    snapshot = hold.snapshot
+    snapshot = without_inputs(hold, hold.snapshot)
     if report.outcome == "done":
         snapshot = _with_outcome(hold, snapshot, journal.plan.outcome)
     runs = [*snapshot.runs, brief_of(journal, report.outcome)][-KEPT_RUNS:]

@@ -157,6 +157,12 @@ class Session:
 
         return plan_objects(self._hold, text, where, onlooker, prune=prune)
 
+    def plan_deploy(self, onlooker: Onlooker, **wanted: Any) -> Plan:
+        """Ask the cluster, compile (the fields of :class:`klusterkit.session.deploying.WantedDeploy`)."""
+        from klusterkit.session.deploying import WantedDeploy, plan_deploy
+
+        return plan_deploy(self._hold, WantedDeploy(**wanted), onlooker)
+
     def preflight(self, machines: Sequence[Any]) -> list[Examined]:
         """See whether hosts can become machines (the fields of :class:`klusterkit.session.wanted.WantedMachine`)."""
         from klusterkit.session.preflight import examine

@@ -46,15 +46,16 @@ def looked(plan: Plan, verb: Verb, executor: Executor) -> dict[str, Outcome]:
 
 
 def _together(tasks: Sequence[Task], verb: Verb, executor: Executor) -> dict[str, Outcome]:
-    outcomes = executor.perform([_call(verb, task) for task in tasks])
+    outcomes = executor.perform([call_of(verb, task) for task in tasks])
     error = outcomes[0].error
     if error is not None and not error.lost and len(tasks) > 1:
         # One of them can't be looked at: which, they tell one by one.
-        return {task.id: executor.perform([_call(verb, task)])[0] for task in tasks}
+        return {task.id: executor.perform([call_of(verb, task)])[0] for task in tasks}
     return {task.id: outcome for task, outcome in zip(tasks, outcomes, strict=True)}
 
 
-def _call(verb: Verb, task: Task) -> Call:
+def call_of(verb: Verb, task: Task) -> Call:
+    """Asks of a task what is asked before any run: it changes nothing."""
     return Call(verb=verb, run="plan", task=task.id, host=task.host, step=task.step, timeout=task.timeout)
 
 

@@ -15,6 +15,11 @@ def place(name: str) -> str:
     return f"{HOME}/{name}"
 
 
+def kept(on: Context, what: str) -> str:
+    """The name of the note in which this task keeps what leads back, where no file could be copied for that."""
+    return on.kept(what).removeprefix(f"{HOME}/")
+
+
 def read(on: Context, name: str) -> dict[str, Any]:
     """What a note says; nothing where there is none."""
     try:
@@ -25,7 +30,8 @@ def read(on: Context, name: str) -> dict[str, Any]:
 
 def write(on: Context, name: str, data: dict[str, Any]) -> None:
     """Write a note, whole or not at all."""
-    on.host.mkdir(str(PurePosixPath(place(name)).parent), 0o700)
+    folders = list(PurePosixPath(name).parents)[-2::-1]
+    on.host.mkdir([place(str(folder)) for folder in folders], 0o700)
     on.host.write(File(path=place(name), content=json.dumps(data).encode(), mode=0o600))
 
 

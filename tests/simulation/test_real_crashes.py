@@ -16,6 +16,7 @@ from tests.simulation.real.ends import finish
 from tests.simulation.real.story import RealStory, Saved
 from tests.simulation.real.troubles import Troubles
 from tests.simulation.real.worlds import (
+    DEPLOYED,
     JOINING,
     LARGE,
     MASTER_LEAVES,
@@ -39,8 +40,11 @@ both_directions = pytest.mark.parametrize("direction", [FORWARD, BACK])
 both_goals = pytest.mark.parametrize("goal", [FORWARD, BACK])
 some_worlds = pytest.mark.parametrize(
     ("world", "apart"),
-    [(ONE_MASTER, 9), (JOINING, 157), (WORKER_LEAVES, 26), (MASTER_LEAVES, 53), (ONE_MASTER_ENDS, 46)],
-    ids=["one master", "joining", "a worker leaves", "a master leaves", "the end"],
+    [
+        *((ONE_MASTER, 9), (JOINING, 157), (DEPLOYED, 3), (WORKER_LEAVES, 26), (MASTER_LEAVES, 53)),
+        (ONE_MASTER_ENDS, 46),
+    ],
+    ids=["one master", "joining", "deploying", "a worker leaves", "a master leaves", "the end"],
 )
 """With how many records lie between two that it is killed after."""
 

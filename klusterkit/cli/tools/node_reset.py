@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from klusterkit.cli.deletion import seconds
+from klusterkit.cli.durations import seconds
 from klusterkit.cli.tools.options import Looking, OnHost, plan_and_do
 
 
@@ -40,7 +40,7 @@ def run(
     ] = False,
 ) -> int:
     """Plan, ask, apply."""
-    within = seconds(drain_timeout) or None
+    within = seconds("--drain-timeout", drain_timeout) or None
     wanted = {
         "through": through,
         "alone": skip_remove_node,

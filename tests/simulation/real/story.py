@@ -146,7 +146,7 @@ class RealStory(Story):
         on_crash = lambda traceback: None if life.over else self.complain(traceback)  # noqa: E731
         return {
             "grace": self.grace,
-            "secret": supplies.secrets().__getitem__,
+            "secret": {**supplies.secrets(), **self.world.secrets}.__getitem__,
             "artifact": self._artifact,
             "on_crash": on_crash,
         }

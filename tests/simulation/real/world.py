@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from functools import cached_property
 
@@ -29,6 +29,8 @@ class World:
     """Those of the cluster before."""
     state: bytes | None = None
     """The state file, where there is one before."""
+    secrets: Mapping[str, bytes] = {}
+    """What the state has besides authorities and keys."""
     leaving: tuple[str, ...] = ()
     """Machines that are to be what they were before they came to the cluster."""
 

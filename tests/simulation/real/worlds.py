@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from klusterkit.cluster import CNI, Cluster, Machine, Role
 from klusterkit.engine.plan import Plan
 from klusterkit.hosts.simulated import SimulatedHost
+from klusterkit.plans import reference
 from klusterkit.plans.delete import compile_delete
 from klusterkit.plans.deletion import DeleteRequest, Leaving
+from klusterkit.plans.deploy import DeployRequest, compile_deploy
 from klusterkit.plans.reference import CLUSTER, HIGHLY_AVAILABLE
 from klusterkit.plans.relabel import RelabelRequest, compile_relabel
 from klusterkit.session.connect import QUESTION
 from klusterkit.session.ending import read_record
+from klusterkit.tasks import readiness
+from klusterkit.tasks.deploying import Deploy
 from tests.simulation.real.programs.cluster import OWN_NETWORK, ClusterModel
 from tests.simulation.real.story import Left, left_by
 from tests.simulation.real.world import Beginning, World, machine
 from tests.support import kernel
+from tests.support.apiserver import ApiServer
 
 
 class Next(World):
@@ -151,6 +157,46 @@ class Relabelling(Next):
         return compile_relabel(RelabelRequest(changed=changed, asked_on=asked, facts=facts, lineage="l", serial=2))
 
 
+class Deployment(Next):
+    """Objects of the operator's own come, and some that are there are changed.
+
+    Args:
+        first: that makes the cluster.
+        there: objects that somebody has made before.
+        objects: as they are to be.
+    """
+
+    secrets: ClassVar[Mapping[str, bytes]] = {"run/1": b"correct horse battery"}
+
+    def __init__(self, first: World, there: Sequence[dict[str, Any]], objects: Sequence[Deploy]) -> None:
+        super().__init__(first)
+        self._there = there
+        self._objects = objects
+
+    def hosts(self) -> ClusterModel:
+        """The hosts as they were left, and what was made since."""
+        made = super().hosts()
+        with made.changing(made.master) as objects:
+            for item in self._there:
+                options = {"field-manager": "somebody"}
+                assert ApiServer(objects)("apply", [], options, json.dumps(item).encode()).ok
+        return made
+
+    def compiled(self) -> Plan:
+        """The plan: all of it is waited for that can be."""
+        name = next(each.name for each in self.machines if each.is_master)
+        request = DeployRequest(
+            operation="deploy web.yaml",
+            objects=tuple(self._objects),
+            waited=tuple(each.target for each in self._objects if each.target.type in readiness.KINDS),
+            asked_on=name,
+            facts=self.hosts().nodes[name].machine.look(QUESTION),
+            lineage="l",
+            serial=2,
+        )
+        return compile_deploy(request)
+
+
 def _live_in(hosts: ClusterModel) -> None:
     """Somebody has used them before: other versions, half a configuration, settings and rules of their own."""
     for node in hosts.nodes.values():
@@ -225,6 +271,28 @@ MARKED = Relabelling(
         "10.0.0.7": {"labels": {"disk": "ssd"}},
     },
 )
+_SETTINGS = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "settings", "namespace": "default", "labels": {"team": "a"}},
+}
+_DEFINITION = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "backups.example.com"},
+    "spec": {"group": "example.com", "names": {"kind": "Backup"}, "scope": "Namespaced", "versions": [{"name": "v1"}]},
+}
+_BACKUP = {"apiVersion": "example.com/v1", "kind": "Backup", "metadata": {"name": "nightly", "namespace": "web"}}
+DEPLOYED = Deployment(
+    ONE_MASTER,
+    [{**_SETTINGS, "data": {"colour": "red", "size": "small"}}],
+    [
+        *reference.DEPLOYED,
+        Deploy(manifest={**_SETTINGS, "data": {"colour": "green"}}, force=True),
+        Deploy(manifest=_DEFINITION),
+        Deploy(manifest=_BACKUP),
+    ],
+)
 WORKER_LEAVES = Departure(WITH_WORKERS, ["10.0.0.7"])
 MASTER_LEAVES = Departure(THREE_MASTERS, ["10.0.0.5"])
 DEAD_MASTER_LEAVES = Departure(THREE_MASTERS, gone=["10.0.0.7"])
@@ -242,7 +310,7 @@ COMING: dict[str, World] = {
     "three masters and two workers": THREE_MASTERS,
     "two masters and a worker join": JOINING,
 }
-CHANGING: dict[str, World] = {"labels and taints change": MARKED}
+CHANGING: dict[str, World] = {"labels and taints change": MARKED, "objects are deployed": DEPLOYED}
 LEAVING: dict[str, World] = {
     "a worker leaves": WORKER_LEAVES,
     "a master leaves": MASTER_LEAVES,

@@ -217,7 +217,7 @@ def test_a_plan_that_is_none_is_refused(begun: Operator):
     assert "can't be read" in begun.cctl("apply", "nothing.yaml", code=3).stderr
 
 
-@pytest.mark.parametrize("command", ["apply --yes", "plan apply"])
+@pytest.mark.parametrize("command", ["apply --yes", "plan apply", "deploy --yes", "plan deploy"])
 @pytest.mark.parametrize(
     ("content", "why"),
     [(None, "No such file"), (b"\xff", "it is no text"), (b"a: [", "not YAML"), (b"", "no object in")],
@@ -231,6 +231,25 @@ def test_objects_that_cannot_be_read_are_refused_with_what_to_do(
     assert "objects.yaml" in said
     assert why in said
     assert "what to do:" in said
+
+
+def test_objects_that_cannot_be_deployed_are_refused_before_any_host_is_asked_and_the_state_stays(begun: Operator):
+    (begun.home / "web.yaml").write_text("kind: Pod\n---\napiVersion: v1\nkind: List\nitems: []\n")
+    before = (begun.home / "cctl-state.yaml").read_bytes()
+    said = " ".join(begun.cctl("deploy", "-f", "web.yaml", "--yes", code=3).stderr.split())
+    assert "web.yaml, document 1 has no apiVersion and no metadata.name" in said
+    assert "web.yaml, document 2 is a List" in said
+    assert said.count("what to do:") == 2
+    assert (begun.home / "cctl-state.yaml").read_bytes() == before
+
+
+def test_objects_can_be_given_on_standard_input(begun: Operator):
+    assert "there is no object in -" in begun.cctl("plan", "deploy", "-f", "-", code=3).stderr
+
+
+def test_nothing_is_deployed_to_a_cluster_without_a_master(begun: Operator):
+    (begun.home / "web.yaml").write_text("apiVersion: v1\nkind: Namespace\nmetadata: {name: web}\n")
+    assert "no master yet" in begun.cctl("deploy", "-f", "web.yaml", "--yes", code=3).stderr
 
 
 def test_a_kubeconfig_needs_a_master(begun: Operator):

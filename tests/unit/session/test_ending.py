@@ -20,6 +20,7 @@ from klusterkit.hosts.fence import FENCE, Fence
 from klusterkit.hosts.simulated import SimulatedHost
 from klusterkit.session.ending import clear, end, let_go, read_record, record
 from klusterkit.session.errors import RunCutShort
+from klusterkit.tasks.deploying import Deploy
 from klusterkit.tasks.files import Directory, TextFile
 from klusterkit.tasks.revert import Revert
 from tests.unit.engine.bench import MemoryStore
@@ -187,3 +188,22 @@ def test_hosts_that_are_let_go_are_free_for_another_state() -> None:
     let_go(there.__getitem__, journal(), ["m2"])
     assert FENCE in paths(there["m1"])
     assert FENCE not in paths(there["m2"])
+
+
+OBJECT = Task(
+    id="m2/objects/secret/web/login",
+    host="m2",
+    step=Deploy(manifest={"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login", "namespace": "web"}}),
+)
+
+
+@pytest.mark.parametrize("ending", ["done", "undone"])
+def test_no_host_keeps_what_an_object_of_the_cluster_was_when_nothing_can_ask_for_it_any_more(ending: Any) -> None:
+    there = hosts()
+    tree = there["m2"].machine.tree
+    for folder in ("r1.0/m2.objects.secret.web.login", "r1.0/m2.folder"):
+        tree.makedirs(f"{HOME}/kept/{folder}")
+        tree.write(f"{HOME}/kept/{folder}/was", "aHVudGVyMg==")
+    end(there.__getitem__, journal((*TASKS, OBJECT)), ending, stay=("m1", "m2"))
+    left = {path for path in paths(there["m2"]) if path.endswith("/was")}
+    assert left == {f"{HOME}/kept/r1.0/m2.folder/was"}, "what is the host's own is kept for the day when it leaves"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +19,14 @@ def test_a_learnt_value_never_gets_through(secret: str, before: str, after: str)
     mask.learn(secret.encode())
 
     assert secret not in mask(before + secret + after)
+
+
+@given(secret=st.binary(min_size=6, max_size=80))
+def test_a_learnt_value_does_not_get_through_in_base64_either(secret: bytes) -> None:
+    mask = Mask()
+    mask.learn(secret)
+
+    assert b64encode(secret).decode() not in mask(f"data: {b64encode(secret).decode()}")
 
 
 @given(lines=st.lists(LONG, min_size=2, max_size=6))

@@ -39,7 +39,7 @@ few = settings(max_examples=10, deadline=None, suppress_health_check=[HealthChec
 
 EARLIER = "r0.2"
 CLUSTER_WIDE = {"etcd.join", "etcd.objects", "etcd.promote", "kubernetes.node-labels", "kubernetes.node-taints"}
-CLUSTER_WIDE |= {"kubernetes.registration", "node.cordon", "node.delete"}
+CLUSTER_WIDE |= {"kubernetes.object", "kubernetes.registration", "node.cordon", "node.delete"}
 """Kinds whose change isn't one of their host."""
 
 

@@ -14,6 +14,7 @@ from tests.simulation.real.programs import pods
 from tests.simulation.real.programs.kubeadm import ADMINISTRATORS
 from tests.simulation.real.programs.node import API_SERVER, Node
 from tests.simulation.real.programs.texts import documents
+from tests.support.apiserver import ApiServer
 from tests.support.posix import said
 
 if TYPE_CHECKING:
@@ -49,7 +50,15 @@ class Kubectl:
             return _ready(server)
         if not (_is_master(config) if path == "/dev/stdin" else ADMINISTRATORS in self._cluster.objects_at(server)):
             return said(1, err="Error from server (Forbidden)")
+        if _is_of_one(words, options):
+            with self._cluster.changing(server) as objects:
+                return ApiServer(objects)(verb, words, options, stdin)
         return getattr(_Client(self._cluster, server), verb)(words, options, stdin)
+
+
+def _is_of_one(words: list[str], options: Options) -> bool:
+    """Whether it is about one object of an operator's own: ``KIND.VERSION.GROUP/NAME``, or what is applied for him."""
+    return "." in (words or [""])[0].partition("/")[0] or options.get("field-manager") == "klusterkit-deploy"
 
 
 def _ready(server: Node) -> Completed:
