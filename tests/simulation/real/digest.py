@@ -14,7 +14,7 @@ from tests.simulation.real.programs.etcd import DATABASE, LOG
 from tests.simulation.real.programs.node import Node
 from tests.simulation.real.programs.pods import WANDERING
 
-ISSUED = re.compile(r"/etc/etcd/pki/.*|/var/lib/kubelet/pki/.*|/etc/kubernetes/(pki/)?[^/]*\.(key|crt|conf)")
+ISSUED = re.compile(r"/etc/etcd/pki/.*|/var/lib/kubelet/pki/.*|/etc/kubernetes/(pki/)?[^/]*\.(key|pub|crt|conf)")
 """Files whose content is another each time that they are made, as keys are."""
 UNORDERED = re.compile(r"/proc/(filter|self|net)/.*")
 """Whose lines come in the order in which pods happened to start."""

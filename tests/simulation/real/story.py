@@ -97,7 +97,7 @@ class RealStory(Story):
         towards: Ending = "done" if direction is FORWARD else "undone"
         serial = self._state().serial + 1
         ours = Fence(lineage=journal.plan.lineage, serial=serial, who="somebody", when=0.0, run=journal.run)
-        for name in self.plan.hosts:
+        for name in self._own:
             host = SimulatedHost(name, machine=self.model.nodes[name].machine)
             with suppress(FileNotFoundError):
                 found = read_fence(host.read(FENCE), name)
@@ -106,12 +106,17 @@ class RealStory(Story):
                     continue
             host.write(ours.file())
 
+    @property
+    def _own(self) -> list[str]:
+        """Hosts that the run is of."""
+        return [name for name in self.plan.hosts if name not in self.world.guests]
+
     def ends(self, store: FencedStore, life: Life, journal: Journal, report: Report) -> None:
         """Hosts and state are told."""
         if not self._told or report.outcome not in ("done", "undone"):
             return
         stay = {machine.name for machine in self.world.machines}
-        end(lambda name: self._connect(life, name, ()), journal, report.outcome, stay)
+        end(lambda name: self._connect(life, name, ()), journal, report.outcome, stay, self.world.guests)
         settings = Settings(state=self.disk.path, cache=self._place)
         store.fold(lambda state: fold(Hold(settings, state, ()), journal, report))
 
@@ -146,7 +151,7 @@ class RealStory(Story):
         on_crash = lambda traceback: None if life.over else self.complain(traceback)  # noqa: E731
         return {
             "grace": self.grace,
-            "secret": {**supplies.secrets(), **self.world.secrets}.__getitem__,
+            "secret": lambda name: self.world.secret(self.model, name),
             "artifact": self._artifact,
             "on_crash": on_crash,
         }

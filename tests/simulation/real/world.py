@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from functools import cached_property
+from typing import Any
 
 from klusterkit.cluster import Cluster, Machine, Role
 from klusterkit.engine.plan import Plan, Retry, Task
@@ -32,7 +33,11 @@ class World:
     secrets: Mapping[str, bytes] = {}
     """What the state has besides authorities and keys."""
     leaving: tuple[str, ...] = ()
-    """Machines that are to be what they were before they came to the cluster."""
+    """Machines whose hosts are to be what they are in :meth:`bare`."""
+    guests: frozenset[str] = frozenset()
+    """Machines that are only asked: nothing of the run is theirs."""
+    serves: bool = True
+    """Whether there is an API when the plan is done."""
 
     def hosts(self) -> ClusterModel:
         """The hosts as they are before."""
@@ -43,8 +48,13 @@ class World:
         raise NotImplementedError
 
     def bare(self) -> ClusterModel:
-        """The hosts as they were before any plan."""
+        """The hosts as they were before they came to what they leave."""
         return self.hosts()
+
+    def secret(self, hosts: ClusterModel, name: str) -> bytes:
+        """Of the state, or where there are none in it, of the hosts that have it. Raises ``PermanentError``."""
+        _ = hosts
+        return {**supplies.secrets(), **self.secrets}[name]
 
     @cached_property
     def plan(self) -> Plan:
@@ -60,18 +70,21 @@ class World:
         return other
 
     def creating(self, *machines: Machine) -> Plan:
-        """The plan that makes machines part of the cluster, by what is seen on their hosts."""
+        """The plan that makes machines part of the cluster."""
+        return compile_create(self.request(self.cluster, machines, existing=self.machines))
+
+    def request(self, cluster: Cluster, machines: Sequence[Machine], **more: Any) -> CreateRequest:
+        """The request for machines, by what is seen on their hosts."""
         nodes = self.hosts().nodes
-        request = CreateRequest(
-            cluster=self.cluster,
-            machines=machines,
-            existing=self.machines,
+        return CreateRequest(
+            cluster=cluster,
+            machines=tuple(machines),
             facts={machine.name: nodes[machine.name].machine.look(QUESTION) for machine in machines},
             artifacts=supplies.files(),
             lineage="l",
             serial=1,
+            **more,
         )
-        return compile_create(request)
 
 
 class Beginning(World):

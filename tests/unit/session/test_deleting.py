@@ -22,7 +22,8 @@ from klusterkit.session.delete import Wanted, plan_delete
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
 from klusterkit.tasks.leaving import Pod
-from tests.simulation.real.worlds import THREE_MASTERS, Next
+from tests.simulation.real.following import Next
+from tests.simulation.real.worlds import THREE_MASTERS
 from tests.unit.session.conftest import Opened
 
 Deleting = Callable[..., Plan]

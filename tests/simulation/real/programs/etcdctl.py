@@ -37,8 +37,21 @@ class Etcdctl:
                 return self._status(asked)
             case ["move-leader", identity]:
                 return self._move_leader(asked, int(identity, 16))
+            case ["member", *rest]:
+                return self._member(rest, options, self._able(asked))
             case _:
-                return self._member(words[1:], options, next(filter(self._ensemble.answers, asked), None))
+                return self._objects(words[0], self._able(asked))
+
+    def _able(self, asked: Sequence[Etcd]) -> Etcd | None:
+        return next(filter(self._ensemble.answers, asked), None)
+
+    def _objects(self, verb: str, asked: Etcd | None) -> Completed:
+        """``get`` or ``del /registry/ --prefix``: what API servers keep."""
+        if asked is None:
+            return NOBODY
+        if verb == "del":
+            self._ensemble.keep(asked, {})
+        return said(out="".join(f"/registry/{name}\n" for name in self._ensemble.objects(asked)))
 
     def _at(self, url: str) -> Etcd | None:
         address = url.removeprefix("https://").rpartition(":")[0]

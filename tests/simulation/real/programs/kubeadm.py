@@ -27,6 +27,8 @@ READS = (
     *("pki/front-proxy-ca.crt", "pki/front-proxy-client.crt", "pki/etcd/ca.crt", "pki/apiserver-etcd-client.crt"),
 )
 """In the mode of external authorities it looks at all of them, and makes none."""
+ISSUES = "super-admin.conf"
+"""It does without, where it has the authority's key."""
 
 
 class Kubeadm:
@@ -41,7 +43,7 @@ class Kubeadm:
         """Run it."""
         path = next(word.split("=")[1] for word in argv if word.startswith("--config="))
         phase = " ".join(word for word in argv[2:] if not word.startswith("--"))
-        wanted = [path, *(f"/etc/kubernetes/{name}" for name in READS)]
+        wanted = [path, *(f"/etc/kubernetes/{name}" for name in READS if name != ISSUES or not self._has_authority)]
         missing = [name for name in wanted if self._tree.find(name) is None]
         if missing:
             return said(1, err=f"error execution phase: invalid or incomplete external CA: {missing}")
@@ -57,6 +59,10 @@ class Kubeadm:
             for name in MAKES[phase]:
                 objects.setdefault(name, {})
         return said()
+
+    @property
+    def _has_authority(self) -> bool:
+        return self._tree.find("/etc/kubernetes/pki/ca.key") is not None
 
     def _mark(self, node: str) -> Completed:
         with self._cluster.changing(self._node) as objects:
