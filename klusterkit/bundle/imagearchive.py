@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, BinaryIO, TypeVar
+from typing import Annotated, Any, BinaryIO, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -104,32 +104,48 @@ def write_archive(
         The digest of what was written.
     """
     manifest = parsed(ImageManifest, content, reference)
-    digest, made = hashlib.sha256(), hashlib.sha256(content).hexdigest()
-    names = {"io.containerd.image.name": reference, "org.opencontainers.image.ref.name": reference.rpartition(":")[2]}
-    descriptor = {
-        "mediaType": manifest.mediaType,
-        "digest": f"sha256:{made}",
-        "size": len(content),
-        "annotations": names,
-    }
-    index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [descriptor]}
-
-    def put(name: str, size: int, chunks: Iterable[bytes]) -> None:
-        left = size
-        for chunk in chain([layout.header(Member(name, size))], chunks, [bytes(padding(size))]):
-            digest.update(chunk)
-            left -= file.write(chunk)
-        if left + BLOCK + padding(size):
-            raise ImageUnusable(f"{reference}: {name} has another size than it says", hint="mend the registry")
-
-    for name, small in (("oci-layout", canonical({"imageLayoutVersion": "1.0.0"})), ("index.json", canonical(index))):
-        put(name, len(small), [small])
-    put(layout.blob_name(made), len(content), [content])
+    made = hashlib.sha256(content).hexdigest()
+    index = _index_of(reference, manifest.mediaType, made, len(content))
+    members = _Members(file, reference)
+    members.add("oci-layout", canonical({"imageLayoutVersion": "1.0.0"}))
+    members.add("index.json", canonical(index))
+    members.add(layout.blob_name(made), content)
     for sha256, size in manifest.blobs.items():
-        put(layout.blob_name(sha256), size, pieces(sha256))
-    digest.update(layout.END)
-    file.write(layout.END)
-    return digest
+        members.add_pieces(layout.blob_name(sha256), size, pieces(sha256))
+    return members.end()
+
+
+def _index_of(reference: str, media_type: str, sha256: str, size: int) -> dict[str, Any]:
+    """What an archive says of its only image, whose manifest is this blob."""
+    names = {"io.containerd.image.name": reference, "org.opencontainers.image.ref.name": reference.rpartition(":")[2]}
+    descriptor = {"mediaType": media_type, "digest": f"sha256:{sha256}", "size": size, "annotations": names}
+    return {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [descriptor]}
+
+
+class _Members:
+    """The members of an archive of an image, on their way into a file."""
+
+    def __init__(self, file: BinaryIO, reference: str) -> None:
+        self._file, self._reference = file, reference
+        self._digest = hashlib.sha256()
+
+    def add(self, name: str, content: bytes) -> None:
+        self.add_pieces(name, len(content), [content])
+
+    def add_pieces(self, name: str, size: int, pieces: Iterable[bytes]) -> None:
+        left = size + BLOCK + padding(size)
+        for piece in chain([layout.header(Member(name, size))], pieces, [bytes(padding(size))]):
+            left -= self._write(piece)
+        if left:
+            raise ImageUnusable(f"{self._reference}: {name} has another size than it says", hint="mend the registry")
+
+    def end(self) -> hashlib._Hash:  # pyright: ignore[reportPrivateUsage]
+        self._write(layout.END)
+        return self._digest
+
+    def _write(self, piece: bytes) -> int:
+        self._digest.update(piece)
+        return self._file.write(piece)
 
 
 class ImageArchive:

@@ -16,6 +16,7 @@ from klusterkit.engine.errors import UsageError
 from klusterkit.engine.facts import Facts
 from klusterkit.engine.host import Host
 from klusterkit.engine.plan import Plan
+from klusterkit.hosts import Fleet
 from klusterkit.plans.push import Content, PushRequest, compile_push
 from klusterkit.plans.request import Options
 from klusterkit.session.connect import each_host, fleet_for_meeting, refuse_passed
@@ -63,27 +64,8 @@ def plan_push(hold: Hold, wanted: WantedPush, onlooker: Onlooker) -> Plan:
     machines = _machines(hold, wanted)
     onlooker.stage(f"verifying {path}")
     with trusted_bundle(hold, expanded(path)) as bundle, fleet_for_meeting(hold, machines) as fleet:
-        contents = _contents(bundle)
         onlooker.stage(f"looking at {', '.join(machine.name for machine in machines)}")
-        names = [machine.name for machine in machines]
-
-        def facts(name: str) -> Facts:
-            refuse_passed(hold, fleet[name])
-            return fleet[name].facts()
-
-        def there(name: str) -> tuple[str, ...]:
-            return _there(fleet[name], contents)
-
-        request = PushRequest(
-            machines=machines,
-            facts=each_host(names, facts),
-            contents=contents,
-            there=each_host(names, there),
-            lineage=hold.snapshot.lineage,
-            serial=hold.snapshot.serial,
-            operation=wanted.operation,
-            options=Options(share=wanted.share),
-        )
+        request = _request(hold, wanted, machines, _contents(bundle), fleet)
         _refuse_architecture(bundle, request)
         plan = compile_push(request)
         _take_out(hold, bundle, request, onlooker)
@@ -120,6 +102,27 @@ def _stranger(address: str, user: str, port: int) -> Machine:
 def _contents(bundle: Bundle) -> tuple[Content, ...]:
     entries = {entry.sha256: entry for entry in bundle.manifest.entries if entry.kind in PUSHED}
     return tuple(Content(name=each.name, sha256=each.sha256, size=each.size) for each in entries.values())
+
+
+def _request(
+    hold: Hold, wanted: WantedPush, machines: tuple[Machine, ...], contents: tuple[Content, ...], fleet: Fleet
+) -> PushRequest:
+    names = [machine.name for machine in machines]
+
+    def facts(name: str) -> Facts:
+        refuse_passed(hold, fleet[name])
+        return fleet[name].facts()
+
+    return PushRequest(
+        machines=machines,
+        facts=each_host(names, facts),
+        contents=contents,
+        there=each_host(names, lambda name: _there(fleet[name], contents)),
+        lineage=hold.snapshot.lineage,
+        serial=hold.snapshot.serial,
+        operation=wanted.operation,
+        options=Options(share=wanted.share),
+    )
 
 
 def _there(host: Host, contents: Iterable[Content]) -> tuple[str, ...]:

@@ -163,6 +163,14 @@ class Machine:
         return path in self.facts.paths or self.tree.find(path, follow=True) is not None
 
 
+_PROGRAMS = (
+    *("base64", "cat", "chmod", "chown", "cp", "date", "find", "flock", "grep", "head", "id", "journalctl", "mkdir"),
+    *("mount", "mv", "nproc", "readlink", "rm", "rmdir", "setsid", "sha256sum", "stat", "sync", "systemctl", "tail"),
+    *("tar", "tee", "timeout", "umount", "uname"),
+    *("conntrack", "curl", "ethtool", "ip", "iptables", "jq", "nft", "socat", "ss"),
+)
+
+
 def default_facts(name: str) -> Facts:
     """A healthy host with what Kubernetes needs. Tests change what they are about: ``machine.facts``."""
     return Facts(
@@ -187,25 +195,7 @@ def default_facts(name: str) -> Facts:
         default_interface="eth0",
         default_address="10.0.0.11",
         listening=(22,),
-        programs=(
-            *("base64", "cat", "chmod", "chown", "cp", "date", "find", "flock", "grep", "head", "id", "journalctl"),
-            *(
-                "mkdir",
-                "mount",
-                "mv",
-                "nproc",
-                "readlink",
-                "rm",
-                "rmdir",
-                "setsid",
-                "sha256sum",
-                "stat",
-                "sync",
-                "systemctl",
-            ),
-            *("tail", "tar", "tee", "timeout", "umount", "uname"),
-            *("conntrack", "curl", "ethtool", "ip", "iptables", "jq", "nft", "socat", "ss"),
-        ),
+        programs=_PROGRAMS,
         services=("ssh.service",),
         paths=(),
         clock=0.0,

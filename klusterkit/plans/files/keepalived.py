@@ -33,23 +33,7 @@ exit 0
 """
 
 
-def configuration(vip: Vip, interface: str, address: str, peers: Sequence[str], port: int) -> str:
-    """The file's content.
-
-    All masters are alike: none takes the address from another that holds it well. They speak unicast, since many
-    networks drop multicast. A master that has no peers yet speaks to itself: without peers keepalived would use
-    multicast, and the change to unicast later costs it the address for a second (measured; a change of peers doesn't).
-
-    Args:
-        vip: the virtual address.
-        interface: the one that gets it; ``address`` is on it.
-        address: of this master.
-        peers: addresses of the other masters.
-        port: of the API servers.
-    """
-    loopback, prefix = ("127.0.0.1", 32) if vip.address.version == 4 else ("::1", 128)
-    check = " ".join([CHECK_PATH, *(host_and_port(at, port) for at in (address, *peers))])
-    return f"""\
+_CONFIGURATION = """\
 global_defs {{
     enable_script_security
     script_user root
@@ -68,20 +52,47 @@ vrrp_instance api {{
     state BACKUP
     nopreempt
     interface {interface}
-    virtual_router_id {vip.router_id}
+    virtual_router_id {router_id}
     priority 100
-    advert_int {ADVERTISEMENT}
+    advert_int {advertisement}
     unicast_src_ip {address}
     unicast_peer {{
-{_lines(peers or [loopback])}    }}
+{peers}    }}
     virtual_ipaddress {{
-        {vip.address}/{prefix}
+        {shared}
     }}
     track_script {{
         api
     }}
 }}
 """
+
+
+def configuration(vip: Vip, interface: str, address: str, peers: Sequence[str], port: int) -> str:
+    """The file's content.
+
+    All masters are alike: none takes the address from another that holds it well. They speak unicast, since many
+    networks drop multicast. A master that has no peers yet speaks to itself: without peers keepalived would use
+    multicast, and the change to unicast later costs it the address for a second (measured; a change of peers doesn't).
+
+    Args:
+        vip: the virtual address.
+        interface: the one that gets it; ``address`` is on it.
+        address: of this master.
+        peers: addresses of the other masters.
+        port: of the API servers.
+    """
+    loopback, prefix = ("127.0.0.1", 32) if vip.address.version == 4 else ("::1", 128)
+    check = " ".join([CHECK_PATH, *(host_and_port(at, port) for at in (address, *peers))])
+    return _CONFIGURATION.format(
+        check=check,
+        interface=interface,
+        router_id=vip.router_id,
+        advertisement=ADVERTISEMENT,
+        address=address,
+        peers=_lines(peers or [loopback]),
+        shared=f"{vip.address}/{prefix}",
+    )
 
 
 def _lines(peers: Iterable[str]) -> str:
