@@ -12,9 +12,10 @@ from typing import Any
 
 from klusterkit.engine.errors import KlusterKitError, PermanentError
 from klusterkit.engine.host import HOME, File, Host
-from klusterkit.engine.journal import Journal
+from klusterkit.engine.journal import Direction, Journal
 from klusterkit.engine.record import PLACE, HostRecord, done_by_host
 from klusterkit.engine.step import Undo, copies_of
+from klusterkit.hosts.errors import StaleState
 from klusterkit.hosts.fence import FENCE, REACHED, Ending, mark_ended
 from klusterkit.session.errors import RunCutShort
 from klusterkit.tasks.prior import ABSENT
@@ -45,7 +46,7 @@ def end(hosts: Hosts, journal: Journal, ending: Ending, stay: Collection[str], g
     """
     names = set(journal.plan.hosts).difference(guests)
     if ending == "done":
-        leaving = names.intersection(leaving_by(journal.plan.outcome))
+        leaving = _leaving(journal, guests)
         visited = names.intersection(data["metadata"]["name"] for data in visited_by(journal.plan.outcome))
         record(hosts, journal, guests)
         tell_ended(hosts, journal, names - leaving - visited, ending)
@@ -170,20 +171,47 @@ def drop_copies(hosts: Hosts, journal: Journal, names: Collection[str]) -> None:
 
 
 def clear(hosts: Hosts, journal: Journal, guests: Collection[str] = ()) -> None:
-    """Empty KlusterKit's folder on hosts that have left; what the plan says to keep stays, and data set aside."""
-    outcome = journal.plan.outcome
-    leaving = set(journal.plan.hosts).intersection(leaving_by(outcome)).difference(guests)
-    kept = {f"{HOME}/{name}" for name in (SET_ASIDE, *outcome.get("removed", {}).get("keep", ()))}
+    """Empty KlusterKit's folder on hosts that have left; what the plan says to keep stays, and data set aside.
+
+    The record goes first: see :func:`refuse_left`.
+    """
+    keep = journal.plan.outcome.get("removed", {}).get("keep", ())
+    kept = {f"{HOME}/{name}" for name in (SET_ASIDE, *keep)}
 
     def empty(name: str) -> None:
         host = hosts(name)
         found = host.run(["find", HOME, "-mindepth", "1", "-maxdepth", "1", "-print0"]).out.decode().split("\0")
         gone = [path for path in found if path and path not in kept]
+        host.remove(PLACE)
         host.remove(*gone, recursive=True)
         if not kept.intersection(found):
             host.remove(HOME)
 
-    _each(journal, leaving, empty, "KlusterKit's folder on it can't be emptied")
+    _each(journal, _leaving(journal, guests), empty, "KlusterKit's folder on it can't be emptied")
+
+
+def refuse_left(hosts: Hosts, journal: Journal, guests: Collection[str] = ()) -> None:
+    """Refuse to take a run back whose end has come to a host that leaves: what undo would put back is gone from there.
+
+    Raises:
+        StaleState: it has.
+        HostRefused, HostUnreachable: a host can't be asked.
+    """
+    if journal.direction is Direction.BACK or not journal.finished():
+        return
+    for name in _leaving(journal, guests):
+        if hosts(name).stat(PLACE)[0].type == ABSENT:
+            raise StaleState(
+                f"{name} has left already: the run can't be taken back any more",
+                host=name,
+                seen=f"{PLACE} is gone",
+                hint="`cctl resume` ends the run",
+            )
+
+
+def _leaving(journal: Journal, guests: Collection[str]) -> set[str]:
+    """Hosts that are nobody's when the run is done."""
+    return set(journal.plan.hosts).intersection(leaving_by(journal.plan.outcome)).difference(guests)
 
 
 def visited_by(outcome: Mapping[str, Any]) -> list[dict[str, Any]]:

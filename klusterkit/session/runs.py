@@ -99,6 +99,8 @@ def _walk(
         if decided is not None:
             refuse_taken(fleet, journal.plan.hosts)
             journal.write(*decided)
+        if direction is Direction.BACK:
+            ending.refuse_left(fleet, journal, hold.guests)
         runner = Runner(journal, _executor(hold, journal, fleet, log), tee(log.event, tell))
         running(runner)
         report = runner.forward() if direction is Direction.FORWARD else runner.back()

@@ -19,7 +19,7 @@ from klusterkit.hosts.errors import StaleState
 from klusterkit.hosts.fence import FENCE, Ending, Fence, read_fence
 from klusterkit.hosts.simulated import SimulatedHost
 from klusterkit.session.connect import QUESTION
-from klusterkit.session.ending import end
+from klusterkit.session.ending import end, refuse_left
 from klusterkit.session.hold import Hold
 from klusterkit.session.runs import fold
 from klusterkit.session.settings import Settings
@@ -30,7 +30,7 @@ from tests.simulation.real.host import FencedHost
 from tests.simulation.real.programs.cluster import ClusterModel
 from tests.simulation.real.troubles import Troubles
 from tests.simulation.real.world import World
-from tests.simulation.story import FORWARD, Episode, Story
+from tests.simulation.story import BACK, FORWARD, Episode, Story
 from tests.support import supplies
 
 LOOKING = ("run", "job_stop")
@@ -98,13 +98,18 @@ class RealStory(Story):
         serial = self._state().serial + 1
         ours = Fence(lineage=journal.plan.lineage, serial=serial, who="somebody", when=0.0, run=journal.run)
         for name in self._own:
-            host = SimulatedHost(name, machine=self.model.nodes[name].machine)
+            host = self._host(name)
             with suppress(FileNotFoundError):
                 found = read_fence(host.read(FENCE), name)
                 found.refuse(ours, towards, name)
                 if found.serial == serial:
                     continue
             host.write(ours.file())
+        if direction is BACK:
+            refuse_left(self._host, journal, self.world.guests)
+
+    def _host(self, name: str) -> SimulatedHost:
+        return SimulatedHost(name, machine=self.model.nodes[name].machine)
 
     @property
     def _own(self) -> list[str]:

@@ -16,9 +16,10 @@ from klusterkit.engine.host import HOME
 from klusterkit.engine.journal import Journal, Record
 from klusterkit.engine.plan import Plan, Task
 from klusterkit.engine.record import PLACE, Done, HostRecord
+from klusterkit.hosts.errors import StaleState
 from klusterkit.hosts.fence import FENCE, Fence
 from klusterkit.hosts.simulated import SimulatedHost
-from klusterkit.session.ending import clear, end, let_go, read_record, record
+from klusterkit.session.ending import clear, end, let_go, read_record, record, refuse_left
 from klusterkit.session.errors import RunCutShort
 from klusterkit.tasks.deploying import Deploy
 from klusterkit.tasks.files import Directory, TextFile
@@ -150,6 +151,18 @@ def test_what_has_left_keeps_nothing_of_ours_but_data_that_was_set_aside() -> No
         f"{HOME}/set-aside/r1.0/var%lib%etcd.1",
     }
     assert {FENCE, PLACE} <= paths(there["m2"]), "who stays is not touched"
+
+
+@pytest.mark.parametrize("change", [2, 3, 4])  # the first looks what there is
+def test_a_run_whose_end_has_come_to_a_host_that_leaves_can_only_be_ended(change: int) -> None:
+    there, leaving = with_an_earlier_record(), journal(removed={"machines": ["m1"]})
+    refuse_left(there.__getitem__, leaving)
+    there["m1"].faults.crash("after", change, HostUnreachable("gone", host="m1"))
+    with pytest.raises(RunCutShort):
+        clear(there.__getitem__, leaving)
+    with pytest.raises(StaleState, match="m1 has left already") as caught:
+        refuse_left(there.__getitem__, leaving)
+    assert "resume" in str(caught.value.hint)
 
 
 def test_where_nothing_was_set_aside_the_folder_goes_too() -> None:
