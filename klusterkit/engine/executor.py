@@ -58,10 +58,6 @@ class Call(BaseModel):
     """Likewise, of attempts to undo."""
     before: dict[str, Any] = {}
 
-    def wire(self) -> str:
-        """The call as JSON."""
-        return json.dumps({**self.model_dump(mode="json", exclude={"step"}), "step": self.step.spec()})
-
 
 class Outcome(BaseModel):
     """What came of a call: an error, or what the verb gives."""
@@ -252,19 +248,3 @@ def _probe(step: AnyStep, on: Context) -> Outcome:
     # megabyte, and needn't be text.
     job = JobState(status=on.host.job_state(on.key).status)
     return Outcome(observation=step.observe(on), job=job)
-
-
-class JsonExecutor:
-    """Passes each call and each outcome through JSON on its way to another executor."""
-
-    def __init__(self, inner: Executor) -> None:
-        self._inner = inner
-
-    def perform(self, calls: Sequence[Call]) -> list[Outcome]:
-        """Carry out the calls as a worker at the other end of a wire would get them."""
-        sent = [Call.model_validate_json(call.wire()) for call in calls]
-        return [Outcome.model_validate_json(outcome.model_dump_json()) for outcome in self._inner.perform(sent)]
-
-    def cancel(self) -> None:
-        """Likewise, at the other end."""
-        self._inner.cancel()

@@ -7,7 +7,7 @@ from klusterkit.hosts.credentials import PrivateKey, load_private_key
 from klusterkit.hosts.fleet import Fleet, Target
 from klusterkit.hosts.hostkeys import HostKeys
 from klusterkit.hosts.lease import Holder, Lease
-from klusterkit.hosts.opening import Login, scan_host_key
+from klusterkit.hosts.opening import Login
 from klusterkit.hosts.question import Question
 from klusterkit.hosts.shellhost import ShellHost
 
@@ -22,5 +22,4 @@ __all__ = [
     "ShellHost",
     "Target",
     "load_private_key",
-    "scan_host_key",
 ]

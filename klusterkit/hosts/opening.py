@@ -138,17 +138,6 @@ def open_checked(connection: Connection, login: Login, keys: HostKeys, name: str
     connection.transport.set_keepalive(KEEPALIVE)
 
 
-def scan_host_key(address: str, port: int = 22, timeout: float = CONNECT_TIMEOUT) -> paramiko.PKey:
-    """The key that a host shows, asked for without logging in. Raises ``HostUnreachable``."""
-    with mapped(address, f"{address}:{port}", ""):
-        transport = paramiko.Transport(socket.create_connection((address, port), timeout))
-        try:
-            transport.start_client(timeout=timeout)
-            return transport.get_remote_server_key()
-        finally:
-            transport.close()
-
-
 def _arguments(login: Login) -> dict[str, Any]:
     return {
         "pkey": login.key.key if login.key else None,

@@ -8,7 +8,7 @@ from klusterkit.pki.authority import Authority, Issued
 from klusterkit.pki.check import check
 from klusterkit.pki.errors import InvalidAuthority, InvalidLeaf, PKIError
 from klusterkit.pki.kubeconfig import kubeconfig
-from klusterkit.pki.layout import AuthorityName, Place, certificate_place
+from klusterkit.pki.layout import AuthorityName, Place
 from klusterkit.pki.leaf import Leaf, Usage
 from klusterkit.pki.life import Life, life
 from klusterkit.pki.service_account import create_service_account_key, service_account_key_fault
@@ -24,7 +24,6 @@ __all__ = [
     "PKIError",
     "Place",
     "Usage",
-    "certificate_place",
     "check",
     "create_service_account_key",
     "kubeconfig",

@@ -56,11 +56,6 @@ class Place:
 CERTIFICATE_FOLDER = PurePosixPath("/etc/kubernetes/pki")
 KUBECONFIG_FOLDER = PurePosixPath("/etc/kubernetes")
 
-SERVICE_ACCOUNT_KEY = PurePosixPath("sa.key")
-"""Signs service account tokens."""
-SERVICE_ACCOUNT_PUBLIC_KEY = PurePosixPath("sa.pub")
-"""Verifies them."""
-
 CERTIFICATES: Mapping[str, Place] = MappingProxyType(
     {
         "apiserver": Place(AuthorityName.KUBERNETES, "apiserver"),
@@ -81,12 +76,3 @@ KUBECONFIGS: Mapping[str, PurePosixPath] = MappingProxyType(
     }
 )
 """Kubeconfigs by kubeadm's names. Their client certificates come from the Kubernetes authority."""
-
-
-def certificate_place(name: str) -> Place:
-    """Where the leaf certificate of this name is kept.
-
-    Raises:
-        KeyError: no leaf certificate has this name.
-    """
-    return CERTIFICATES[name]

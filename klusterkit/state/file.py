@@ -179,11 +179,6 @@ class StateFile:
         """The secret of this name. Raises SecretMissing, SecretDamaged, StateKeyMissing."""
         return self._vault.secret(self.snapshot, name)
 
-    @property
-    def secret_names(self) -> tuple[str, ...]:
-        """The names of all secrets."""
-        return tuple(sorted(self.snapshot.secrets))
-
     def with_secret(self, snapshot: Snapshot, name: str, value: bytes) -> Snapshot:
         """The snapshot with this secret set, sealed; ``fold`` writes it. Raises StateKeyMissing."""
         return _changed(snapshot, secrets={**snapshot.secrets, name: self._vault.seal(value, secret_place(name))})

@@ -55,7 +55,6 @@ NODE_PORTS = {
     10250: "the kubelet",
     10256: "kube-proxy's health",
 }
-PORTS = tuple(sorted({*ETCD_PORTS, *CONTROL_PLANE_PORTS, *NODE_PORTS}))
 FOREIGN_UNITS = (
     *("kubelet.service", "containerd.service", "crio.service", "etcd.service", "k3s.service", "k3s-agent.service"),
     *("rke2-server.service", "rke2-agent.service", "k0scontroller.service", "k0sworker.service"),

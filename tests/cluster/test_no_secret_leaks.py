@@ -48,7 +48,9 @@ def secrets(cluster: Operator) -> list[bytes]:
     """Every secret of the state file, and every private key that was issued to the host."""
     identity = cluster.folder / ".config" / "klusterkit" / "identity.txt"
     state = StateFile.load(cluster.state, IdentityFile(identity))
-    kept = [state.secret(name).get_secret_value() for name in state.secret_names if not name.endswith((".crt", ".pub"))]
+    kept = [
+        state.secret(name).get_secret_value() for name in state.snapshot.secrets if not name.endswith((".crt", ".pub"))
+    ]
     issued = keys_on_the_host(cluster)
     assert len(kept) >= 5
     assert len(issued) >= 2 + 7 + 3

@@ -7,10 +7,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from private_host import PrivateHost, public_key
+from private_host import PrivateHost
 
 from klusterkit.engine.errors import HostUnreachable
-from klusterkit.hosts import Fleet, HostKeys, Target, load_private_key, scan_host_key
+from klusterkit.hosts import Fleet, HostKeys, Target, load_private_key
 from klusterkit.hosts.errors import ChangedHostKey, HostKeyRevoked, LoginRefused, RootRefused, UnknownHostKey
 
 
@@ -189,10 +189,6 @@ def test_many_hosts_go_through_one_jump_host_and_close_one_by_one(private_host, 
             fleet[name].close()
         assert [fleet[name].run(["echo", name]).text for name in list(targets)[3:]] == [*targets][3:]
     assert own_host.log.count("Accepted publickey") == before + 1
-
-
-def test_a_host_key_can_be_seen_without_logging_in(private_host):
-    assert scan_host_key("127.0.0.1", private_host.port) == public_key(private_host.folder / "host_ed25519")
 
 
 def test_more_connections_at_once_than_sshd_lets_begin_all_come_through(tmp_path):

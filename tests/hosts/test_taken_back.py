@@ -10,7 +10,7 @@ import pytest
 from step_host import LAB, StepHost
 
 from klusterkit.engine.events import Event
-from klusterkit.engine.executor import JsonExecutor, LocalExecutor
+from klusterkit.engine.executor import LocalExecutor
 from klusterkit.engine.host import HOME
 from klusterkit.engine.journal import Journal
 from klusterkit.engine.plan import Plan
@@ -26,6 +26,7 @@ from klusterkit.tasks.kernel import Sysctl
 from klusterkit.tasks.network import Baseline
 from klusterkit.tasks.systemd import Service, Unit
 from klusterkit.tasks.tree import Tree
+from tests.support.jsonexecutor import JsonExecutor
 from tests.unit.engine.bench import MemoryStore
 
 pytestmark = pytest.mark.hosts

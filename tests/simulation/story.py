@@ -11,7 +11,7 @@ from typing import Any
 
 from klusterkit.engine.errors import StepHung
 from klusterkit.engine.events import Event
-from klusterkit.engine.executor import Executor, JsonExecutor
+from klusterkit.engine.executor import Executor
 from klusterkit.engine.journal import Direction, Journal
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.runner import PointOfNoReturn, Report, Runner
@@ -19,6 +19,7 @@ from klusterkit.session.errors import RunCutShort
 from klusterkit.state import StateNotWritable
 from tests.simulation.crash import Dead, Disk, FencedStore, Life
 from tests.simulation.ledger import Ledger
+from tests.support.jsonexecutor import JsonExecutor
 
 FORWARD, BACK = Direction.FORWARD, Direction.BACK
 TRIES = 60

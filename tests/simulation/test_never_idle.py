@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klusterkit.engine.events import Event
-from klusterkit.engine.executor import Call, JsonExecutor, Outcome, Verb
+from klusterkit.engine.executor import Call, Outcome, Verb
 from klusterkit.engine.journal import Direction, Journal
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.runner import Report, Runner
@@ -23,6 +23,7 @@ from tests.simulation.model.scenarios import plans
 from tests.simulation.real.worlds import CHANGING, COMING, LARGE, WORLDS
 from tests.simulation.settings import CI
 from tests.simulation.story import BACK, FORWARD
+from tests.support.jsonexecutor import JsonExecutor
 from tests.unit.engine.bench import MemoryStore
 
 PATIENCE = 60.0

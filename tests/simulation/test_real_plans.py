@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from klusterkit.engine.executor import Call, JsonExecutor, Outcome, Verb
+from klusterkit.engine.executor import Call, Outcome, Verb
 from klusterkit.engine.plan import Task
 from klusterkit.tasks.gates import Gate
 from klusterkit.tasks.membership import Spared
@@ -30,6 +30,7 @@ from tests.simulation.real.worlds import (
     World,
 )
 from tests.simulation.story import BACK, FORWARD, Direction, Episode
+from tests.support.jsonexecutor import JsonExecutor
 
 pytestmark = pytest.mark.usefixtures("without_pauses")
 

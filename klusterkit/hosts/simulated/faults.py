@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from klusterkit.engine.errors import HostUnreachable
-
 Moment = Literal["before", "middle", "after"]
 MUTATING = frozenset({"write", "mkdir", "remove", "keep", "put_back", "upload", "run", "job", "job_stop"})
 
@@ -66,8 +64,6 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._orders: list[_Order] = []
-        self._until_cut: int | None = None
-        self._cut_for = 0
         self._until_crash: int | None = None
         self._crash: tuple[Moment, BaseException] | None = None
         self.calls: list[Call] = []
@@ -86,11 +82,6 @@ class Faults:
         gate = Gate()
         self._orders.append(_Order(match, "block", 1, gate=gate))
         return gate
-
-    def disconnect(self, after: int = 0, calls: int = 1) -> None:
-        """After that many more calls the connection is lost for so many calls. The last call before was acted on."""
-        with self._lock:
-            self._until_cut, self._cut_for = after, calls
 
     def crash(self, moment: Moment, mutation: int, error: BaseException | None = None) -> None:
         """The caller dies before, after or in the middle of the ``mutation``-th changing call from now (from 1).
@@ -111,7 +102,6 @@ class Faults:
         """What is to happen to this call. Raises what is to happen before it."""
         with self._lock:
             self.calls.append(call)
-            self._cut(call)
             crash = self._due(call)
             order = self._take(call)
         if crash and crash[0] == "before":
@@ -122,17 +112,6 @@ class Faults:
             order.gate.reached.set()
             order.gate.released.wait()
         return Entered(hangs=order is not None and order.act == "hang", crash=crash)
-
-    def _cut(self, call: Call) -> None:
-        if self._until_cut is None:
-            return
-        if self._until_cut > 0:
-            self._until_cut -= 1
-            return
-        self._cut_for -= 1
-        if self._cut_for <= 0:
-            self._until_cut = None
-        raise HostUnreachable(f"the connection to {call.host} was lost", host=call.host)
 
     def _due(self, call: Call) -> tuple[Moment, BaseException] | None:
         if self._until_crash is None or not call.mutating:

@@ -97,11 +97,6 @@ class EtcdState(BaseModel):
         """Whether so many do. Without them nothing can be written, and the API answers nothing."""
         return self.answering >= self.quorum
 
-    @property
-    def may_fail(self) -> int:
-        """How many of those that answer may fail before quorum is lost."""
-        return max(self.answering - self.quorum, 0)
-
 
 class RunState(BaseModel):
     """How far the run in progress is."""

@@ -10,12 +10,13 @@ from typing import Any, ClassVar, Literal
 
 from klusterkit.engine.errors import KlusterKitError
 from klusterkit.engine.events import Event, Sink
-from klusterkit.engine.executor import JsonExecutor, LocalExecutor
+from klusterkit.engine.executor import LocalExecutor
 from klusterkit.engine.host import Completed, JobState
 from klusterkit.engine.journal import Journal, Record
 from klusterkit.engine.plan import Plan, Retry, Task
 from klusterkit.engine.runner import Runner
 from klusterkit.engine.step import Before, Context, Observation, Repeat, Step, Undo
+from tests.support.jsonexecutor import JsonExecutor
 
 QUICK = Retry(attempts=3, wait=0.001, longest=0.001)
 Act = KlusterKitError | Exception | Callable[[Context], object]

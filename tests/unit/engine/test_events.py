@@ -6,9 +6,10 @@ import json
 
 from klusterkit.engine.errors import CommandFailed, CommandFailedTemporarily
 from klusterkit.engine.events import Event
-from klusterkit.engine.executor import JsonExecutor, LocalExecutor
+from klusterkit.engine.executor import LocalExecutor
 from klusterkit.engine.journal import Direction
 from klusterkit.engine.runner import Runner
+from tests.support.jsonexecutor import JsonExecutor
 from tests.unit.engine.bench import Bench, BenchHost, Short, plan, task
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from klusterkit.engine.errors import CommandFailed, ErrorInfo, HostLocked, HostUnreachable, KlusterKitError, UsageError
-from klusterkit.engine.executor import Call, JsonExecutor, LocalExecutor, Outcome, Verb
+from klusterkit.engine.executor import Call, LocalExecutor, Outcome, Verb
 from klusterkit.engine.step import Context, Observation
 from klusterkit.pki.errors import InvalidAuthority
 from klusterkit.state import SecretMissing
+from tests.support.jsonexecutor import JsonExecutor, wire
 from tests.unit.engine.bench import Bench, BenchHost, Cell, Short
 
 
@@ -29,8 +30,8 @@ def one(bench: Bench, wanted: Call, **options: object) -> Outcome:
 
 def test_a_call_is_json_and_comes_back_as_it_was() -> None:
     wanted = call(Verb.UNDO, before={"was": "x", "all": [1, None, {"é": True}]}, stop_applies=2, attempt=3)
-    assert Call.model_validate_json(wanted.wire()) == wanted
-    assert json.loads(wanted.wire())["step"] == {"kind": "unit.cell"}
+    assert Call.model_validate_json(wire(wanted)) == wanted
+    assert json.loads(wire(wanted))["step"] == {"kind": "unit.cell"}
 
 
 def test_observing_tells_what_the_step_sees(bench: Bench) -> None:

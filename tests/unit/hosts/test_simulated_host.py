@@ -146,15 +146,6 @@ def test_a_hanging_program_is_ended_after_its_timeout(host):
     assert host.job_state("k").completed.rc == 124
 
 
-def test_the_connection_is_lost_after_so_many_calls_and_comes_back(host):
-    host.faults.disconnect(after=1, calls=2)
-    host.stat("/")
-    for _ in range(2):
-        with pytest.raises(HostUnreachable):
-            host.stat("/")
-    host.stat("/")
-
-
 def test_those_who_sleep_at_once_sleep_side_by_side():
     clock = Clock(start=100.0)
     clock.sleep_until(130.0)

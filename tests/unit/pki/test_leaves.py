@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from klusterkit.pki import AuthorityName, InvalidLeaf, Leaf, certificate_place, leaves
+from klusterkit.pki import AuthorityName, InvalidLeaf, Leaf, leaves
 from klusterkit.pki.layout import CERTIFICATES, KUBECONFIGS
 
 NODE, ADDRESS = "m1", ip_address("10.0.0.1")
@@ -81,8 +81,6 @@ def test_paths_are_those_of_kubeadm() -> None:
         "apiserver-etcd-client": "apiserver-etcd-client.crt",
     }
     assert KUBECONFIGS["controller-manager"] == PurePosixPath("/etc/kubernetes/controller-manager.conf")
-    with pytest.raises(KeyError):
-        certificate_place("ca")
 
 
 def test_authorities_are_those_of_kubeadm() -> None:

@@ -88,7 +88,7 @@ def test_a_secret_is_read_back_by_the_next_command(state: StateFile, path: Path,
     loaded = StateFile.load(path, keys)
     assert loaded.secret("ca").get_secret_value() == CANARY
     assert loaded.secret("token").get_secret_value() == b""
-    assert loaded.secret_names == ("ca", "token")
+    assert set(loaded.snapshot.secrets) == {"ca", "token"}
 
 
 def test_a_secret_is_nowhere_in_the_clear(state: StateFile, path: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_secret_can_be_replaced_and_removed(state: StateFile) -> None:
     assert state.secret("ca").get_secret_value() == b"two"
 
     state.fold(state.without_secret(state.snapshot, "ca"))
-    assert state.secret_names == ()
+    assert state.snapshot.secrets == {}
 
 
 def test_a_name_that_is_no_name_is_refused(state: StateFile) -> None:
