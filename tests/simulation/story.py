@@ -131,11 +131,12 @@ class Story:
         self.ends(store, life, journal, report)
         return report
 
-    def _check_refusal(self) -> None:
-        """Only what has begun something irreversible, or has come to its end, has to be finished."""
-        standing = self.ledger.standing
-        if not self.is_past_return and set(standing.values()) != {"applied"}:
-            self.complain(f"it may not go back, and might: {self.refused}")
+    def _check_refusal(self, goal: Direction) -> None:
+        """Only what has begun something irreversible, or has come to an end, has one end that is left to it."""
+        standing = set(self.ledger.standing.values())
+        past = goal is BACK and self.is_past_return
+        if not past and standing != ({"applied"} if goal is BACK else {"untouched"}):
+            self.complain(f"it may not go {goal}, and might: {self.refused}")
 
     @property
     def is_past_return(self) -> bool:
@@ -148,9 +149,9 @@ class Story:
             report = self.live(Episode(goal))
             if goal is BACK and not self.disk.records():
                 return BACK
-            if goal is BACK and self.refused is not None:
-                self._check_refusal()
-                goal = FORWARD
+            if self.refused is not None:
+                self._check_refusal(goal)
+                goal = FORWARD if goal is BACK else BACK
             elif report is not None and report.outcome in ("done", "undone"):
                 return goal
         raise AssertionError("it never comes to its end")
