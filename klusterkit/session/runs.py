@@ -117,6 +117,7 @@ def _walk(
 def _told_as_resumable(hold: Hold) -> Generator[None]:
     """What began is in the journal, whether its disk is full now or not."""
     try:
+        hold.state.make_durable()  # or hosts would be told of records that a power cut takes away
         yield
     except StateError as error:
         operation = hold.state.records[0]["plan"]["operation"]

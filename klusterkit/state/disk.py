@@ -201,6 +201,15 @@ class OpenEnd:
         self._end += len(data)
         self._size = self._end
 
+    def make_durable(self) -> None:
+        """Bring to the disk what was read: of a writer that was killed, the kernel may show more than the disk has.
+
+        Raises:
+            StateNotWritable: it isn't durable.
+        """
+        with writing(self._path):
+            os.fdatasync(self._open())
+
     def _cut(self, fd: int) -> None:
         os.ftruncate(fd, self._end)
         self._size = self._end

@@ -152,6 +152,16 @@ class StateFile:
             self._records.extend(map(stream.record_of, lines))
             self.torn = False
 
+    def make_durable(self) -> None:
+        """See that the records that were read are on the disk, before anything acts on them.
+
+        Raises:
+            StateNotWritable, StateNotLocked.
+        """
+        with self._writing:
+            self._require_lock()
+            self._end.make_durable()
+
     def fold(self, snapshot: Snapshot) -> None:
         """Make this the snapshot, with the next serial and an empty journal, or change nothing.
 

@@ -1,5 +1,6 @@
 """A state file is made, read, appended to, or refused; only its owner ever sees it."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -19,6 +20,7 @@ from klusterkit.state import (
     StateNotLocked,
     StateNotReadable,
     StateNotRecognised,
+    StateNotWritable,
     lock,
 )
 
@@ -116,6 +118,19 @@ def test_a_checkpoint_is_one_write_and_one_fdatasync(state: StateFile, monkeypat
     state.append(*({"n": n} for n in range(50)))
 
     assert calls == ["write", "fdatasync"]
+
+
+def test_what_a_killed_writer_left_is_on_the_disk_or_nothing_goes_on(
+    state: StateFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state.make_durable()
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    with pytest.raises(StateNotWritable, match="Input/output error"):
+        state.make_durable()
 
 
 def test_records_are_kept_as_a_reader_sees_them(state: StateFile) -> None:
