@@ -35,9 +35,14 @@ def place(objects: Objects, nodes: Mapping[str, Node]) -> None:
     able = [name for name, node in nodes.items() if _takes_pods(objects, name, node)]
     for pod in REPLICAS if DEPLOYMENT in objects and able else ():
         if f"pod/{pod}" not in objects:
-            at = min(able, key=lambda name: (len(pods_on(objects, name)), name))
+            at = min(able, key=lambda name: (_replicas_on(objects, name), name))
             image = nodes[at].containerd.image("coredns")
             objects[f"pod/{pod}"] = {"node": at, "image": image, "controller": "ReplicaSet"}
+
+
+def _replicas_on(objects: Objects, node: str) -> int:
+    """What the scheduler looks at first: replicas of one Deployment are spread, whatever else a node has."""
+    return sum(pod in REPLICAS for pod in pods_on(objects, node))
 
 
 def _takes_pods(objects: Objects, name: str, node: Node) -> bool:
