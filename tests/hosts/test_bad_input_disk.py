@@ -127,6 +127,11 @@ def fail(folder: Path) -> Callable[[], None]:
     return repair
 
 
+def acts(site: Site) -> str:
+    """Up to which record of its journal the run has acted on the host, as the host remembers."""
+    return site.lab("ssh", HOST, "--", "cat /var/lib/klusterkit/reached")
+
+
 FULL = r"No space left on device"
 FAILED = r"(Read-only file system|Input/output error)"
 """Whatever is being written when a disk fails is told of the failure itself, the next of what came of it."""
@@ -154,10 +159,13 @@ def test_the_run_stops_resumably_and_no_record_is_lost(
 
     stopped = journaled(state)
     assert operator("status", rc=6).out
+    acted = acts(site)
     refused = operator("resume", rc=None)
     assert refused.rc in (1, 6)
     assert re.search(why, refused.err)
     assert journaled(state) == stopped
+    if spoil is fail:
+        assert acts(site) == acted, "what it has read may be gone after a power cut"
 
     mend()
     kept = journaled(state)
