@@ -22,6 +22,8 @@ class Api:
     """It lets its administrators in."""
     services: tuple[str, ...] = ()
     """Services and cluster DNS are on their way; nothing where they were there before."""
+    network: tuple[str, ...] = ()
+    """The pod network is on its way, without which no node gets ready; nothing where it was there before."""
     data: str | None = None
     """The task whose undo takes back every object; None for a cluster that was there before."""
 

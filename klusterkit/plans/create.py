@@ -102,8 +102,8 @@ def create_first_master(target: Target) -> tuple[Api, Ensemble]:
     answers = endpoint_answers(target, share_address(target, prepared, ready, ())) or ready
     network = pod_network(target, access, answers, images, member.data)
     reachable = services(target, access, answers, images, member.data)
-    api = Api(target.tasks, answers, access, tuple(reachable), member.data)
-    registered = node_ready(api, target, marked, network)
+    api = Api(target.tasks, answers, access, tuple(reachable), tuple(network), member.data)
+    registered = node_ready(api, target, marked)
     probe = probe_image(target, prepared.preflight, prepared.containerd)
     service_reached(api, target, registered, probe)
     return api, member.ensemble

@@ -36,7 +36,7 @@ def node_ready(api: Api, target: Target, *needs: Needs) -> str:
     """The node is Ready. Without a network of ours it can only be expected to register."""
     network = target.cluster.cni.kind != "none"
     gate = NodeReady(node=target.node, network=network)
-    return api.tasks.add(_node_gate(target), gate, *needs, cost=6.0, timeout=240.0)
+    return api.tasks.add(_node_gate(target), gate, *needs, api.network, cost=6.0, timeout=240.0)
 
 
 def _node_gate(target: Target) -> str:

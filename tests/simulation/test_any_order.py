@@ -10,7 +10,6 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from klusterkit.engine.plan import Plan, Task
-from klusterkit.tasks.gates import NodeReady
 from tests.simulation.crash import folder
 from tests.simulation.real.ends import finish, wanted
 from tests.simulation.real.story import RealStory
@@ -31,10 +30,6 @@ goals = st.sampled_from((FORWARD, BACK))
 def any_order(plan: Plan, seed: int) -> list[str]:
     """An order in which everything comes after what it waits for."""
     left = {task.id: {*task.needs, *task.after} for task in plan.tasks}
-    # A node gets ready with a network. Its gate waits for that while others bring it, which takes two at once.
-    networks = {task.id for task in plan.tasks if "/network/" in task.id}
-    for gate in (task.id for task in plan.tasks if isinstance(task.step, NodeReady)):
-        left[gate] |= networks
     chance, order = random.Random(seed), []
     while left:
         name = chance.choice([task for task, waits in left.items() if not waits])
