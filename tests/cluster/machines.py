@@ -132,6 +132,12 @@ class Machines:
             wanted = next(member for member in self.members(host) if member.name == host)
             self.on(leading, f"{ETCDCTL} move-leader {wanted.id:x}")
 
+    def weightiest(self, masters: Collection[str]) -> str:
+        """The master that has the virtual address, made the one that leads etcd as well."""
+        holder = self.holder(masters)
+        self.lead(holder)
+        return holder
+
     def holder(self, masters: Collection[str]) -> str:
         """The master that has the virtual address."""
         return next(host for host in masters if f" {self.vip}/" in self.on(host, "ip -oneline address"))

@@ -52,8 +52,7 @@ def test_the_master_that_has_the_address_and_leads_etcd_is_switched_off(
 ) -> None:
     gaps: list[float] = []
     for _ in range(TIMES):
-        holder = three.holder(MASTERS)
-        three.lead(holder)
+        holder = three.weightiest(MASTERS)
         with written(three) as writers:
             with writers.measured() as gap:
                 three.lab("power-off", holder)
@@ -94,8 +93,7 @@ def test_the_master_that_has_the_address_and_leads_etcd_leaves_in_order_and_come
     left: list[float] = []
     came: list[float] = []
     for _ in range(TIMES_IN_ORDER):
-        holder = three.holder(MASTERS)
-        three.lead(holder)
+        holder = three.weightiest(MASTERS)
         with written(three) as writers:
             with writers.measured() as gap:
                 three.delete(holder)

@@ -6,6 +6,7 @@ It is the demo's, and as it was before when the last of these tests is over: tho
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import permutations
 
 import pytest
 
@@ -32,8 +33,7 @@ def test_masters_and_workers_of_one_plan_are_one_cluster_by_all_who_can_be_asked
 def test_no_write_is_lost_when_the_master_with_address_and_leadership_is_switched_off(
     cluster: Machines, writers: Writers
 ) -> None:
-    lost = cluster.holder(MASTERS)
-    cluster.lead(lost)
+    lost = cluster.weightiest(MASTERS)
 
     with writers.measured() as gap:
         cluster.lab("power-off", lost)
@@ -68,8 +68,7 @@ def test_no_write_is_lost_on_a_link_that_loses_a_fifth_of_all_packets(cluster: M
 def test_no_write_is_lost_while_a_member_leaves_and_comes_back_among_others(
     cluster: Machines, writers: Writers
 ) -> None:
-    leaving = cluster.holder(MASTERS)
-    cluster.lead(leaving)
+    leaving = cluster.weightiest(MASTERS)
 
     with writers.measured() as gap:
         cluster.delete(leaving, WORKER)
@@ -93,7 +92,8 @@ def test_two_of_three_masters_down_are_told_of_and_nothing_makes_it_worse(cluste
     try:
         said = cluster.cctl("status", rc=5)
         assert "quorum: LOST: 1 of 3 voting members are up; 2 are needed" in said
-        assert f"bring etcd back on 1 of {', '.join(map(cluster.lab.address, down))}" in said
+        addresses = map(cluster.lab.address, down)
+        assert any(f"bring etcd back on 1 of {', '.join(order)}" in said for order in permutations(addresses))
         assert "Remove no member: that takes a quorum, too" in said
         assert "nothing was changed" in cluster.delete(*down, "--gone", rc=3)
         assert "nothing was changed" in cluster.delete(left, rc=3)
