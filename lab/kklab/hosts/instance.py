@@ -148,12 +148,12 @@ class Instance:
         raise LabError(f"subnet {self.subnet} is full", "end hosts that aren't needed: `lab/lab down NAME`")
 
     def write_known_hosts(self) -> None:
-        """Write the host keys of all hosts into one file."""
+        """Write the host keys of all hosts into one file. One whose key is just being made writes them again."""
         lines: list[str] = []
         for name in self.names():
-            key = self.hosts_folder / name / "identity" / "ssh_host_ed25519_key.pub"
-            if key.exists():
-                kind, value, *_ = key.read_text().split()
+            identity = self.hosts_folder / name / "identity"
+            if (identity / "machine-id").exists():  # the last that is made of it
+                kind, value, *_ = (identity / "ssh_host_ed25519_key.pub").read_text().split()
                 lines.append(f"{self.record(name).address} {kind} {value}\n")
         part = self.known_hosts.with_suffix(f".{os.getpid()}")
         part.write_text("".join(lines))
