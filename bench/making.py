@@ -47,6 +47,7 @@ def cache(environment: Mapping[str, str], *roles: Role, vip: bool = False) -> Pa
 def ours(environment: Mapping[str, str], cache: Path, roles: Mapping[str, Role], *cluster_options: str) -> Made:
     """A cluster of these hosts by their roles, with `cctl`, in one plan."""
     cctl = str(Path(sys.executable).with_name("cctl"))
+    Path("build").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir="build") as folder:
         machines = [{"ip": environment[f"LAB_HOST_{host}"], "role": str(role)} for host, role in roles.items()]
         Path(folder, "machines.yaml").write_text(json.dumps(machines))
