@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from klusterkit.engine.errors import NotYet
+from klusterkit.engine.errors import CommandFailedTemporarily, NotYet
 from klusterkit.engine.step import Before, Context, Observation, Step, Undo
 from klusterkit.tasks import kubectl
 
@@ -15,7 +15,8 @@ class Spread(Step):
     """See that the pods of a deployment are not all on one node.
 
     The scheduler moves no pod: those that were made when the cluster had one node stay there, whatever they prefer.
-    They are replaced, one after the other, as kubeadm's guide (create-cluster-kubeadm) says to do after a join.
+    kubeadm's guide (create-cluster-kubeadm) restarts the deployment after a join. It is enough that one of them goes:
+    its successor prefers a node that has none, and all the others answer meanwhile.
 
     Args:
         deployment: in kube-system.
@@ -35,25 +36,24 @@ class Spread(Step):
 
     def observe(self, on: Context) -> Observation:
         """Whether two of them are on different nodes. One by itself, or none, has nothing to be spread."""
-        ended = kubectl.ask(
-            *(on, "get", "pods", _NAMESPACE, f"--selector={self.selector}"),
-            "--output=jsonpath={range .items[*]}{.spec.nodeName}{'\\n'}{end}",
-        )
-        if not ended.ok:
-            return Observation(satisfied=False, reason=ended.said)
-        nodes = [node for node in ended.text.splitlines() if node]  # where pods are that have a place yet
-        together = len(nodes) > 1 and len(set(nodes)) == 1
-        return Observation(satisfied=not together, reason=f"all are on {nodes[0]}" if together else "")
+        try:
+            placed = self._placed(on)
+        except CommandFailedTemporarily as error:
+            return Observation(satisfied=False, reason=error.seen or error.message)
+        nodes = set(placed.values())
+        together = len(placed) > 1 and len(nodes) == 1
+        return Observation(satisfied=not together, reason=f"all are on {nodes.pop()}" if together else "")
 
     def apply(self, on: Context, before: Before) -> None:
-        """Replace them. At each moment one is ready."""
+        """Have one of them replaced."""
         _ = before
-        kubectl.change(on, "rollout", "restart", _NAMESPACE, f"deployment/{self.deployment}")
+        for pod in sorted(self._placed(on))[-1:]:
+            kubectl.change(on, "delete", _NAMESPACE, f"pod/{pod}", "--ignore-not-found", "--wait=true")
         wait = ("rollout", "status", _NAMESPACE, f"deployment/{self.deployment}", f"--timeout={on.timeout:.0f}s")
         ended = on.host.job(on.key, kubectl.command(*wait), timeout=on.timeout)
         if not ended.ok:
             raise NotYet(
-                f"{self.title}: the new ones are not ready after {on.timeout:.0f} s",
+                f"{self.title}: not all of them are ready after {on.timeout:.0f} s",
                 host=on.host.name,
                 seen=ended.said,
                 hint=f"see `kubectl -n kube-system describe pods -l {self.selector}`",
@@ -61,3 +61,11 @@ class Spread(Step):
 
     def verify(self, on: Context) -> None:
         """Nothing to add: where nodes have no room, the scheduler may put them together again."""
+
+    def _placed(self, on: Context) -> dict[str, str]:
+        """The node of each pod that has one yet."""
+        row = "{.metadata.name} {.spec.nodeName}{'\\n'}"
+        output = f"--output=jsonpath={{range .items[*]}}{row}{{end}}"
+        said = kubectl.answer(on, "get", "pods", _NAMESPACE, f"--selector={self.selector}", output)
+        rows = (line.split() for line in said.splitlines())
+        return {row[0]: row[1] for row in rows if len(row) > 1}

@@ -311,12 +311,13 @@ DNS = Spread(deployment="coredns", selector="k8s-app=kube-dns")
 
 
 @pytest.mark.parametrize(
-    ("nodes", "fine"), [("m1\nm1\n", False), ("m1\nm2\n", True), ("m1\n", True), ("", True), ("m1\n\n", True)]
+    ("placed", "fine"),
+    [("a m1\nb m1\n", False), ("a m1\nb m2\n", True), ("a m1\n", True), ("", True), ("a m1\nb \n", True)],
 )
 def test_only_pods_that_are_all_on_one_node_are_to_be_spread(
-    host: SimulatedHost, on: Context, nodes: str, fine: bool
+    host: SimulatedHost, on: Context, placed: str, fine: bool
 ) -> None:
-    host.program(KUBECTL, lambda *_: said(0, nodes))
+    host.program(KUBECTL, lambda *_: said(0, placed))
     assert DNS.observe(on).satisfied is fine
 
 
@@ -326,15 +327,17 @@ def test_pods_that_can_not_be_seen_are_not_taken_as_spread(host: SimulatedHost, 
     assert not DNS.observe(on).satisfied
 
 
-def test_pods_that_are_replaced_have_to_become_ready(host: SimulatedHost, on: Context) -> None:
+def test_one_pod_is_replaced_and_all_have_to_become_ready(host: SimulatedHost, on: Context) -> None:
     calls: list[Sequence[str]] = []
 
     def kubectl(_: Machine, argv: Sequence[str], __: bytes) -> Completed:
         calls.append(argv)
+        if "get" in argv:
+            return said(0, "coredns-a m1\ncoredns-b m1\n")
         return said(1, err="timed out waiting for the condition") if "status" in argv else said()
 
     host.program(KUBECTL, kubectl)
-    with pytest.raises(NotYet, match="not ready") as caught:
+    with pytest.raises(NotYet, match="not all of them are ready") as caught:
         DNS.apply(on, {})
     assert "timed out" in str(caught.value.seen)
-    assert [argv[-1] for argv in calls if "restart" in argv] == ["deployment/coredns"]
+    assert [word for argv in calls if "delete" in argv for word in argv if "pod/" in word] == ["pod/coredns-b"]

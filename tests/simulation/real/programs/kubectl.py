@@ -183,12 +183,8 @@ class _Client:
                     del objects[f"pod/{pod}"]
         return ended
 
-    def rollout(self, words: list[str], _: Options, __: bytes) -> Completed:
-        """``restart`` or ``status``: new pods come where fewest are."""
-        if words[0] == "restart":
-            with self._cluster.changing(self._server) as objects:
-                for pod in pods.REPLICAS:
-                    objects.pop(f"pod/{pod}", None)
+    def rollout(self, *_: object) -> Completed:
+        """``status``: pods are made as soon as they are missing."""
         return said()
 
     def wait(self, words: list[str], _: Options, __: bytes) -> Completed:
@@ -221,9 +217,9 @@ class _Client:
 
 
 def _selected(kind: str, selector: str, objects: dict[str, Any]) -> list[str]:
-    """Names of objects; of pods, those of cluster DNS are meant, and told by their nodes."""
+    """Names of objects; of pods, those of cluster DNS are meant, and told with their nodes."""
     if kind == "pods":
-        return [objects[f"pod/{pod}"]["node"] for pod in pods.REPLICAS if f"pod/{pod}" in objects]
+        return [f"{pod} {objects[f'pod/{pod}']['node']}" for pod in pods.REPLICAS if f"pod/{pod}" in objects]
     return [
         name for name, item in objects.items() if name.startswith(f"{kind}/") and selector in item.get("labels", ())
     ]
