@@ -91,8 +91,12 @@ def _send(link: Link, file: BinaryIO, digest: hashlib._Hash, part: str, path: st
 
 def _receiver(size: int, part: str) -> bytes:
     # The second cat takes what the first didn't (a full disk, say): nothing of it may reach the shell as a command.
-    # It doesn't count as work of a run (descriptor 8): cut off, it may wait for the rest for ever.
-    return b"head -c %d 8>&- | { cat >>%s; kk_rc=$?; cat >/dev/null; [ $kk_rc -eq 0 ]; } 8>&-" % (size, word(part))
+    # It doesn't count as work of a run (descriptor 8): cut off, it may wait for the rest for ever. dd rather than head,
+    # which takes 8 KiB at a time.
+    return (
+        b"dd bs=256K iflag=fullblock,count_bytes count=%d status=none 8>&- "
+        b"| { cat >>%s; kk_rc=$?; cat >/dev/null; [ $kk_rc -eq 0 ]; } 8>&-"
+    ) % (size, word(part))
 
 
 def _pieces(file: BinaryIO, digest: hashlib._Hash, size: int, pace: Pace) -> Generator[bytes]:  # pyright: ignore[reportPrivateUsage]

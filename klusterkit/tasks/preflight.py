@@ -30,7 +30,7 @@ CLOCK_TOLERANCE = 60.0
 FEATURES = ("overlay", "br_netfilter", "vxlan", "nf_tables")
 """Of the kernel: container file systems, bridged packets seen by the firewall, pod network, packet filter."""
 COREUTILS = (
-    *("base64", "cat", "chmod", "chown", "cp", "date", "head", "id", "mkdir", "mv", "nproc", "readlink", "rm"),
+    *("base64", "cat", "chmod", "chown", "cp", "date", "dd", "head", "id", "mkdir", "mv", "nproc", "readlink", "rm"),
     *("rmdir", "sha256sum", "stat", "sync", "tail", "tee", "timeout", "uname"),
 )
 NEEDED = (

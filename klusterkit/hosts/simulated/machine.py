@@ -164,7 +164,8 @@ class Machine:
 
 
 _PROGRAMS = (
-    *("base64", "cat", "chmod", "chown", "cp", "date", "find", "flock", "grep", "head", "id", "journalctl", "mkdir"),
+    *("base64", "cat", "chmod", "chown", "cp", "date", "dd"),
+    *("find", "flock", "grep", "head", "id", "journalctl", "mkdir"),
     *("mount", "mv", "nproc", "readlink", "rm", "rmdir", "setsid", "sha256sum", "stat", "sync", "systemctl", "tail"),
     *("tar", "tee", "timeout", "umount", "uname"),
     *("conntrack", "curl", "ethtool", "ip", "iptables", "jq", "nft", "socat", "ss"),

@@ -28,6 +28,6 @@ for client in curl wget bash; do
 done
 for peer in $peers; do
     [ "$(left)" -gt 0 ] || break
-    by_$client "$peer" 2>/dev/null | head -c "$(left)" >>"$part"
+    by_$client "$peer" 2>/dev/null | dd bs=256K iflag=fullblock,count_bytes count="$(left)" status=none >>"$part"
 done
 [ "$(left)" -eq 0 ]
