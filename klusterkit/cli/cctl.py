@@ -79,8 +79,12 @@ COMMANDS: dict[str, Any] = {
     ),
     "history": f"{_HERE}.history",
     "state": (
-        "Say who opens the state file",
+        "Say who opens the state file, and which keys of hosts it pins",
         {
+            "host-key": (
+                "List, forget keys of hosts that the state file pins",
+                {verb: f"{_HERE}.state_host_key_{verb}" for verb in ("list", "forget")},
+            ),
             "recipient": (
                 "List, add, remove keys that open the state file",
                 {verb: f"{_HERE}.state_recipient_{verb}" for verb in ("list", "add", "remove")},

@@ -78,7 +78,7 @@ class MachineChoice:
         return tuple({"address": address, **common} for address in self.ip)
 
     def _in_file(self, file: Path) -> tuple[Any, ...]:
-        from klusterkit.session.wanted import read_machines
+        from klusterkit.session.machines.wanted import read_machines
 
         if self.ip or self.role or self.name or self.label or self.taint or self.iface:
             raise typer.BadParameter("--file says all of its machines: leave --ip, --role and what goes with them out")

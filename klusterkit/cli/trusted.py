@@ -20,7 +20,7 @@ TrustedKeys = Annotated[
 def trusted_keys(common: Common, given: Sequence[str] | None) -> list[PublicKey]:
     """The keys: of files, or lines of base64, or of the state file."""
     from klusterkit.session import Session
-    from klusterkit.session.trust import public_key
+    from klusterkit.session.supply.trust import public_key
 
     if given:
         return [public_key(text) for text in given]

@@ -67,7 +67,8 @@ class ChangedHostKey(HostRefused):
             f"the key of {where} is not the one that is known",
             host=host,
             seen=f"it shows {key_type} {fingerprint}; known is {known}",
-            hint="if the host was reinstalled, remove its old key from where it is known and allow the new one; "
+            hint="if the host was reinstalled, forget its old key (`cctl state host-key forget HOST`, known_hosts) and "
+            "allow the new one; "
             "if it was not, somebody may be listening: do not connect",
         )
         self.key_type = key_type

@@ -37,6 +37,8 @@ def _take_down(draft: Draft, request: DeleteRequest) -> None:
 
 def _outcome(request: DeleteRequest) -> dict[str, Any]:
     removed: dict[str, Any] = {"machines": [each.machine.name for each in request.leaving]}
+    if request.gone:
+        removed["gone"] = [each.machine.name for each in request.gone]
     if request.keep_uploads:
         removed["keep"] = ["artifacts"]
     if request.forget:

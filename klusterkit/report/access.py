@@ -23,7 +23,7 @@ class Life(Protocol):
 
 
 class Given(Protocol):
-    """A kubeconfig that was written; see :class:`klusterkit.session.access.Given`."""
+    """A kubeconfig that was written; see :class:`klusterkit.session.access.kubeconfig.Given`."""
 
     @property
     def path(self) -> Path: ...  # noqa: D102

@@ -14,7 +14,7 @@ from klusterkit.tasks.preflight import Refusal
 
 
 class Check(Protocol):
-    """One thing that was looked at; see :class:`klusterkit.session.preflight.Check`."""
+    """One thing that was looked at; see :class:`klusterkit.session.machines.preflight.Check`."""
 
     @property
     def name(self) -> str: ...  # noqa: D102 - the names say it
@@ -27,7 +27,7 @@ class Check(Protocol):
 
 
 class Examined(Protocol):
-    """A host; see :class:`klusterkit.session.preflight.Examined`."""
+    """A host; see :class:`klusterkit.session.machines.preflight.Examined`."""
 
     @property
     def machine(self) -> str: ...  # noqa: D102

@@ -21,8 +21,8 @@ from klusterkit.hosts import Fleet, HostKeys, Lease, Login, PrivateKey, Question
 from klusterkit.hosts.errors import ForeignCluster, StaleState
 from klusterkit.hosts.fence import FENCE, Ending
 from klusterkit.hosts.pace import Pace
-from klusterkit.session.ending import visited_by
 from klusterkit.session.hold import Hold
+from klusterkit.session.running.ending import visited_by
 from klusterkit.tasks import preflight
 
 T = TypeVar("T")

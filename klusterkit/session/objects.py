@@ -14,9 +14,9 @@ from klusterkit.cluster.machine import login_name
 from klusterkit.engine.errors import UsageError
 from klusterkit.foreign import words_of
 from klusterkit.session.hold import Hold, expanded
-from klusterkit.session.registry import described
 from klusterkit.session.settings import RegistryAccess
-from klusterkit.session.trust import public_key
+from klusterkit.session.supply.registry import described
+from klusterkit.session.supply.trust import public_key
 from klusterkit.state import Snapshot
 
 CREDENTIAL = "ssh-credential"

@@ -19,10 +19,10 @@ if TYPE_CHECKING:  # what a command doesn't need isn't imported: `cctl get` has 
     from klusterkit.engine.plan import Plan
     from klusterkit.engine.runner import Report, Runner
     from klusterkit.hosts import Holder
-    from klusterkit.session.access import Given
+    from klusterkit.session.access.kubeconfig import Given
+    from klusterkit.session.machines.preflight import Examined
     from klusterkit.session.onlooker import Onlooker
-    from klusterkit.session.preflight import Examined
-    from klusterkit.session.runs import Choice
+    from klusterkit.session.running.runs import Choice
     from klusterkit.session.status import StatusReport
     from klusterkit.session.versions import ClusterVersions
     from klusterkit.state import Snapshot
@@ -70,7 +70,7 @@ class Session:
 
     @property
     def history(self) -> Sequence[Mapping[str, Any]]:
-        """Finished runs in brief, oldest first; see :func:`klusterkit.session.runs.brief_of`."""
+        """Finished runs in brief, oldest first; see :func:`klusterkit.session.running.runs.brief_of`."""
         return self.snapshot.runs
 
     def objects(self, kind: str, names: Sequence[str] = (), addresses: Collection[str] = ()) -> list[dict[str, Any]]:
@@ -118,9 +118,22 @@ class Session:
 
         rekey(self._hold)
 
+    @property
+    def host_keys(self) -> list[dict[str, str]]:
+        """The host keys that the state pins (:func:`klusterkit.session.hostkeys.pinned_host_keys`)."""
+        from klusterkit.session.hostkeys import pinned_host_keys
+
+        return pinned_host_keys(self._hold)
+
+    def forget_host_keys(self, host: str) -> list[dict[str, str]]:
+        """Pin the keys of a host no more. Returns them. Raises ``UsageError`` when none is."""
+        from klusterkit.session.hostkeys import forget_host_keys
+
+        return forget_host_keys(self._hold, host)
+
     def trust_bundle_keys(self, keys: Sequence[str], *, forget: bool = False) -> list[str]:
         """Pin public keys (files, or the lines themselves), or pin them no more. Returns those that are pinned then."""
-        from klusterkit.session import trust
+        from klusterkit.session.supply import trust
 
         found = [trust.public_key(text) for text in keys]
         (trust.forget if forget else trust.trust)(self._hold, found)
@@ -129,57 +142,57 @@ class Session:
     @property
     def bundle_keys(self) -> list[PublicKey]:
         """The public keys that the state pins. Raises ``NotTrusted`` when there is none."""
-        from klusterkit.session.trust import pinned_keys
+        from klusterkit.session.supply.trust import pinned_keys
 
         return pinned_keys(self._hold)
 
     def plan_bundle_push(self, onlooker: Onlooker, **wanted: Any) -> Plan:
-        """Look at the hosts, verify the bundle, compile (the fields of :class:`klusterkit.session.push.WantedPush`)."""
-        from klusterkit.session.push import WantedPush, plan_push
+        """Look at hosts, verify the bundle, compile (fields of :class:`klusterkit.session.supply.push.WantedPush`)."""
+        from klusterkit.session.supply.push import WantedPush, plan_push
 
         return plan_push(self._hold, WantedPush(**wanted), onlooker)
 
     def plan_create_machine(self, onlooker: Onlooker, **wanted: Any) -> Plan:
-        """Look at the hosts, bring the artifacts, compile (the fields of :class:`klusterkit.session.create.Wanted`)."""
-        from klusterkit.session.create import Wanted, plan_create
+        """Look at hosts, bring artifacts, compile (fields of :class:`klusterkit.session.machines.create.Wanted`)."""
+        from klusterkit.session.machines.create import Wanted, plan_create
 
         return plan_create(self._hold, Wanted(**wanted), onlooker)
 
     def plan_delete(self, **wanted: Any) -> Plan:
-        """Look who is there, compile (the fields of :class:`klusterkit.session.delete.Wanted`)."""
-        from klusterkit.session.delete import Wanted, plan_delete
+        """Look who is there, compile (the fields of :class:`klusterkit.session.machines.delete.Wanted`)."""
+        from klusterkit.session.machines.delete import Wanted, plan_delete
 
         return plan_delete(self._hold, Wanted(**wanted))
 
     def plan_objects(self, onlooker: Onlooker, text: str, where: str, *, prune: bool) -> Plan:
-        """Compare objects with the state, compile; see :func:`klusterkit.session.applying.plan_objects`."""
-        from klusterkit.session.applying import plan_objects
+        """Compare objects with the state, compile; see :func:`klusterkit.session.machines.applying.plan_objects`."""
+        from klusterkit.session.machines.applying import plan_objects
 
         return plan_objects(self._hold, text, where, onlooker, prune=prune)
 
     def plan_deploy(self, onlooker: Onlooker, **wanted: Any) -> Plan:
-        """Ask the cluster, compile (the fields of :class:`klusterkit.session.deploying.WantedDeploy`)."""
-        from klusterkit.session.deploying import WantedDeploy, plan_deploy
+        """Ask the cluster, compile (the fields of :class:`klusterkit.session.workloads.deploying.WantedDeploy`)."""
+        from klusterkit.session.workloads.deploying import WantedDeploy, plan_deploy
 
         return plan_deploy(self._hold, WantedDeploy(**wanted), onlooker)
 
     def preflight(self, machines: Sequence[Any]) -> list[Examined]:
-        """See whether hosts can become machines (the fields of :class:`klusterkit.session.wanted.WantedMachine`)."""
-        from klusterkit.session.preflight import examine
-        from klusterkit.session.wanted import WantedMachine
+        """Whether hosts can become machines (fields of :class:`klusterkit.session.machines.wanted.WantedMachine`)."""
+        from klusterkit.session.machines.preflight import examine
+        from klusterkit.session.machines.wanted import WantedMachine
 
         return examine(self._hold, [WantedMachine.model_validate(each) for each in machines])
 
     def look(self, plan: Plan) -> dict[str, Outcome]:
         """What each task sees on its host, and what it would change."""
-        from klusterkit.session.staleness import look
+        from klusterkit.session.running.staleness import look
 
         return look(self._hold, plan)
 
     def save_plan(self, plan: Plan, path: Path, outcomes: Mapping[str, Outcome]) -> Plan:
         """Save a plan, bound to what was seen when it was made."""
-        from klusterkit.session.plans import save_plan
-        from klusterkit.session.staleness import with_seen
+        from klusterkit.session.running.plans import save_plan
+        from klusterkit.session.running.staleness import with_seen
 
         bound = with_seen(plan, outcomes)
         save_plan(bound, path)
@@ -187,19 +200,19 @@ class Session:
 
     def start(self, plan: Plan, tell: Sink) -> Report:
         """Run exactly this plan."""
-        from klusterkit.session.runs import start
+        from klusterkit.session.running.runs import start
 
         return start(self._hold, plan, tell, self._running)
 
     def resume(self, tell: Sink, decisions: Mapping[str, Choice] | None = None) -> Report:
         """Go on with the run in progress."""
-        from klusterkit.session.runs import resume
+        from klusterkit.session.running.runs import resume
 
         return resume(self._hold, decisions or {}, tell, self._running)
 
     def rollback(self, tell: Sink) -> Report:
         """Take the run in progress back."""
-        from klusterkit.session.runs import rollback
+        from klusterkit.session.running.runs import rollback
 
         return rollback(self._hold, tell, self._running)
 
@@ -221,26 +234,26 @@ class Session:
             self._runner.stop_now()
 
     def unlock(self, host: str, port: int, agree: Callable[[Holder], bool]) -> Holder | None:
-        """Break a host's lock; see :func:`klusterkit.session.unlocking.unlock`."""
-        from klusterkit.session.unlocking import unlock
+        """Break a host's lock; see :func:`klusterkit.session.running.unlocking.unlock`."""
+        from klusterkit.session.running.unlocking import unlock
 
         return unlock(self._hold, host, port, agree)
 
     def kubeconfig(self, **wanted: Any) -> str:
         """A new administrator's kubeconfig (the fields of ``session.access.WantedAccess``). It is a secret."""
-        from klusterkit.session.access import WantedAccess, admin_kubeconfig
+        from klusterkit.session.access.kubeconfig import WantedAccess, admin_kubeconfig
 
         return admin_kubeconfig(self._hold, WantedAccess(**wanted))
 
     def give_access(self, **wanted: Any) -> Given:
-        """Write the cluster into a kubeconfig (the fields of :class:`klusterkit.session.access.WantedAccess`)."""
-        from klusterkit.session.access import WantedAccess, give_access
+        """Write the cluster to a kubeconfig (fields of :class:`klusterkit.session.access.kubeconfig.WantedAccess`)."""
+        from klusterkit.session.access.kubeconfig import WantedAccess, give_access
 
         return give_access(self._hold, WantedAccess(**wanted))
 
     def ssh(self, machine: str, command: Sequence[str], *, tty: bool) -> int:
         """A shell or a command on a machine, on this terminal. Returns the exit status."""
-        from klusterkit.session.remote import ssh
+        from klusterkit.session.access.remote import ssh
 
         return ssh(self._hold, machine, command, tty=tty)
 

@@ -15,7 +15,7 @@ from klusterkit.bundle.manifest import Entry, Kind, Manifest
 from klusterkit.bundle.minisign import PublicKey
 from klusterkit.bundle.signingkey import SigningKey
 from klusterkit.bundle.writing import Head, write
-from klusterkit.session.bundles import now, sign_bundle
+from klusterkit.session.supply.bundles import now, sign_bundle
 
 pytestmark = pytest.mark.hosts
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from klusterkit.session.tools import tools_file
+from klusterkit.session.supply.tools import tools_file
 from tests.support.lab import Lab
 from tests.support.onefile import PLACE, HostWithTools, onefile
 

@@ -12,7 +12,7 @@ from private_host import PrivateHost
 from small_runs import SmallSite, files
 
 from klusterkit.session import Session, Settings, runs
-from klusterkit.session.plans import load_plan
+from klusterkit.session.running.plans import load_plan
 
 
 def test_a_host_that_comes_back_within_the_patience_does_not_hang(

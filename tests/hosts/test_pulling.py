@@ -27,9 +27,9 @@ from klusterkit.engine.step import Step
 from klusterkit.plans.create import compile_create
 from klusterkit.plans.reference import CLUSTER, FACTS, MACHINE, artifacts
 from klusterkit.plans.request import ArtifactFile, CreateRequest
-from klusterkit.session.contents import contents_of
-from klusterkit.session.registry import ACCOUNT, described
 from klusterkit.session.settings import RegistryAccess
+from klusterkit.session.supply.contents import contents_of
+from klusterkit.session.supply.registry import ACCOUNT, described
 from klusterkit.tasks.containerd import PullImage
 from tests.support.bundles import CREATED
 from tests.support.lab import Lab

@@ -19,7 +19,7 @@ from klusterkit.engine.step import Step
 from klusterkit.pki import Authority, Leaf, Usage
 from klusterkit.plans.draft import Draft
 from klusterkit.plans.revert import take_back
-from klusterkit.session.ending import clear, read_record, record
+from klusterkit.session.running.ending import clear, read_record, record
 from klusterkit.tasks.certificates import Certificate
 from klusterkit.tasks.files import Directory, TextFile
 from klusterkit.tasks.kernel import Sysctl

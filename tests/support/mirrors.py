@@ -8,7 +8,7 @@ from pathlib import Path
 
 from klusterkit.bundle.imagearchive import MANIFEST_TYPE, write_archive
 from klusterkit.cluster import Architecture, Artifact, ArtifactKind, Version
-from klusterkit.session.contents import contents_of
+from klusterkit.session.supply.contents import contents_of
 
 VERSIONS = ("1.36.3", "1.37.2")
 

@@ -23,7 +23,7 @@ from klusterkit.engine.errors import HostUnreachable, UsageError
 from klusterkit.engine.plan import API_VERSION, Plan
 from klusterkit.foreign import misfits, words_of
 from klusterkit.hosts.opening import mapped
-from klusterkit.session.wanted import read_machines
+from klusterkit.session.machines.wanted import read_machines
 from klusterkit.state.errors import StateNotRecognised
 from klusterkit.state.file import StateFile
 from klusterkit.state.stream import encode_snapshot

@@ -40,7 +40,7 @@ def _saved(common: Common, file: Path) -> int:
     from klusterkit.report.planview import show_summary
     from klusterkit.report.screen import aside
     from klusterkit.session import Session
-    from klusterkit.session.plans import load_plan
+    from klusterkit.session.running.plans import load_plan
 
     common.show_as(Output.JSON)
     plan = load_plan(file.expanduser())

@@ -35,7 +35,7 @@ def run(
     from klusterkit.cli.terminal import signing_passphrase_question
     from klusterkit.report.bundleview import Arrivals, summary
     from klusterkit.report.screen import aside, output
-    from klusterkit.session.bundles import build_bundle, load_signing_key
+    from klusterkit.session.supply.bundles import build_bundle, load_signing_key
 
     form = common.show_as(Output.JSON, Output.YAML)
     settings = common.settings().model_copy(update={"registry": registry.access})

@@ -19,8 +19,8 @@ def run(
     common: Common,
 ) -> None:
     """Check it."""
-    from klusterkit.session.completeness import check_bundle
-    from klusterkit.session.plans import load_plan
+    from klusterkit.session.running.completeness import check_bundle
+    from klusterkit.session.running.plans import load_plan
 
     _ = common
     count = check_bundle(file.expanduser(), load_plan(plan.expanduser()))

@@ -23,7 +23,7 @@ def run(
 ) -> None:
     """Make it."""
     from klusterkit.cli.terminal import signing_passphrase_question
-    from klusterkit.session.bundles import create_signing_key, public_path
+    from klusterkit.session.supply.bundles import create_signing_key, public_path
 
     _ = common
     public = create_signing_key(out, signing_passphrase_question(), plain=without_passphrase)

@@ -24,7 +24,7 @@ def run(
 ) -> None:
     """Publish them."""
     from klusterkit.report.screen import aside
-    from klusterkit.session.bundles import publish_images
+    from klusterkit.session.supply.bundles import publish_images
 
     access = registry.access
     if access is None:

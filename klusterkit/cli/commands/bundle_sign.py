@@ -22,7 +22,7 @@ def run(
 ) -> None:
     """Sign it."""
     from klusterkit.cli.terminal import signing_passphrase_question
-    from klusterkit.session.bundles import load_signing_key, sign_bundle
+    from klusterkit.session.supply.bundles import load_signing_key, sign_bundle
 
     _ = common
     if (key is None) == (signature is None):

@@ -17,6 +17,6 @@ from klusterkit.cli.trusted import TrustedKeys, trusted_keys
 
 def run(file: Annotated[Path, typer.Argument(metavar="BUNDLE")], common: Common, key: TrustedKeys = None) -> None:
     """Verify it."""
-    from klusterkit.session.bundles import verified
+    from klusterkit.session.supply.bundles import verified
 
     typer.echo(f"it is whole and signed: the bundle {verified(file, trusted_keys(common, key)).summary}")

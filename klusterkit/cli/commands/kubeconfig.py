@@ -14,7 +14,7 @@ import typer
 from klusterkit.cli.options import Common
 
 if TYPE_CHECKING:
-    from klusterkit.session.access import Given
+    from klusterkit.session.access.kubeconfig import Given
 
 
 def _option(name: str, text: str, **more: Any) -> Any:

@@ -14,7 +14,7 @@ from klusterkit.cli.options import Common, Output, Shared
 
 if TYPE_CHECKING:
     from klusterkit.session import Session
-    from klusterkit.session.runs import Choice
+    from klusterkit.session.running.runs import Choice
 
 Tasks = list[str] | None
 

@@ -12,7 +12,7 @@ from klusterkit.cli.machine import Label, Taint, label
 from klusterkit.cli.tools.options import BindAddress
 
 if TYPE_CHECKING:
-    from klusterkit.session.nodeconfig import Configured
+    from klusterkit.session.host.nodeconfig import Configured
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class NodeOptions:
 
     def configuration(self, command: str) -> Configured:
         """What the file of ``init`` or ``join`` says; nothing where there is none."""
-        from klusterkit.session.nodeconfig import Configured, read_configuration
+        from klusterkit.session.host.nodeconfig import Configured, read_configuration
 
         return read_configuration(self.cfg.expanduser(), command) if self.cfg else Configured()
 

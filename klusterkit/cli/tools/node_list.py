@@ -18,7 +18,7 @@ def run(
 ) -> None:
     """Say them."""
     from klusterkit.cli.structured import write
-    from klusterkit.session.downloads import node_images
+    from klusterkit.session.host.downloads import node_images
 
     _ = images
     form, found = common.show_as(Output.JSON, Output.YAML), node_images(version)

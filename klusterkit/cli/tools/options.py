@@ -17,8 +17,8 @@ from klusterkit.cli.options import GLOBAL, Output, Shared
 
 if TYPE_CHECKING:
     from klusterkit.engine.plan import Plan
-    from klusterkit.session.hostsession import HostSession
-    from klusterkit.session.onhost import Place
+    from klusterkit.session.host.hold import Place
+    from klusterkit.session.host.session import HostSession
     from klusterkit.session.onlooker import Onlooker
 
 
@@ -57,7 +57,7 @@ class OnHost(Shared):
 
     def place(self) -> Place:
         """The host."""
-        from klusterkit.session.onhost import host_at, this_host
+        from klusterkit.session.host.hold import host_at, this_host
 
         return host_at(self.host, self.private_key, self.ssh_jump) if self.host else this_host(self.private_key)
 
@@ -66,7 +66,7 @@ class OnHost(Shared):
         """A session with the host's own state file."""
         from klusterkit.cli.notices import say_notices
         from klusterkit.report.words import speak_as
-        from klusterkit.session.hostsession import HostSession
+        from klusterkit.session.host.session import HostSession
         from klusterkit.session.settings import Settings
 
         place = self.place()

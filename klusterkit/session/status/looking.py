@@ -11,7 +11,7 @@ from klusterkit.engine.errors import PermanentError
 from klusterkit.engine.host import Completed, Host
 from klusterkit.engine.record import HostRecord
 from klusterkit.plans import vip
-from klusterkit.session.ending import read_record
+from klusterkit.session.running.ending import read_record
 from klusterkit.session.status import certificates
 from klusterkit.session.status.seen import ApiSeen, EtcdSeen, ListedMember, MachineSeen, Node, UnitState, Workload
 from klusterkit.tasks import etcdctl, kubectl

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from klusterkit.engine.journal import Journal, passed
 from klusterkit.engine.step import Undo
-from klusterkit.session.ending import leaving_by
+from klusterkit.session.running.ending import leaving_by
 from klusterkit.session.status.etcd import MEMBERS
 from klusterkit.session.status.judging import CLOCK
 from klusterkit.session.status.model import SSH, Component

@@ -108,6 +108,7 @@ def test_a_master_that_is_dead_is_taken_out_of_what_stays(cluster: Machines) -> 
     said = cluster.delete("m3", "--gone")
 
     assert "must not come back" in said
+    assert cluster.lab.address("m3") not in cluster.operator("state", "host-key", "list").out
     assert cluster.voters("m1") == {"m1", "m2"}
     assert set(nodes_ready(cluster.operator)) == {"m1", "m2"}
     assert cluster.lab.address("m3") not in cluster.on("m1", "cat /etc/keepalived/keepalived.conf")

@@ -17,8 +17,8 @@ from klusterkit.plans.memberreset import MemberResetRequest, Membership, compile
 from klusterkit.plans.nodereset import NodeResetRequest, compile_node_reset
 from klusterkit.plans.request import EtcdOptions
 from klusterkit.session.connect import QUESTION
-from klusterkit.session.ending import read_record
-from klusterkit.session.onhost import AUTHORITIES, FOLDER
+from klusterkit.session.host.hold import AUTHORITIES, FOLDER
+from klusterkit.session.running.ending import read_record
 from tests.simulation.real.following import Next
 from tests.simulation.real.programs.cluster import ClusterModel
 from tests.simulation.real.programs.texts import documents

@@ -15,7 +15,7 @@ from klusterkit.plans.deletion import DeleteRequest, Leaving
 from klusterkit.plans.deploy import DeployRequest, compile_deploy
 from klusterkit.plans.relabel import RelabelRequest, compile_relabel
 from klusterkit.session.connect import QUESTION
-from klusterkit.session.ending import read_record
+from klusterkit.session.running.ending import read_record
 from klusterkit.tasks import readiness
 from klusterkit.tasks.deploying import Deploy
 from tests.simulation.real.programs.cluster import ClusterModel

@@ -19,9 +19,9 @@ from klusterkit.hosts.errors import StaleState
 from klusterkit.hosts.fence import FENCE, Ending, Fence, read_fence
 from klusterkit.hosts.simulated import SimulatedHost
 from klusterkit.session.connect import QUESTION
-from klusterkit.session.ending import end, refuse_left
 from klusterkit.session.hold import Hold
-from klusterkit.session.runs import fold
+from klusterkit.session.running.ending import end, refuse_left
+from klusterkit.session.running.runs import fold
 from klusterkit.session.settings import Settings
 from klusterkit.state import Snapshot, StateFile
 from tests.simulation.crash import FencedStore, Life, folder

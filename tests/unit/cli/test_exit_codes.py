@@ -18,7 +18,7 @@ import klusterkit.session.errors
 import klusterkit.state.errors
 from klusterkit.cli.exit_codes import ExitCode
 from klusterkit.cli.guard import exit_code_of, guarded
-from klusterkit.session.node import WantedNode
+from klusterkit.session.host.node import WantedNode
 
 ROOT = Path(__file__).parents[3]
 

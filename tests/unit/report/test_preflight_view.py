@@ -5,7 +5,7 @@ from __future__ import annotations
 from example_runs import paper, said
 
 from klusterkit.report.preflightview import show_examined
-from klusterkit.session.preflight import Check, Examined
+from klusterkit.session.machines.preflight import Check, Examined
 from klusterkit.tasks.preflight import Refusal
 
 SWAP = Refusal(what="swap is on", seen="2 GiB", hint="swapoff -a")

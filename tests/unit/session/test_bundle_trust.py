@@ -17,10 +17,10 @@ from klusterkit.cluster import Architecture, Artifact, ArtifactKind
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.plan import Plan, Task
 from klusterkit.plans.request import ArtifactFile
-from klusterkit.session.completeness import check_bundle, supply_plan
 from klusterkit.session.hold import Hold
-from klusterkit.session.supplies import Supplies, supply
-from klusterkit.session.trust import forget, public_key, trust
+from klusterkit.session.running.completeness import check_bundle, supply_plan
+from klusterkit.session.supply.supplies import Supplies, supply
+from klusterkit.session.supply.trust import forget, public_key, trust
 from klusterkit.tasks.artifacts import Upload
 from tests.support.bundles import CREATED, FILES, KEY, KUBELET, STRANGER, make, sha256
 

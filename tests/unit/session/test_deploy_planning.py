@@ -16,11 +16,11 @@ from klusterkit.engine.plan import Plan
 from klusterkit.engine.runner import Report
 from klusterkit.hosts.simulated import Machine, SimulatedHost
 from klusterkit.plans.reference import FACTS
-from klusterkit.session import deploying
-from klusterkit.session.deploying import WantedDeploy, plan_deploy
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
-from klusterkit.session.runs import fold
+from klusterkit.session.running.runs import fold
+from klusterkit.session.workloads import deploying
+from klusterkit.session.workloads.deploying import WantedDeploy, plan_deploy
 from klusterkit.tasks.deploying import Deploy
 from klusterkit.tasks.kubectl import KUBECTL
 from tests.support.apiserver import ApiServer

@@ -19,8 +19,8 @@ from klusterkit.engine.record import PLACE, Done, HostRecord
 from klusterkit.hosts.errors import StaleState
 from klusterkit.hosts.fence import FENCE, Fence
 from klusterkit.hosts.simulated import SimulatedHost
-from klusterkit.session.ending import clear, end, let_go, read_record, record, refuse_left
 from klusterkit.session.errors import RunCutShort
+from klusterkit.session.running.ending import clear, end, let_go, read_record, record, refuse_left
 from klusterkit.tasks.deploying import Deploy
 from klusterkit.tasks.files import Directory, TextFile
 from klusterkit.tasks.revert import Revert

@@ -17,8 +17,8 @@ from klusterkit import pki
 from klusterkit.cluster import Cluster, Endpoint
 from klusterkit.engine.errors import UsageError
 from klusterkit.pki import leaves
-from klusterkit.session.access import Given, WantedAccess, admin_kubeconfig, give_access
-from klusterkit.session.kubeconfigs import Kubeconfigs, user_paths
+from klusterkit.session.access.kubeconfig import Given, WantedAccess, admin_kubeconfig, give_access
+from klusterkit.session.access.kubeconfigs import Kubeconfigs, user_paths
 from tests.unit.session.conftest import Opened
 
 OURS = "cctl-cluster-admin"

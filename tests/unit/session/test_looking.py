@@ -9,7 +9,7 @@ from klusterkit.engine.executor import LocalExecutor, Outcome, Verb
 from klusterkit.engine.host import File
 from klusterkit.engine.plan import Plan, Task
 from klusterkit.hosts.simulated import SimulatedHost
-from klusterkit.session.staleness import looked
+from klusterkit.session.running.staleness import looked
 from klusterkit.tasks.files import Directory, TextFile
 
 

@@ -10,8 +10,8 @@ from klusterkit.engine.errors import UsageError
 from klusterkit.plans.owned import owned
 from klusterkit.plans.reference import CLUSTER
 from klusterkit.session.errors import Refused
-from klusterkit.session.kubeyaml import documents
-from klusterkit.session.manifests import Manifest, read_manifests
+from klusterkit.session.workloads.kubeyaml import documents
+from klusterkit.session.workloads.manifests import Manifest, read_manifests
 
 MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n"
 SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: login, namespace: web}\n"

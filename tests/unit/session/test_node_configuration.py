@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from klusterkit.engine.errors import UsageError
-from klusterkit.session.nodeconfig import read_configuration
+from klusterkit.session.host.nodeconfig import read_configuration
 
 INIT = """\
 masterConfiguration:

@@ -14,11 +14,11 @@ from klusterkit.engine.errors import UsageError
 from klusterkit.engine.facts import Facts
 from klusterkit.plans.reference import FACTS
 from klusterkit.plans.relabel import RelabelRequest, compile_relabel
-from klusterkit.session.applying import plan_objects
 from klusterkit.session.catalogue import objects_of
-from klusterkit.session.desired import Changes, changes, read_objects
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
+from klusterkit.session.machines.applying import plan_objects
+from klusterkit.session.machines.desired import Changes, changes, read_objects
 from klusterkit.tasks.files import TextFile
 from klusterkit.tasks.nodemarks import NodeLabels, NodeTaints
 

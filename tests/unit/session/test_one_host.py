@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klusterkit.engine.errors import PermanentError, UsageError
-from klusterkit.session.onhost import Place, host_at, open_on_host
+from klusterkit.session.host.hold import Place, host_at, open_on_host
+from klusterkit.session.host.snapshotfile import checked_snapshot
 from klusterkit.session.settings import Settings
-from klusterkit.session.snapshotfile import checked_snapshot
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_looking_leaves_nothing_anywhere(local):
 def test_a_secret_is_a_file_on_the_host_and_masked_from_then_on(local, monkeypatch, tmp_path):
     place, settings = local
     key = tmp_path / "ca.key"
-    monkeypatch.setattr("klusterkit.session.onhost.AUTHORITIES", {"etcd-ca": str(tmp_path / "ca")})
+    monkeypatch.setattr("klusterkit.session.host.hold.AUTHORITIES", {"etcd-ca": str(tmp_path / "ca")})
     with open_on_host(settings, place, write="init") as hold:
         with pytest.raises(PermanentError, match="not there yet"):
             hold.secret("etcd-ca.key")

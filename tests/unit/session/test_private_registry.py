@@ -22,8 +22,8 @@ from klusterkit.plans.files import registry as files
 from klusterkit.plans.reference import CLUSTER
 from klusterkit.session.hold import Hold
 from klusterkit.session.objects import WantedCluster, create_cluster
-from klusterkit.session.registry import ACCOUNT, described, look_up
 from klusterkit.session.settings import RegistryAccess
+from klusterkit.session.supply.registry import ACCOUNT, described, look_up
 from tests.support.sites import FakeRegistry, RegistryHandler, serving
 
 PASSWORD = "correct horse"

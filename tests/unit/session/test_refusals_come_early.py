@@ -10,10 +10,10 @@ import pytest
 
 from klusterkit.cluster import Cluster, InvalidCluster, Machine, Role
 from klusterkit.engine.errors import UsageError
-from klusterkit.session.create import Wanted, plan_create
 from klusterkit.session.hold import Hold, open_hold
+from klusterkit.session.machines.create import Wanted, plan_create
+from klusterkit.session.machines.wanted import WantedMachine
 from klusterkit.session.settings import Settings
-from klusterkit.session.wanted import WantedMachine
 
 NOWHERE = "198.51.100.7"
 """An address that nobody has (RFC 5737)."""

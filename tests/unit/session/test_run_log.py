@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from klusterkit.session.log import RunLog
 from klusterkit.session.masking import Mask
+from klusterkit.session.running.log import RunLog
 
 
 def test_what_the_ssh_library_says_is_in_the_runs_log_and_masked(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from klusterkit.engine.errors import UsageError
-from klusterkit.session.tools import tools_file
+from klusterkit.session.supply.tools import tools_file
 from tests.support.onefile import tools
 
 PACKED = b"a packed folder" * 1000

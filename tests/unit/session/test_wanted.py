@@ -10,7 +10,7 @@ import yaml
 
 from klusterkit.engine.errors import UsageError
 from klusterkit.plans.reference import HIGHLY_AVAILABLE, master, worker
-from klusterkit.session.wanted import WantedMachine, read_machines
+from klusterkit.session.machines.wanted import WantedMachine, read_machines
 
 BY_HAND = """\
 - ip: 10.0.0.5

@@ -1,0 +1,1 @@
+"""Ways into the cluster and its machines: kubeconfigs and shells."""

@@ -1,0 +1,1 @@
+"""One host by itself, for ``etcdadm`` and ``nodeadm``."""

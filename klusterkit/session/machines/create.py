@@ -1,0 +1,187 @@
+"""``create machine``: look at the hosts, bring the artifacts, compile the plan. Nothing is changed on any host."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import cast
+
+from pydantic import BaseModel, ConfigDict
+
+from klusterkit.cluster import Architecture, Artifact, ArtifactKind, Cluster, Machine, artifacts_for
+from klusterkit.engine.errors import UsageError
+from klusterkit.engine.facts import Facts
+from klusterkit.engine.plan import Plan
+from klusterkit.hosts import Fleet
+from klusterkit.plans import quorum
+from klusterkit.plans.create import compile_create, extra_artifacts
+from klusterkit.plans.request import CreateRequest, Options, check_members, refusals
+from klusterkit.session.connect import each_host, fleet_for_meeting, refuse_passed
+from klusterkit.session.errors import Refused
+from klusterkit.session.hold import Hold
+from klusterkit.session.machines.fitness import refuse_unfit
+from klusterkit.session.machines.masters import answering, look_at_masters
+from klusterkit.session.machines.wanted import WantedMachine
+from klusterkit.session.onlooker import Onlooker
+from klusterkit.session.supply.peers import ensure_peer_secret
+from klusterkit.session.supply.registry import look_up
+from klusterkit.session.supply.supplies import Supplies, supply
+
+
+class Wanted(BaseModel):
+    """What the operator asks for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    machines: tuple[WantedMachine, ...]
+    options: Options = Options()
+
+
+def plan_create(hold: Hold, wanted: Wanted, onlooker: Onlooker) -> Plan:
+    """The plan that makes these machines part of the cluster: one without tasks where they are, just as asked.
+
+    What costs least is refused first: the request, then the hosts as they are, and only then artifacts are brought.
+
+    Raises:
+        Refused: hosts can't be used; all reasons, with what to do.
+        UsageError, InvalidCluster: what is asked for can't be.
+        HostRefused, HostUnreachable: a host can't be looked at.
+    """
+    hold.refuse_run_in_progress()
+    cluster = hold.the_cluster()
+    machines = new_machines(hold, cluster, wanted.machines)
+    existing = hold.machines
+    if not machines:
+        return Plan(operation="create machine", lineage=hold.snapshot.lineage, serial=hold.snapshot.serial, tasks=())
+    check_members(cluster, existing, machines)
+    # All of it before the keys of the machines are pinned: where anything is refused, the state stays as it was.
+    with fleet_for_meeting(hold, [*machines, *existing]) as fleet:
+        onlooker.stage(f"looking at {', '.join(machine.name for machine in machines)}")
+        request = CreateRequest(
+            cluster=cluster,
+            machines=machines,
+            existing=tuple(existing),
+            facts=_facts(hold, fleet, machines),
+            artifacts={},
+            lineage=hold.snapshot.lineage,
+            serial=hold.snapshot.serial,
+            options=wanted.options,
+        ).checked()
+        refuse_unfit(hold, refusals(request))
+        request = _anchored(hold, fleet, request)
+        supplies = _supplies(hold, request, onlooker)
+        request = request.model_copy(update={"artifacts": supplies.files})
+        refuse_unfit(hold, refusals(request))  # again: how much room they need is known now
+        plan = compile_create(request)
+    ensure_peer_secret(hold)
+    return plan.changed(serial=hold.snapshot.serial, outcome={**plan.outcome, **supplies.outcome})
+
+
+def _anchored(hold: Hold, fleet: Fleet, request: CreateRequest) -> CreateRequest:
+    """With a master to ask, where there are some. Raises ``Refused`` where the cluster can't take the machines now."""
+    joins = any(machine.is_master for machine in request.machines)
+    if joins and (said := quorum.notice(len(request.masters))):
+        hold.notice(said)
+    masters = [machine for machine in request.existing if machine.is_master]
+    if not masters:
+        return request
+    seen = look_at_masters(fleet, masters)
+    if joins and (reasons := list(quorum.refusals(seen))):
+        raise Refused("no master can be added to the cluster as it is; nothing was changed", reasons)
+    return request.model_copy(update={"asked_on": answering(seen)})
+
+
+def new_machines(hold: Hold, cluster: Cluster, wanted: Sequence[WantedMachine]) -> tuple[Machine, ...]:
+    """Of the machines that are asked for, those that aren't part of the cluster yet.
+
+    Raises:
+        UsageError: none is named, or one twice; one is there already, and other than it is asked for.
+    """
+    if not wanted:
+        raise UsageError("no machine is named", hint="name it by its address: --ip 10.0.0.5")
+    if not hold.snapshot.credentials:
+        raise UsageError(
+            f"{hold.state.path} has no credential yet",
+            hint="cctl create credential --user root --private-key ~/.ssh/id_rsa",
+        )
+    user = hold.snapshot.credentials[0]["user"]
+    machines = tuple(each.machine(cluster, user) for each in wanted)
+    _refuse_twice("address", (str(machine.address) for machine in machines))
+    _refuse_twice("name", (machine.name for machine in machines))
+    for machine in machines:
+        cluster.check_address(machine.address)
+    return tuple(machine for machine in machines if not _is_there(hold, machine))
+
+
+def _refuse_twice(what: str, values: Iterable[str]) -> None:
+    """The same machine, or one that was meant to be another."""
+    for value, count in Counter(values).items():
+        if count > 1:
+            raise UsageError(
+                f"{count} of the machines that are asked for have the {what} {value}",
+                hint="name each machine once; if another was meant, correct it",
+            )
+
+
+def _is_there(hold: Hold, wanted: Machine) -> bool:
+    """Whether it is part of the cluster already, just as it is asked for."""
+    there = [each for each in hold.machines if each.name == wanted.name or each.address == wanted.address]
+    for each in there:
+        pairs = {name: (getattr(each, name), getattr(wanted, name)) for name in _COMPARED}
+        if wanted.interface:
+            pairs["interface"] = (each.interface, wanted.interface)
+        different = [f"{name} {_text(now)}, not {_text(asked)}" for name, (now, asked) in pairs.items() if now != asked]
+        if different:
+            raise UsageError(
+                f"{each.name} is part of the cluster already, but has {'; '.join(different)}",
+                hint="`cctl get machine -o wide` shows it; to be another, it leaves first: `cctl delete machine`",
+            )
+    return bool(there)
+
+
+_COMPARED = ("name", "address", "port", "roles", "labels", "taints")
+
+
+def _text(value: object) -> str:
+    match value:
+        case dict():
+            return ",".join(f"{key}={each}" for key, each in cast(dict[str, str], value).items()) or "none"
+        case tuple():
+            return ",".join(map(str, cast(tuple[object, ...], value))) or "none"
+        case _:
+            return str(value)
+
+
+def _facts(hold: Hold, fleet: Fleet, machines: Sequence[Machine]) -> dict[str, Facts]:
+    def facts(name: str) -> Facts:
+        refuse_passed(hold, fleet[name])
+        return fleet[name].facts()
+
+    return each_host([machine.name for machine in machines], facts)
+
+
+def _supplies(hold: Hold, request: CreateRequest, onlooker: Onlooker) -> Supplies:
+    architecture, *others = {Architecture.parse(each.architecture) for each in request.facts.values()}
+    if others:
+        raise UsageError(
+            f"the hosts are of several architectures: {', '.join(sorted([architecture, *others]))}",
+            hint="create the machines of one architecture at a time",
+        )
+    cluster, roles = request.cluster, {role for machine in request.machines for role in machine.roles}
+    shared = cluster.vip is not None
+    wanted = artifacts_for(roles, cluster.kubernetes_version, cluster.cni, architecture, vip=shared)
+    return _brought(hold, cluster, architecture, (*wanted, *extra_artifacts(cluster.cni)), onlooker)
+
+
+def _brought(
+    hold: Hold, cluster: Cluster, architecture: Architecture, wanted: Iterable[Artifact], onlooker: Onlooker
+) -> Supplies:
+    """Artifacts brought to this machine; images only looked up where hosts pull them."""
+    if cluster.registry is None:
+        return supply(hold, architecture, wanted, onlooker)
+    files, images = (
+        [each for each in wanted if (each.kind is ArtifactKind.IMAGE) is pulled] for pulled in (False, True)
+    )
+    found = look_up(hold, cluster.registry, architecture, images, onlooker)
+    brought = supply(hold, architecture, files, onlooker)
+    return Supplies({**brought.files, **found}, brought.outcome)

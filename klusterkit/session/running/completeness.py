@@ -1,0 +1,74 @@
+"""Whether all that a plan brings to hosts is here, or in a bundle: known before any host is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from klusterkit.bundle import ArtifactStore
+from klusterkit.bundle.bundle import Bundle
+from klusterkit.bundle.errors import BundleLacks
+from klusterkit.engine.errors import UsageError
+from klusterkit.engine.plan import Plan, Task
+from klusterkit.session.hold import Hold
+from klusterkit.session.supply.trust import trusted_bundle
+from klusterkit.tasks.artifacts import Upload
+
+
+def supply_plan(hold: Hold, plan: Plan, tasks: Iterable[Task]) -> None:
+    """See that what these tasks of a plan bring to hosts is on this machine; take it out of the bundle if there is one.
+
+    Raises:
+        BundleRefused: it isn't in the bundle, or the bundle can't be trusted.
+        UsageError: it isn't here.
+    """
+    store = ArtifactStore(hold.settings.cache)
+    missing = {sha256: name for sha256, name in needed(tasks).items() if not hold.has_artifact(sha256)}
+    if not missing:
+        return
+    if hold.settings.bundle is None:
+        raise UsageError(
+            f"'{plan.operation}' needs {_some(missing.values())}, which this machine hasn't",
+            seen=f"looked in {hold.settings.cache}",
+            hint="name the bundle that has it (--bundle FILE), or plan again: planning fetches what a plan needs",
+        )
+    with trusted_bundle(hold, hold.settings.bundle) as bundle:
+        refuse_incomplete(bundle, missing)
+        bundle.extract(missing, store)
+
+
+def needed(tasks: Iterable[Task]) -> dict[str, str]:
+    """What tasks bring to hosts: names by digests."""
+    return {task.step.sha256: task.step.name for task in tasks if isinstance(task.step, Upload)}
+
+
+def refuse_incomplete(bundle: Bundle, wanted: dict[str, str]) -> None:
+    """Raise ``BundleLacks`` if it hasn't all of these, names by digests."""
+    lacking = {sha256: name for sha256, name in wanted.items() if sha256 not in bundle.blobs}
+    if not lacking:
+        return
+    same = {entry.name for entry in bundle.manifest.entries}
+    other = [name for name in lacking.values() if name in same]
+    raise BundleLacks(
+        f"it lacks {len(lacking)} of {len(wanted)} files that the plan needs: {_some(lacking.values())}",
+        seen=f"it has others of the names {_some(other)}" if other else f"it is the bundle {bundle.manifest.summary}",
+        hint="name the bundle that the plan was made with, or plan again with this one",
+    )
+
+
+def _some(names: Iterable[str]) -> str:
+    all_of_them = sorted(names)
+    return ", ".join(all_of_them[:5]) + (f" and {len(all_of_them) - 5} more" if len(all_of_them) > 5 else "")
+
+
+def check_bundle(path: Path, plan: Plan) -> int:
+    """See that a bundle is whole and has everything that a plan needs. Returns how many files that is.
+
+    Raises:
+        BundleRefused: it isn't, or hasn't.
+    """
+    wanted = needed(plan.tasks)
+    with Bundle.open(path) as bundle:
+        refuse_incomplete(bundle, wanted)
+        bundle.verify_content()
+    return len(wanted)

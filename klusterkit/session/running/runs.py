@@ -1,0 +1,203 @@
+"""Runs: a plan is started, gone on with, or taken back, and in the end folded into the state."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal, cast
+
+from klusterkit.engine.critical import critical_path
+from klusterkit.engine.errors import UsageError
+from klusterkit.engine.events import Sink
+from klusterkit.engine.executor import GRACE, LocalExecutor
+from klusterkit.engine.journal import Direction, Journal, Record, Settled, Status
+from klusterkit.engine.plan import Plan
+from klusterkit.engine.runner import Report, Runner
+from klusterkit.hosts import Fleet
+from klusterkit.hosts.fence import Ending
+from klusterkit.session.connect import fleet_for_run, refuse_taken, who
+from klusterkit.session.errors import NoRun, RunCutShort
+from klusterkit.session.hold import Hold
+from klusterkit.session.hostkeys import without_keys_of
+from klusterkit.session.running import ending
+from klusterkit.session.running.completeness import supply_plan
+from klusterkit.session.running.copies import keep_copies
+from klusterkit.session.running.inputs import without_inputs
+from klusterkit.session.running.log import RunLog, tee
+from klusterkit.session.running.staleness import refuse_stale
+from klusterkit.state import Snapshot, StateError
+
+Choice = Literal["adopt", "retry", "skip"]
+
+KEPT_RUNS = 200
+"""So many finished runs stay in the state file in brief; their logs stay beside it."""
+
+
+def start(hold: Hold, plan: Plan, tell: Sink, running: Callable[[Runner], None]) -> Report:
+    """Begin a run of exactly this plan, and walk it.
+
+    Args:
+        hold: opened for writing.
+        plan: what to do. Refused with ``PlanStale`` when the state or a host has moved on since it was made.
+        tell: told what happens.
+        running: given the runner before it starts, so that a signal handler can stop it.
+    """
+    hold.refuse_run_in_progress()
+    supply_plan(hold, plan, plan.tasks)
+    refuse_stale(hold, plan)
+    name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+    journal = Journal.open(hold.state, plan, run=name, who=who())
+    return _walk(hold, journal, Direction.FORWARD, tell, running)
+
+
+def resume(hold: Hold, decisions: Mapping[str, Choice], tell: Sink, running: Callable[[Runner], None]) -> Report:
+    """Go on towards the plan's end, after an interruption, a failure, a question, or half a rollback."""
+    journal = _in_progress(hold)
+    left = [task for task in journal.plan.tasks if journal[task.id].status not in Settled]
+    supply_plan(hold, journal.plan, left)
+    return _walk(hold, journal, Direction.FORWARD, tell, running, _decided(journal, decisions))
+
+
+def rollback(hold: Hold, tell: Sink, running: Callable[[Runner], None]) -> Report:
+    """Undo what the run in progress has done. Raises ``PointOfNoReturn`` where that is past."""
+    return _walk(hold, _in_progress(hold), Direction.BACK, tell, running, ())
+
+
+def _in_progress(hold: Hold) -> Journal:
+    journal = hold.run
+    if journal is None:
+        raise NoRun("no run is in progress", hint="`cctl history` shows what has ended")
+    return journal
+
+
+def _decided(journal: Journal, decisions: Mapping[str, Choice]) -> list[Record]:
+    for task in decisions:
+        if task not in journal.plan.by_id:
+            raise UsageError(f"the run has no task {task!r}", hint="`cctl status` lists them")
+        if journal[task].status not in (Status.UNKNOWN, Status.FAILED, Status.UNDO_UNKNOWN, Status.STUCK):
+            raise UsageError(
+                f"{task} is {journal[task].status}: there is nothing to decide",
+                hint="--adopt, --retry and --skip are for tasks that failed or whose end is unknown",
+            )
+    return [Record(record="decide", at=time.time(), task=task, choice=decisions[task]) for task in decisions]
+
+
+def _walk(
+    hold: Hold,
+    journal: Journal,
+    direction: Direction,
+    tell: Sink,
+    running: Callable[[Runner], None],
+    decided: Sequence[Record] | None = None,
+) -> Report:
+    """Walk a run that has just begun, or one that is gone on with, after what was decided of it."""
+    log = RunLog(hold.state.path, journal.run, hold.mask, debug=hold.settings.debug)
+    towards: Ending = "done" if direction is Direction.FORWARD else "undone"
+    with contextlib.closing(log), _told_as_resumable(hold), fleet_for_run(hold, journal, towards) as fleet:
+        if decided is not None:
+            refuse_taken(fleet, journal.plan.hosts)
+            journal.write(*decided)
+        if direction is Direction.BACK:
+            ending.refuse_left(fleet, journal, hold.guests)
+        runner = Runner(journal, _executor(hold, journal, fleet, log), tee(log.event, tell))
+        running(runner)
+        report = runner.forward() if direction is Direction.FORWARD else runner.back()
+        if runner.abandoned:
+            fleet.abandon()
+        if report.outcome == towards:
+            ending.end(fleet, journal, towards, stay=hold.belonging, guests=hold.guests)
+            fold(hold, journal, report)
+            hold.notices += keep_copies(hold.state, hold.machines, fleet)
+    return report
+
+
+@contextmanager
+def _told_as_resumable(hold: Hold) -> Generator[None]:
+    """What began is in the journal, whether its disk is full now or not."""
+    try:
+        hold.state.make_durable()  # or hosts would be told of records that a power cut takes away
+        yield
+    except StateError as error:
+        operation = hold.state.records[0]["plan"]["operation"]
+        raise RunCutShort(
+            f"'{operation}' had to stop: {error.message}",
+            hint=f"{error.hint}; `cctl resume` goes on from there, `cctl rollback` takes it back",
+        ) from error
+
+
+def _executor(hold: Hold, journal: Journal, fleet: Fleet, log: RunLog) -> LocalExecutor:
+    def acting(name: str) -> None:
+        if hold.claims and name not in hold.guests:
+            fleet[name].reach(journal.run, journal.length)
+
+    return LocalExecutor(
+        fleet,
+        secret=hold.secret,
+        artifact=hold.artifact,
+        mask=hold.mask,
+        acting=acting,
+        on_crash=lambda text: log.note("crash", traceback=text),
+        # Whoever waits for a host whose link is gone doesn't hang.
+        grace=GRACE + hold.settings.patience,
+    )
+
+
+def fold(hold: Hold, journal: Journal, report: Report) -> None:
+    """End the run: its outcome becomes the state, and the journal is empty. Killed before, it is done at the resume."""
+    snapshot = without_inputs(hold, hold.snapshot)
+    if report.outcome == "done":
+        snapshot = _with_outcome(hold, snapshot, journal.plan.outcome)
+    runs = [*snapshot.runs, brief_of(journal, report.outcome)][-KEPT_RUNS:]
+    hold.state.fold(snapshot.model_copy(update={"runs": runs}))
+
+
+def _with_outcome(hold: Hold, snapshot: Snapshot, outcome: Mapping[str, Any]) -> Snapshot:
+    """What the plan says of the state afterwards: fields with what is new in them, and ``removed``, what has left."""
+    removed = outcome.get("removed", {})
+    for name in removed.get("secrets", ()):
+        snapshot = hold.state.without_secret(snapshot, name)
+    said = {field: value for field, value in outcome.items() if field not in ("removed", "visited")}
+    new = {field: _merged(getattr(snapshot, field), value) for field, value in said.items()}
+    # What answers at the address of a host that is gone for good is another one.
+    gone = [machine for machine in hold.machines if machine.name in removed.get("gone", ())]
+    new.setdefault("host_keys", without_keys_of(gone, snapshot.host_keys))
+    machines = new.get("machines", snapshot.machines)
+    left = [data for data in machines if data["metadata"]["name"] not in removed.get("machines", ())]
+    return snapshot.model_copy(update={**new, "machines": left})
+
+
+def _merged(old: Any, new: Any) -> Any:
+    """Objects of a list replace those of the same name; anything else is replaced as a whole."""
+    if not isinstance(old, list):
+        return new
+    both = cast(list[dict[str, Any]], [*old, *new])
+    return list({str(item["metadata"]["name"]): item for item in both}.values())
+
+
+def brief_of(journal: Journal, outcome: str) -> dict[str, Any]:
+    """What is remembered of a run: who did what, when, how it ended, what each task took, and which made it so long.
+
+    ``timing``: seconds from the run's beginning to each task's, and to its end.
+    """
+    states = journal.states
+    timing = {
+        task: [round(state.began - journal.began, 3), round(state.ended - journal.began, 3)]
+        for task, state in states.items()
+        if state.began and state.ended
+    }
+    took = {task: ended - began for task, (began, ended) in timing.items()}
+    return {
+        "name": journal.run,
+        "operation": journal.plan.operation,
+        "outcome": outcome,
+        "who": journal.who,
+        "plan": journal.plan.digest,
+        "began": round(journal.began, 3),
+        "ended": round(time.time(), 3),
+        "tasks": len(states),
+        "timing": timing,
+        "path": critical_path(journal.plan, took) if outcome == "done" else (),
+    }

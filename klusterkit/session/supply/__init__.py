@@ -1,0 +1,1 @@
+"""Where artifacts come from: bundles and whom to trust for them, mirrors, registries, other hosts."""

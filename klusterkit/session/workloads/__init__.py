@@ -1,0 +1,1 @@
+"""An operator's own objects in the cluster, deployed as a run."""
