@@ -11,7 +11,8 @@ from clients import until
 from private_host import PrivateHost
 from small_runs import SmallSite, files
 
-from klusterkit.session import Session, Settings, runs
+from klusterkit.session import Session, Settings
+from klusterkit.session.running import runs
 from klusterkit.session.running.plans import load_plan
 
 

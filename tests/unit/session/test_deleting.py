@@ -16,10 +16,10 @@ from klusterkit.engine.record import PLACE
 from klusterkit.hosts.fence import FENCE
 from klusterkit.hosts.simulated import SimulatedHost
 from klusterkit.plans.deletion import DrainOptions
-from klusterkit.session import delete, sparing
 from klusterkit.session.connect import QUESTION
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
+from klusterkit.session.machines import delete, sparing
 from klusterkit.session.machines.delete import Wanted, plan_delete
 from klusterkit.tasks.leaving import Pod
 from tests.simulation.real.following import Next
