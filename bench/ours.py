@@ -1,4 +1,4 @@
-"""KlusterKit's side of the comparison. ``python -m bench.ours FOLDER`` is one run, in a process of its own.
+"""KlusterKit's side of the comparison. ``python -m bench.onerun FOLDER`` is one run, in a process of its own.
 
 The run is what ``cctl`` makes of a plan: a state file with its journal and its secrets encrypted, locked; hosts over
 SSH with a pinned key, each under a lease; a log beside the state file; and in the end the fold into a new snapshot.
@@ -30,7 +30,7 @@ def prepare(folder: Path, hosts: Mapping[str, str], key: str, known_hosts: str) 
         state.fold(state.snapshot.model_copy(update={"machines": objects, "host_keys": keys}))
     with Session.open(settings, write="bench") as session:
         session.create_credential("root", Path(key))
-    return [sys.executable, "-m", "bench.ours", str(folder)]
+    return [sys.executable, "-m", "bench.onerun", str(folder)]
 
 
 def _settings(folder: Path) -> Settings:
@@ -61,7 +61,7 @@ def _needs(host: str, entry: work.Entry, made: set[str]) -> tuple[str, ...]:
     return (f"{host}{parent}",) if parent in made else ()
 
 
-def main(folder: Path) -> int:
+def run(folder: Path) -> int:
     """One run: 0 if it came to its end."""
     entries = work.load(folder / "work.json")
     with Session.open(_settings(folder), write="bench") as session:
@@ -71,7 +71,3 @@ def main(folder: Path) -> int:
     for error in report.errors.values():
         sys.stderr.write(f"{error.message}: {error.seen}\n")
     return 0 if report.outcome == "done" else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))

@@ -149,6 +149,7 @@ class Step(BaseModel):
     batch: ClassVar[bool] = False
     """Steps of this kind are short enough that the runner hands many of one host over at once."""
     _kinds: ClassVar[dict[str, type[Step]]] = {}
+    _loaders: ClassVar[list[Callable[[], object]]] = []
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: object) -> None:
@@ -224,6 +225,14 @@ class Step(BaseModel):
         return {"kind": self.kind, **self.model_dump(mode="json", exclude_defaults=True)}
 
     @staticmethod
+    def loads(load: Callable[[], object]) -> None:
+        """Have kinds that aren't known yet looked for by this, which imports all that there are.
+
+        Most commands need a few of them, and to import all takes as long as a short run.
+        """
+        Step._loaders.append(load)
+
+    @staticmethod
     def parse(spec: Mapping[str, Any] | Step) -> Step:
         """The step that this data describes. Raises ``PlanInvalid`` for an unknown kind, naming it."""
         if isinstance(spec, Step):
@@ -231,6 +240,9 @@ class Step(BaseModel):
         if not isinstance(spec, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - it comes from a file
             raise PlanInvalid(f"a step is a mapping with a kind, not {spec!r}", hint="plan again")
         kind = spec.get("kind")
+        if kind not in Step._kinds:
+            for load in Step._loaders:
+                load()
         known = Step._kinds.get(str(kind))
         if known is None:
             raise PlanInvalid(

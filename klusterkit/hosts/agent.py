@@ -13,9 +13,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-import paramiko
-
 from klusterkit.hosts.credentials import PrivateKey
+from klusterkit.hosts.sshlibrary import paramiko
 
 _FAILURE, _IDENTITIES, _SIGNATURE = 5, 12, 14
 _ALGORITHMS = {2: "rsa-sha2-256", 4: "rsa-sha2-512"}

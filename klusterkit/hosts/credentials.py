@@ -8,12 +8,12 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from klusterkit.hosts.errors import KeyUnusable
+from klusterkit.hosts.sshlibrary import paramiko
 
 _TYPES: dict[type, type[paramiko.PKey]] = {
     ed25519.Ed25519PrivateKey: paramiko.Ed25519Key,

@@ -74,10 +74,16 @@ class Fleet:
         with self._lock:
             if name not in self._hosts:
                 transport = self._transport(name)
-                lease = None if self._targets[name].asked_only else self._lease
-                link = Link(transport, patience=self._patience, lease=lease)
+                link = Link(transport, patience=self._patience, lease=self._lease_of(name))
                 self._hosts[name] = ShellHost(link, self._question, self._pace)
             return self._hosts[name]
+
+    def claim(self, lease: Lease, patience: float) -> None:
+        """Change hosts from now on, under this lease. Nobody must be calling one. Connections that stand go on."""
+        with self._lock:
+            self._lease, self._patience = lease, patience
+            for name, host in self._hosts.items():
+                host.claim(self._lease_of(name), patience)
 
     def __call__(self, name: str) -> ShellHost:
         """Likewise."""
@@ -115,6 +121,9 @@ class Fleet:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Disconnect from all."""
         self.close()
+
+    def _lease_of(self, name: str) -> Lease | None:
+        return None if self._targets[name].asked_only else self._lease
 
     def _transport(self, name: str) -> Transport:
         target = self._targets.get(name)

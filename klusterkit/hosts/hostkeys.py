@@ -7,11 +7,9 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import paramiko
-from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
-
 from klusterkit.hosts.credentials import fingerprint, public_key
 from klusterkit.hosts.errors import ChangedHostKey, HostKeyRevoked, UnknownHostKey
+from klusterkit.hosts.sshlibrary import HostKeyEntry, InvalidHostKey, paramiko
 
 Ask = Callable[[UnknownHostKey], bool]
 

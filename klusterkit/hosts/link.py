@@ -108,6 +108,19 @@ class Link:
         """Connect now, and see that there is a root shell."""
         self.call(b"")
 
+    def claim(self, lease: Lease | None, patience: float) -> None:
+        """Take this lease with the next call, on the connection that stands. Nobody must be calling.
+
+        Args:
+            lease: the lock, if this is to change the host.
+            patience: from now on.
+        """
+        with self._lock:
+            self._lease, self._patience = lease, patience
+            lanes, self._lanes = self._lanes, None  # their shells don't work under the lease
+        if lanes is not None:
+            lanes.close()
+
     def _retrying(self, *, repeat: bool) -> Retrying:
         def lost(error: BaseException) -> bool:
             if self._closed.is_set() or not isinstance(error, HostUnreachable):
@@ -163,7 +176,8 @@ class Link:
             known = self._failures > failures or (self._given_up and time.monotonic() - self._tried < AWAY)
             if known and self._failure is not None:
                 raise self._failure
-            self._drop()
+            if self._held or not self._transport.alive:
+                self._drop()
             try:
                 return self._connect()
             except Exception as error:
@@ -174,7 +188,8 @@ class Link:
                 raise
 
     def _connect(self) -> Lanes:
-        self._transport.connect()
+        if not self._transport.alive:
+            self._transport.connect()
         if self._lease is not None:
             self._held = self._open_lane(b"")
             self._lease.take(self._held, self.name)

@@ -15,8 +15,6 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-import fabric  # pyright: ignore[reportMissingTypeStubs]
-import paramiko
 from pydantic import BaseModel, ConfigDict
 
 from klusterkit.engine.errors import HostUnreachable
@@ -24,6 +22,7 @@ from klusterkit.foreign import words_of
 from klusterkit.hosts.credentials import PrivateKey
 from klusterkit.hosts.errors import LoginRefused
 from klusterkit.hosts.hostkeys import CheckedKeys, HostKeys
+from klusterkit.hosts.sshlibrary import fabric, paramiko
 
 SSH_LOG = logging.getLogger("paramiko")
 """What the SSH library says by itself, tracebacks too. Nothing of it is for a terminal: all that matters is raised."""

@@ -71,6 +71,10 @@ class ShellHost:
         """Disconnect. What runs on the host goes on."""
         self._link.close()
 
+    def claim(self, lease: Lease | None, patience: float) -> None:
+        """Work under this lease from the next call on, and wait so long for a connection that was lost."""
+        self._link.claim(lease, patience)
+
     def foresee(self, lease: Lease) -> None:
         """Raise what working under this lease would be refused with, and take nothing."""
         lease.foresee(self._link, self.name)

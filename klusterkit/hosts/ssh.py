@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import threading
 
-import paramiko
-
 from klusterkit.engine.errors import HostUnreachable
 from klusterkit.foreign import words_of
 from klusterkit.hosts.errors import TooManySessions
 from klusterkit.hosts.hostkeys import HostKeys
 from klusterkit.hosts.opening import Connection, Login, make, open_checked
+from klusterkit.hosts.sshlibrary import paramiko
 from klusterkit.hosts.sshstream import SEND_TIMEOUT, SshStream
 from klusterkit.hosts.stream import Stream
 

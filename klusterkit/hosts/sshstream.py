@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
-import paramiko
-
 from klusterkit.foreign import words_of
+from klusterkit.hosts.sshlibrary import paramiko
 from klusterkit.hosts.stream import CHUNK, StreamClosed
 
 SEND_TIMEOUT = 60.0

@@ -54,12 +54,10 @@ def login_of(machine: Machine, key: PrivateKey) -> Login:
     return Login(address=str(machine.address), user=machine.user, port=machine.port, key=key)
 
 
-def _fleet(hold: Hold, machines: Iterable[Machine], keys: HostKeys, lease: Lease | None = None) -> Fleet:
+def _fleet(hold: Hold, machines: Iterable[Machine], keys: HostKeys) -> Fleet:
     targets = hold.only if hold.only is not None else _targets(hold, machines)
     # Whoever only looks has somebody who waits for the answer: a host that is gone is told at once.
-    settings = hold.settings
-    patience = settings.patience if lease else 0.0
-    return Fleet(targets, keys, question=QUESTION, lease=lease, patience=patience, pace=Pace(settings.bandwidth))
+    return Fleet(targets, keys, question=QUESTION, patience=0.0, pace=Pace(hold.settings.bandwidth))
 
 
 def _targets(hold: Hold, machines: Iterable[Machine]) -> dict[str, Target]:
@@ -77,12 +75,11 @@ def host_keys(hold: Hold) -> HostKeys:
     return HostKeys(hold.snapshot.host_keys, settings.known_hosts, settings.host_keys, settings.ask_host_key)
 
 
-@contextmanager
-def fleet_for_run(hold: Hold, journal: Journal, towards: Ending) -> Generator[Fleet]:
-    """The hosts of a run, each locked for it when it is met, and refused if it has seen a later state than this one."""
-    lease = _lease(hold, journal, towards)
-    with _fleet(hold, machines_of(hold, journal.plan), host_keys(hold), lease) as fleet:
-        yield fleet
+def claim(hold: Hold, fleet: Fleet, journal: Journal, towards: Ending) -> None:
+    """Have hosts that were only looked at locked for a run, each when it is met again. It is refused if it has seen a
+    later state than this one.
+    """
+    fleet.claim(_lease(hold, journal, towards), hold.settings.patience)
 
 
 def refuse_taken(fleet: Fleet, hosts: Iterable[str]) -> None:
@@ -112,8 +109,8 @@ def each_host(hosts: Iterable[str], act: Callable[[str], T]) -> dict[str, T]:
 
 
 @contextmanager
-def fleet_for_looking(hold: Hold, plan: Plan) -> Generator[Fleet]:
-    """The hosts of a plan, to look at only."""
+def fleet_for_plan(hold: Hold, plan: Plan) -> Generator[Fleet]:
+    """The hosts of a plan, to look at only, until a run claims them (:func:`claim`)."""
     with _fleet(hold, machines_of(hold, plan), host_keys(hold)) as fleet:
         yield fleet
 

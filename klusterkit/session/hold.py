@@ -79,7 +79,7 @@ class Hold:
     @property
     def run(self) -> Journal | None:
         """The run in progress: interrupted, failed, or waiting for an answer."""
-        from klusterkit import tasks  # registers the kinds of steps that its plan names
+        from klusterkit import tasks  # finds the kinds of steps that its plan names
         from klusterkit.engine.journal import Journal  # these two are slow to import: `cctl get` needs neither
 
         _ = tasks

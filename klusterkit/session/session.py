@@ -70,7 +70,7 @@ class Session:
 
     @property
     def history(self) -> Sequence[Mapping[str, Any]]:
-        """Finished runs in brief, oldest first; see :func:`klusterkit.session.running.runs.brief_of`."""
+        """Finished runs in brief, oldest first; see :func:`klusterkit.session.running.briefs.brief_of`."""
         return self.snapshot.runs
 
     def objects(self, kind: str, names: Sequence[str] = (), addresses: Collection[str] = ()) -> list[dict[str, Any]]:

@@ -1,67 +1,12 @@
-"""The vocabulary: idempotent, undoable steps. Importing it registers every kind, so that plans can be read."""
+"""The vocabulary: idempotent, undoable steps. Whoever reads plans imports it: kinds are found when they are met."""
 
-from klusterkit.tasks import (
-    access,
-    artifacts,
-    authority,
-    certificates,
-    containerd,
-    deploying,
-    etcd,
-    files,
-    gates,
-    imagetree,
-    kernel,
-    kubeadm,
-    kubelet,
-    leaving,
-    manifest,
-    membership,
-    network,
-    node,
-    nodemarks,
-    peers,
-    preflight,
-    probe,
-    registry,
-    reloaded,
-    revert,
-    rollout,
-    snapshot,
-    spread,
-    systemd,
-    tree,
-)
+from klusterkit.engine.step import Step
 
-__all__ = [
-    "access",
-    "artifacts",
-    "authority",
-    "certificates",
-    "containerd",
-    "deploying",
-    "etcd",
-    "files",
-    "gates",
-    "imagetree",
-    "kernel",
-    "kubeadm",
-    "kubelet",
-    "leaving",
-    "manifest",
-    "membership",
-    "network",
-    "node",
-    "nodemarks",
-    "peers",
-    "preflight",
-    "probe",
-    "registry",
-    "reloaded",
-    "revert",
-    "rollout",
-    "snapshot",
-    "spread",
-    "systemd",
-    "tree",
-]
+
+def _load() -> None:
+    from klusterkit.tasks import every
+
+    _ = every
+
+
+Step.loads(_load)

@@ -36,6 +36,7 @@ def tell(common: Shared, history: Sequence[Mapping[str, Any]], *, timing: bool, 
     from klusterkit.cli.structured import write
     from klusterkit.report.history import critical_path, runs, timings
     from klusterkit.report.screen import aside, output
+    from klusterkit.session.running.briefs import TIMED, without_timing
 
     form = common.show_as(Output.WIDE, Output.JSON, Output.YAML, Output.NAME)
     found = [cast(dict[str, Any], each) for each in history if name is None or each["name"] == name]
@@ -43,17 +44,15 @@ def tell(common: Shared, history: Sequence[Mapping[str, Any]], *, timing: bool, 
         raise typer.BadParameter(f"no run is called {name}")
     screen = output(color=common.color)
     if form in (Output.JSON, Output.YAML):
-        write([dict(each) if timing else _without_timing(each) for each in found], form)
+        write([dict(each) if timing else without_timing(each) for each in found], form)
     elif form is Output.NAME:
         typer.echo("".join(f"{each['name']}\n" for each in found), nl=False)
     elif not found:
         aside(color=common.color).print("no run has ended yet")
+    elif timing and "timing" not in found[-1]:
+        raise typer.BadParameter(f"times are kept of the last {TIMED} runs; the log of this one tells of each task")
     elif timing:
         screen.print(timings(found[-1]))
         screen.print(critical_path(found[-1]))
     else:
         screen.print(runs(found, wide=form is Output.WIDE))
-
-
-def _without_timing(brief: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in brief.items() if key not in ("timing", "path")}

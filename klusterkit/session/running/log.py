@@ -10,12 +10,15 @@ from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any, TextIO
 
-import structlog
-
 from klusterkit.engine.events import Event, Sink
 from klusterkit.hosts.opening import SSH_LOG
+from klusterkit.lean import standing_in, without
 from klusterkit.session.masking import Mask
 from klusterkit.state.disk import writing
+
+# For a view on terminals and for asynchronous loggers, which aren't used: a sixth of a short command's time.
+with without("rich"), standing_in("asyncio"):
+    import structlog
 
 
 def log_folder(state: Path) -> Path:

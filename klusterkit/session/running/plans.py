@@ -12,7 +12,7 @@ from klusterkit.session.private import write_private
 
 AGAIN = "make a new one with `cctl plan … --out FILE`"
 
-_ = tasks  # importing it registers the kinds of steps that a plan may name
+_ = tasks  # finds the kinds of steps that a plan may name
 
 
 def save_plan(plan: Plan, path: Path) -> None:

@@ -9,31 +9,28 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, cast
 
-from klusterkit.engine.critical import critical_path
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.events import Sink
 from klusterkit.engine.executor import GRACE, LocalExecutor
 from klusterkit.engine.journal import Direction, Journal, Record, Settled, Status
-from klusterkit.engine.plan import Plan
+from klusterkit.engine.plan import Plan, Task
 from klusterkit.engine.runner import Report, Runner
 from klusterkit.hosts import Fleet
 from klusterkit.hosts.fence import Ending
-from klusterkit.session.connect import fleet_for_run, refuse_taken, who
+from klusterkit.session.connect import claim, fleet_for_plan, refuse_taken, who
 from klusterkit.session.errors import NoRun, RunCutShort
 from klusterkit.session.hold import Hold
 from klusterkit.session.hostkeys import without_keys_of
 from klusterkit.session.running import ending
-from klusterkit.session.running.completeness import supply_plan
+from klusterkit.session.running.briefs import brief_of, kept
 from klusterkit.session.running.copies import keep_copies
 from klusterkit.session.running.inputs import without_inputs
 from klusterkit.session.running.log import RunLog, tee
 from klusterkit.session.running.staleness import refuse_stale
 from klusterkit.state import Snapshot, StateError
+from klusterkit.tasks.artifacts import Upload
 
 Choice = Literal["adopt", "retry", "skip"]
-
-KEPT_RUNS = 200
-"""So many finished runs stay in the state file in brief; their logs stay beside it."""
 
 
 def start(hold: Hold, plan: Plan, tell: Sink, running: Callable[[Runner], None]) -> Report:
@@ -46,24 +43,37 @@ def start(hold: Hold, plan: Plan, tell: Sink, running: Callable[[Runner], None])
         running: given the runner before it starts, so that a signal handler can stop it.
     """
     hold.refuse_run_in_progress()
-    supply_plan(hold, plan, plan.tasks)
-    refuse_stale(hold, plan)
-    name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
-    journal = Journal.open(hold.state, plan, run=name, who=who())
-    return _walk(hold, journal, Direction.FORWARD, tell, running)
+    _supply(hold, plan, plan.tasks)
+    with fleet_for_plan(hold, plan) as fleet:
+        refuse_stale(hold, plan, fleet)
+        name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+        journal = Journal.open(hold.state, plan, run=name, who=who())
+        return _walk(hold, journal, fleet, Direction.FORWARD, tell, running)
 
 
 def resume(hold: Hold, decisions: Mapping[str, Choice], tell: Sink, running: Callable[[Runner], None]) -> Report:
     """Go on towards the plan's end, after an interruption, a failure, a question, or half a rollback."""
     journal = _in_progress(hold)
     left = [task for task in journal.plan.tasks if journal[task.id].status not in Settled]
-    supply_plan(hold, journal.plan, left)
-    return _walk(hold, journal, Direction.FORWARD, tell, running, _decided(journal, decisions))
+    _supply(hold, journal.plan, left)
+    decided = _decided(journal, decisions)
+    with fleet_for_plan(hold, journal.plan) as fleet:
+        return _walk(hold, journal, fleet, Direction.FORWARD, tell, running, decided)
 
 
 def rollback(hold: Hold, tell: Sink, running: Callable[[Runner], None]) -> Report:
     """Undo what the run in progress has done. Raises ``PointOfNoReturn`` where that is past."""
-    return _walk(hold, _in_progress(hold), Direction.BACK, tell, running, ())
+    journal = _in_progress(hold)
+    with fleet_for_plan(hold, journal.plan) as fleet:
+        return _walk(hold, journal, fleet, Direction.BACK, tell, running, ())
+
+
+def _supply(hold: Hold, plan: Plan, tasks: Sequence[Task]) -> None:
+    """What these tasks bring to hosts is on this machine, before any of those is touched."""
+    if any(isinstance(task.step, Upload) for task in tasks):
+        from klusterkit.session.running.completeness import supply_plan  # slow to import: bundles, and the web
+
+        supply_plan(hold, plan, tasks)
 
 
 def _in_progress(hold: Hold) -> Journal:
@@ -88,6 +98,7 @@ def _decided(journal: Journal, decisions: Mapping[str, Choice]) -> list[Record]:
 def _walk(
     hold: Hold,
     journal: Journal,
+    fleet: Fleet,
     direction: Direction,
     tell: Sink,
     running: Callable[[Runner], None],
@@ -96,7 +107,8 @@ def _walk(
     """Walk a run that has just begun, or one that is gone on with, after what was decided of it."""
     log = RunLog(hold.state.path, journal.run, hold.mask, debug=hold.settings.debug)
     towards: Ending = "done" if direction is Direction.FORWARD else "undone"
-    with contextlib.closing(log), _told_as_resumable(hold), fleet_for_run(hold, journal, towards) as fleet:
+    with contextlib.closing(log), _told_as_resumable(hold):
+        claim(hold, fleet, journal, towards)
         if decided is not None:
             refuse_taken(fleet, journal.plan.hosts)
             journal.write(*decided)
@@ -150,7 +162,7 @@ def fold(hold: Hold, journal: Journal, report: Report) -> None:
     snapshot = without_inputs(hold, hold.snapshot)
     if report.outcome == "done":
         snapshot = _with_outcome(hold, snapshot, journal.plan.outcome)
-    runs = [*snapshot.runs, brief_of(journal, report.outcome)][-KEPT_RUNS:]
+    runs = kept([*snapshot.runs, brief_of(journal, report.outcome)])
     hold.state.fold(snapshot.model_copy(update={"runs": runs}))
 
 
@@ -175,29 +187,3 @@ def _merged(old: Any, new: Any) -> Any:
         return new
     both = cast(list[dict[str, Any]], [*old, *new])
     return list({str(item["metadata"]["name"]): item for item in both}.values())
-
-
-def brief_of(journal: Journal, outcome: str) -> dict[str, Any]:
-    """What is remembered of a run: who did what, when, how it ended, what each task took, and which made it so long.
-
-    ``timing``: seconds from the run's beginning to each task's, and to its end.
-    """
-    states = journal.states
-    timing = {
-        task: [round(state.began - journal.began, 3), round(state.ended - journal.began, 3)]
-        for task, state in states.items()
-        if state.began and state.ended
-    }
-    took = {task: ended - began for task, (began, ended) in timing.items()}
-    return {
-        "name": journal.run,
-        "operation": journal.plan.operation,
-        "outcome": outcome,
-        "who": journal.who,
-        "plan": journal.plan.digest,
-        "began": round(journal.began, 3),
-        "ended": round(time.time(), 3),
-        "tasks": len(states),
-        "timing": timing,
-        "path": critical_path(journal.plan, took) if outcome == "done" else (),
-    }

@@ -11,8 +11,8 @@ from klusterkit.engine.executor import Call, Executor, LocalExecutor, Outcome, V
 from klusterkit.engine.plan import Plan, Task
 from klusterkit.engine.schedule import BATCH
 from klusterkit.engine.step import Step
-from klusterkit.hosts import ShellHost
-from klusterkit.session.connect import each_host, fleet_for_looking, refuse_before_run
+from klusterkit.hosts import Fleet, ShellHost
+from klusterkit.session.connect import each_host, fleet_for_plan, refuse_before_run
 from klusterkit.session.errors import PlanStale
 from klusterkit.session.hold import Hold
 
@@ -23,7 +23,7 @@ def look(hold: Hold, plan: Plan) -> dict[str, Outcome]:
     """What each task's step sees on its host now, and what applying it would change. Changes nothing."""
     if not plan.tasks:  # there is nobody to log in to
         return {}
-    with fleet_for_looking(hold, plan) as fleet:
+    with fleet_for_plan(hold, plan) as fleet:
         return looked(plan, Verb.DIFFER, LocalExecutor(fleet, secret=hold.secret, mask=hold.mask))
 
 
@@ -70,7 +70,7 @@ def _digest(outcome: Outcome) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def refuse_stale(hold: Hold, plan: Plan) -> None:
+def refuse_stale(hold: Hold, plan: Plan, fleet: Fleet) -> None:
     """Raise ``PlanStale`` if the state, the facts of a host, or what the steps saw is no longer what it was.
 
     Raises ``StaleState`` where it is the other way round, and a host has seen a later state, and ``HostLocked`` where
@@ -88,11 +88,10 @@ def refuse_stale(hold: Hold, plan: Plan) -> None:
             f"{snapshot.serial}",
             hint=AGAIN,
         )
-    with fleet_for_looking(hold, plan) as fleet:
-        each_host(plan.hosts, lambda name: _refuse_host(hold, fleet[name], plan.facts.get(name, {})))
-        if plan.seen:
-            executor = LocalExecutor(fleet, secret=hold.secret, mask=hold.mask)
-            _refuse_moved_hosts(plan, looked(plan, Verb.OBSERVE, executor))
+    each_host(plan.hosts, lambda name: _refuse_host(hold, fleet[name], plan.facts.get(name, {})))
+    if plan.seen:
+        executor = LocalExecutor(fleet, secret=hold.secret, mask=hold.mask)
+        _refuse_moved_hosts(plan, looked(plan, Verb.OBSERVE, executor))
 
 
 def _refuse_host(hold: Hold, host: ShellHost, planned: Mapping[str, Any]) -> None:

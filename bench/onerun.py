@@ -1,0 +1,20 @@
+"""``python -m bench.onerun FOLDER``: one run of KlusterKit's side, which begins as its programs do."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from klusterkit.lean import collect_rarely
+
+
+def main() -> int:
+    """0 if the run came to its end."""
+    collect_rarely()
+    from bench.ours import run
+
+    return run(Path(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
