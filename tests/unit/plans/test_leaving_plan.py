@@ -85,7 +85,7 @@ def test_without_draining_pods_end_with_their_host(machines: list[Machine]) -> N
 
 def test_the_outcome_takes_what_has_left_out_of_the_state(machines: list[Machine]) -> None:
     assert leaving(machines, "10.0.0.8", gone=["10.0.0.7"]).outcome == {
-        "removed": {"machines": ["10.0.0.7", "10.0.0.8"]}
+        "removed": {"machines": ["10.0.0.7", "10.0.0.8"], "gone": ["10.0.0.7"]}
     }
     assert leaving(machines, "10.0.0.8", keep_uploads=True).outcome["removed"]["keep"] == ["artifacts"]
     end = leaving(machines, *(each.name for each in machines)).outcome

@@ -20,7 +20,7 @@ SCRIPTS = Path(__file__).parents[3] / "klusterkit" / "tasks" / "shell"
 TOKEN = hashlib.sha256(b"token").hexdigest()
 CONTENT = os.urandom(300_000)
 NAME = hashlib.sha256(CONTENT).hexdigest()
-COREUTILS = ("stat", "head", "tail", "cat", "timeout", "sed", "sh")
+COREUTILS = ("stat", "dd", "tail", "cat", "timeout", "sed", "sh")
 CLIENTS = ("curl", "wget", "bash")
 
 shells = pytest.mark.parametrize("shell", ["dash", "bash"])
