@@ -19,6 +19,12 @@ def kinds_after(*modules: str) -> set[str]:
     )
 
 
-def test_importing_the_vocabulary_registers_all_of_it() -> None:
+def test_every_kind_there_is_can_be_read() -> None:
     modules = [f"klusterkit.tasks.{module.name}" for module in pkgutil.iter_modules(klusterkit.tasks.__path__)]
-    assert kinds_after("klusterkit.tasks") == kinds_after(*modules)
+    assert kinds_after("klusterkit.tasks.every") == kinds_after(*modules)
+
+
+def test_a_kind_is_found_when_a_plan_names_it_and_none_before() -> None:
+    read = "klusterkit.tasks; from klusterkit.engine.step import Step; Step.parse({'kind': 'gate.api'})"
+    assert kinds_after("klusterkit.tasks") == set()
+    assert kinds_after(read) == kinds_after("klusterkit.tasks.every")
