@@ -240,7 +240,7 @@ class Step(BaseModel):
         if not isinstance(spec, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - it comes from a file
             raise PlanInvalid(f"a step is a mapping with a kind, not {spec!r}", hint="plan again")
         kind = spec.get("kind")
-        if kind not in Step._kinds:
+        if str(kind) not in Step._kinds:
             for load in Step._loaders:
                 load()
         known = Step._kinds.get(str(kind))

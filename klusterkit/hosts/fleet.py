@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import TracebackType
 
 from pydantic import BaseModel, ConfigDict
@@ -14,6 +14,7 @@ from klusterkit.hosts.lease import Lease
 from klusterkit.hosts.link import PATIENCE, Link
 from klusterkit.hosts.local import LocalTransport
 from klusterkit.hosts.opening import Login
+from klusterkit.hosts.openssh import SSH_PORT
 from klusterkit.hosts.pace import Pace
 from klusterkit.hosts.question import Question
 from klusterkit.hosts.shellhost import ShellHost
@@ -27,14 +28,12 @@ class Target(BaseModel):
     Args:
         login: how it is entered; None for this machine itself.
         jump: what the connection goes through. Hosts with the same one share its connection.
-        asked_only: whether nothing is changed there, so that it needs no lock.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     login: Login | None = None
     jump: Login | None = None
-    asked_only: bool = False
 
 
 class Fleet:
@@ -65,6 +64,7 @@ class Fleet:
         self._lease = lease
         self._patience = patience
         self._pace = pace
+        self._unlocked: frozenset[str] = frozenset()
         self._lock = threading.Lock()
         self._jumps: dict[tuple[str, str, int | None], Jump] = {}
         self._hosts: dict[str, ShellHost] = {}
@@ -78,16 +78,27 @@ class Fleet:
                 self._hosts[name] = ShellHost(link, self._question, self._pace)
             return self._hosts[name]
 
-    def claim(self, lease: Lease, patience: float) -> None:
-        """Change hosts from now on, under this lease. Nobody must be calling one. Connections that stand go on."""
+    def claim(self, lease: Lease, patience: float, but: Collection[str] = ()) -> None:
+        """Change hosts from now on, under this lease. Nobody must be calling one. Connections that stand go on.
+
+        Args:
+            lease: their lock.
+            patience: seconds that are spent on connecting again from now on.
+            but: hosts on which nothing is changed, so that they need no lock.
+        """
         with self._lock:
-            self._lease, self._patience = lease, patience
+            self._lease, self._patience, self._unlocked = lease, patience, frozenset(but)
             for name, host in self._hosts.items():
                 host.claim(self._lease_of(name), patience)
 
     def __call__(self, name: str) -> ShellHost:
         """Likewise."""
         return self[name]
+
+    def known(self, names: Iterable[str]) -> list[str]:
+        """The keys of hosts as lines of ``known_hosts``, with those that the operator has accepted since."""
+        logins = (self._targets[name].login for name in names)
+        return [line for each in logins if each for line in self._keys.lines(each.address, each.port or SSH_PORT)]
 
     def last_asked(self) -> float:
         """When somebody was last thinking about a host's key, on the monotonic clock."""
@@ -123,7 +134,7 @@ class Fleet:
         self.close()
 
     def _lease_of(self, name: str) -> Lease | None:
-        return None if self._targets[name].asked_only else self._lease
+        return None if name in self._unlocked else self._lease
 
     def _transport(self, name: str) -> Transport:
         target = self._targets.get(name)

@@ -189,6 +189,7 @@ class Link:
 
     def _connect(self) -> Lanes:
         if not self._transport.alive:
+            self._transport.close()
             self._transport.connect()
         if self._lease is not None:
             self._held = self._open_lane(b"")

@@ -79,7 +79,9 @@ def claim(hold: Hold, fleet: Fleet, journal: Journal, towards: Ending) -> None:
     """Have hosts that were only looked at locked for a run, each when it is met again. It is refused if it has seen a
     later state than this one.
     """
-    fleet.claim(_lease(hold, journal, towards), hold.settings.patience)
+    # Of the hosts of another state, most are only asked; a master may be told of another one.
+    changed = {task.host for task in journal.plan.tasks if task.step.subject}
+    fleet.claim(_lease(hold, journal, towards), hold.settings.patience, but=hold.guests - changed)
 
 
 def refuse_taken(fleet: Fleet, hosts: Iterable[str]) -> None:

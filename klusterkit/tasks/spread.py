@@ -9,6 +9,8 @@ from klusterkit.engine.step import Before, Context, Observation, Step, Undo
 from klusterkit.tasks import kubectl
 
 _NAMESPACE = "--namespace=kube-system"
+_SLICE = 60
+"""Seconds that are waited for all of them, in one attempt."""
 
 
 class Spread(Step):
@@ -45,15 +47,19 @@ class Spread(Step):
         return Observation(satisfied=not together, reason=f"all are on {nodes.pop()}" if together else "")
 
     def apply(self, on: Context, before: Before) -> None:
-        """Have one of them replaced."""
+        """Have one of them replaced, when all are there: never the last one that answers."""
         _ = before
+        self._await_all(on)
         for pod in sorted(self._placed(on))[-1:]:
             kubectl.change(on, "delete", _NAMESPACE, f"pod/{pod}", "--ignore-not-found", "--wait=true")
-        wait = ("rollout", "status", _NAMESPACE, f"deployment/{self.deployment}", f"--timeout={on.timeout:.0f}s")
-        ended = on.host.job(on.key, kubectl.command(*wait), timeout=on.timeout)
+        self._await_all(on)
+
+    def _await_all(self, on: Context) -> None:
+        wait = ("rollout", "status", _NAMESPACE, f"deployment/{self.deployment}", f"--timeout={_SLICE}s")
+        ended = kubectl.ask(on, *wait, timeout=_SLICE + 10.0)
         if not ended.ok:
             raise NotYet(
-                f"{self.title}: not all of them are ready after {on.timeout:.0f} s",
+                f"{self.title}: not all of them are ready after {_SLICE} s",
                 host=on.host.name,
                 seen=ended.said,
                 hint=f"see `kubectl -n kube-system describe pods -l {self.selector}`",
@@ -66,6 +72,7 @@ class Spread(Step):
         """The node of each pod that has one yet."""
         row = "{.metadata.name} {.spec.nodeName}{'\\n'}"
         output = f"--output=jsonpath={{range .items[*]}}{row}{{end}}"
-        said = kubectl.answer(on, "get", "pods", _NAMESPACE, f"--selector={self.selector}", output)
+        which = (f"--selector={self.selector}", "--field-selector=status.phase!=Failed")
+        said = kubectl.answer(on, "get", "pods", _NAMESPACE, *which, output)
         rows = (line.split() for line in said.splitlines())
         return {row[0]: row[1] for row in rows if len(row) > 1}

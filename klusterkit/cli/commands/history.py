@@ -42,6 +42,8 @@ def tell(common: Shared, history: Sequence[Mapping[str, Any]], *, timing: bool, 
     found = [cast(dict[str, Any], each) for each in history if name is None or each["name"] == name]
     if name is not None and not found:
         raise typer.BadParameter(f"no run is called {name}")
+    if timing and found and name is not None and "timing" not in found[-1]:
+        raise typer.BadParameter(f"times are kept of the last {TIMED} runs; the log of this one tells of each task")
     screen = output(color=common.color)
     if form in (Output.JSON, Output.YAML):
         write([dict(each) if timing else without_timing(each) for each in found], form)
@@ -49,8 +51,6 @@ def tell(common: Shared, history: Sequence[Mapping[str, Any]], *, timing: bool, 
         typer.echo("".join(f"{each['name']}\n" for each in found), nl=False)
     elif not found:
         aside(color=common.color).print("no run has ended yet")
-    elif timing and "timing" not in found[-1]:
-        raise typer.BadParameter(f"times are kept of the last {TIMED} runs; the log of this one tells of each task")
     elif timing:
         screen.print(timings(found[-1]))
         screen.print(critical_path(found[-1]))

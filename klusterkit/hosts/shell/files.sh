@@ -33,7 +33,7 @@ kk_sums() {
     if [ "$(kk_large "$@")" ]; then
         for kk_path do
             shift
-            if [ "$(kk_large "$kk_path")" ] && kk_sum "$kk_path"; then
+            if [ "$(kk_large "$kk_path")" ] && kk_sum "$kk_path" 2>/dev/null; then
                 printf '%s  %s\0' "$kk_sum" "$kk_path"
             else
                 set -- "$@" "$kk_path"

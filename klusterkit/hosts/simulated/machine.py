@@ -130,6 +130,7 @@ class Machine:
         then = _copied(snapshot)
         with self.lock:
             self.tree.root, self.systemd.units, self.jobs.records = then.root, then.units, then.jobs
+            self.tree.changes += 1
             self.systemd.starts, self.powered, self.boots = then.starts, then.powered, then.boots
 
     def listing(self) -> list[Entry]:

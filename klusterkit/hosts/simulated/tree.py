@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from klusterkit.engine.host import Entry
@@ -50,6 +51,8 @@ class Tree:
 
     def __init__(self) -> None:
         self.root = Node("directory")
+        self.changes = 0
+        """How often something was put or removed."""
 
     def find(self, path: str, *, follow: bool = False) -> Node | None:
         """What stands there, or None."""
@@ -69,11 +72,13 @@ class Tree:
         if there is not None and there.type == "directory":
             raise IsADirectoryError(errno.EISDIR, "Is a directory", path)
         parent.children[name] = node
+        self.changes += 1
 
     def replace(self, path: str, node: Node) -> None:
         """Put a node there, whatever is there."""
         parent, name = self._place(path)
         parent.children[name] = node
+        self.changes += 1
 
     def remove(self, path: str, *, recursive: bool = False) -> None:
         """Remove what stands there; nothing is fine."""
@@ -84,6 +89,7 @@ class Tree:
             raise OSError(errno.ENOTEMPTY, "Directory not empty", path)
         parent, name = self._place(path)
         del parent.children[name]
+        self.changes += 1
 
     def mkdir(self, path: str, mode: int = 0o755, owner: str = ROOT) -> None:
         """Make a folder, or give the one that is there this mode and owner."""
@@ -137,12 +143,10 @@ class Tree:
 
     def _place(self, path: str) -> tuple[Node, str]:
         """The folder that holds the path, and its name there."""
-        if not path.startswith("/"):
-            raise ValueError(f"not an absolute path: {path!r}")
-        *above, name = [part for part in posixpath.normpath(path).split("/") if part] or [""]
+        above, name = _split(path)
         return self._folder(above, path, 0), name
 
-    def _folder(self, parts: list[str], path: str, links: int) -> Node:
+    def _folder(self, parts: Sequence[str], path: str, links: int) -> Node:
         node, done = self.root, ""
         for at, part in enumerate(parts):
             child = node.children.get(part)
@@ -152,8 +156,17 @@ class Tree:
                 if links == _MAX_LINKS:
                     raise OSError(errno.ELOOP, "Too many levels of symbolic links", path)
                 real = posixpath.normpath(posixpath.join(done or "/", child.target))
-                return self._folder([p for p in real.split("/") if p] + parts[at + 1 :], path, links + 1)
+                return self._folder([*(p for p in real.split("/") if p), *parts[at + 1 :]], path, links + 1)
             if child.type != "directory":
                 raise NotADirectoryError(errno.ENOTDIR, "Not a directory", path)
             node, done = child, f"{done}/{part}"
         return node
+
+
+@lru_cache(maxsize=1 << 14)
+def _split(path: str) -> tuple[tuple[str, ...], str]:
+    """The names of the folders above, and the last one."""
+    if not path.startswith("/"):
+        raise ValueError(f"not an absolute path: {path!r}")
+    *above, name = [part for part in posixpath.normpath(path).split("/") if part] or [""]
+    return tuple(above), name

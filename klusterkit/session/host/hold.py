@@ -151,12 +151,11 @@ class HostHold(Hold):
     @property
     def only(self) -> Mapping[str, Target]:
         """The host itself, and those that are asked."""
-        jump, key, changed = self.place.target.jump, self.place.key, self._changed_by_run()
+        jump, key = self.place.target.jump, self.place.key
         asked = {
             machine.name: Target(
                 login=Login(address=str(machine.address), user=machine.user, port=machine.port, key=key),
                 jump=jump,
-                asked_only=machine.name not in changed,
             )
             for machine in self.masters
         }
@@ -179,11 +178,6 @@ class HostHold(Hold):
         known = [*self.machines, *map(Machine.from_object, plan.get("outcome", {}).get("machines", ()))]
         hosts = {task["host"] for task in plan["tasks"]} - {self.place.name}
         return tuple({machine.name: machine for machine in known if machine.name in hosts}.values())
-
-    def _changed_by_run(self) -> set[str]:
-        """Hosts on which the run in progress does more than to ask, such as telling a master about another."""
-        journal = self.run
-        return {task.host for task in journal.plan.tasks if task.step.subject} if journal else set()
 
     def secret(self, name: str) -> bytes:
         """A file of an authority, such as ``etcd-ca.key``: of the master that is asked, or else the host; masked."""

@@ -17,7 +17,7 @@ from klusterkit.session.masking import Mask
 from klusterkit.state.disk import writing
 
 # For a view on terminals and for asynchronous loggers, which aren't used: a sixth of a short command's time.
-with without("rich"), standing_in("asyncio"):
+with without("rich"), without("rich.traceback"), standing_in("asyncio"):
     import structlog
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, cast
 
@@ -26,7 +26,7 @@ from klusterkit.session.running.briefs import brief_of, kept
 from klusterkit.session.running.copies import keep_copies
 from klusterkit.session.running.inputs import without_inputs
 from klusterkit.session.running.log import RunLog, tee
-from klusterkit.session.running.staleness import refuse_stale
+from klusterkit.session.running.staleness import refuse_moved, refuse_other_state
 from klusterkit.state import Snapshot, StateError
 from klusterkit.tasks.artifacts import Upload
 
@@ -44,8 +44,9 @@ def start(hold: Hold, plan: Plan, tell: Sink, running: Callable[[Runner], None])
     """
     hold.refuse_run_in_progress()
     _supply(hold, plan, plan.tasks)
+    refuse_other_state(hold, plan)
     with fleet_for_plan(hold, plan) as fleet:
-        refuse_stale(hold, plan, fleet)
+        refuse_moved(hold, plan, fleet)
         name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
         journal = Journal.open(hold.state, plan, run=name, who=who())
         return _walk(hold, journal, fleet, Direction.FORWARD, tell, running)
@@ -121,7 +122,7 @@ def _walk(
             fleet.abandon()
         if report.outcome == towards:
             ending.end(fleet, journal, towards, stay=hold.belonging, guests=hold.guests)
-            fold(hold, journal, report)
+            fold(hold, journal, report, met=fleet.known(set(journal.plan.hosts) - hold.guests))
             hold.notices += keep_copies(hold.state, hold.machines, fleet)
     return report
 
@@ -157,9 +158,17 @@ def _executor(hold: Hold, journal: Journal, fleet: Fleet, log: RunLog) -> LocalE
     )
 
 
-def fold(hold: Hold, journal: Journal, report: Report) -> None:
-    """End the run: its outcome becomes the state, and the journal is empty. Killed before, it is done at the resume."""
+def fold(hold: Hold, journal: Journal, report: Report, met: Iterable[str] = ()) -> None:
+    """End the run: its outcome becomes the state, and the journal is empty. Killed before, it is done at the resume.
+
+    Args:
+        hold: of the state.
+        journal: of the run.
+        report: how it ended.
+        met: keys of its hosts, as lines of ``known_hosts``: those that weren't pinned yet are from now on.
+    """
     snapshot = without_inputs(hold, hold.snapshot)
+    snapshot = snapshot.model_copy(update={"host_keys": list(dict.fromkeys([*snapshot.host_keys, *met]))})
     if report.outcome == "done":
         snapshot = _with_outcome(hold, snapshot, journal.plan.outcome)
     runs = kept([*snapshot.runs, brief_of(journal, report.outcome)])

@@ -70,12 +70,8 @@ def _digest(outcome: Outcome) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def refuse_stale(hold: Hold, plan: Plan, fleet: Fleet) -> None:
-    """Raise ``PlanStale`` if the state, the facts of a host, or what the steps saw is no longer what it was.
-
-    Raises ``StaleState`` where it is the other way round, and a host has seen a later state, and ``HostLocked`` where
-    somebody else works on a host.
-    """
+def refuse_other_state(hold: Hold, plan: Plan) -> None:
+    """Raise ``PlanStale`` if the plan was made for another state than this one."""
     snapshot = hold.snapshot
     if plan.lineage != snapshot.lineage:
         raise PlanStale(
@@ -88,6 +84,14 @@ def refuse_stale(hold: Hold, plan: Plan, fleet: Fleet) -> None:
             f"{snapshot.serial}",
             hint=AGAIN,
         )
+
+
+def refuse_moved(hold: Hold, plan: Plan, fleet: Fleet) -> None:
+    """Raise ``PlanStale`` if the facts of a host, or what the steps saw, is no longer what it was.
+
+    Raises ``StaleState`` where it is the other way round, and a host has seen a later state, and ``HostLocked`` where
+    somebody else works on a host.
+    """
     each_host(plan.hosts, lambda name: _refuse_host(hold, fleet[name], plan.facts.get(name, {})))
     if plan.seen:
         executor = LocalExecutor(fleet, secret=hold.secret, mask=hold.mask)

@@ -327,17 +327,31 @@ def test_pods_that_can_not_be_seen_are_not_taken_as_spread(host: SimulatedHost, 
     assert not DNS.observe(on).satisfied
 
 
-def test_one_pod_is_replaced_and_all_have_to_become_ready(host: SimulatedHost, on: Context) -> None:
-    calls: list[Sequence[str]] = []
+def spreading(host: SimulatedHost, *ready: bool) -> list[str]:
+    """Has two pods on one node; their deployment is ready, or not, each time that it is asked. Returns what goes."""
+    gone: list[str] = []
+    answers = iter(ready)
 
     def kubectl(_: Machine, argv: Sequence[str], __: bytes) -> Completed:
-        calls.append(argv)
+        gone.extend(word for word in argv if "delete" in argv and word.startswith("pod/"))
         if "get" in argv:
             return said(0, "coredns-a m1\ncoredns-b m1\n")
-        return said(1, err="timed out waiting for the condition") if "status" in argv else said()
+        return said() if "status" not in argv or next(answers) else said(1, err="timed out waiting for the condition")
 
     host.program(KUBECTL, kubectl)
+    return gone
+
+
+def test_one_pod_is_replaced_and_all_have_to_become_ready(host: SimulatedHost, on: Context) -> None:
+    gone = spreading(host, True, False)
     with pytest.raises(NotYet, match="not all of them are ready") as caught:
         DNS.apply(on, {})
     assert "timed out" in str(caught.value.seen)
-    assert [word for argv in calls if "delete" in argv for word in argv if "pod/" in word] == ["pod/coredns-b"]
+    assert gone == ["pod/coredns-b"]
+
+
+def test_no_pod_goes_while_it_may_be_the_only_one_that_answers(host: SimulatedHost, on: Context) -> None:
+    gone = spreading(host, False)
+    with pytest.raises(NotYet):
+        DNS.apply(on, {})
+    assert gone == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import copy
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,6 +44,8 @@ class ClusterModel:
         """Machines that are switched off for good."""
         self.wrong: list[str] = []
         """What must not be, at any moment."""
+        self._idle: dict[str, list[Any]] = {}
+        """By what settles, when it last had nothing to do."""
         self._vip = vip
         for node in self.nodes.values():
             self._bring_programs(node)
@@ -73,7 +75,7 @@ class ClusterModel:
         """Whoever looks at a host finds that its processes have done their part meanwhile."""
 
         def run(machine: Machine, argv: Sequence[str], stdin: bytes) -> Completed:
-            self._settle_processes()
+            self._unless_settled(self._settle_processes)
             return act(machine, argv, stdin)
 
         return run
@@ -111,15 +113,18 @@ class ClusterModel:
     def changing(self, server: Node) -> Iterator[dict[str, Any]]:
         """Change objects by this API server."""
         objects = self.objects_at(server)
-        before = copy.deepcopy(objects)
+        before = json.dumps(objects, sort_keys=True)
         yield objects
-        if objects != before:
+        if json.dumps(objects, sort_keys=True) != before:
             self.etcd.keep(server.etcd, objects)
 
     # What happens by itself -------------------------------------------------------------------------------------------
 
     def settle(self) -> None:
         """Let the controllers and kubelets do what they would by now."""
+        self._unless_settled(self._settle_all)
+
+    def _settle_all(self) -> None:
         self._settle_processes()
         for node in self.nodes.values():
             if node.kubelet.runs("kubelet"):
@@ -130,6 +135,19 @@ class ClusterModel:
         self.etcd.settle()
         for node in self.nodes.values():
             node.settle()
+
+    def _unless_settled(self, settle: Callable[[], None]) -> None:
+        """They go by files and units alone: where they had nothing to do, they haven't until one of those changes."""
+        before = self._moment()
+        if self._idle.get(settle.__name__) == before:
+            return
+        settle()
+        if self._moment() == before:
+            self._idle[settle.__name__] = before
+
+    def _moment(self) -> list[Any]:
+        machines = [node.machine for node in self.nodes.values()]
+        return [(each.powered, each.tree.changes, each.systemd.states) for each in machines]
 
     def _serve(self, node: Node) -> None:
         """A kubelet registers its node, and runs what is meant for it."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
+
 from klusterkit.engine.host import Completed
 from tests.simulation.real.programs.program import Program
 from tests.support import kernel
@@ -11,6 +14,11 @@ META = "/var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db"
 BLOBS = "/var/lib/containerd/io.containerd.content.v1.content/blobs"
 TASKS = "/run/containerd/io.containerd.runtime.v2.task/k8s.io"
 SOCKET = "/run/containerd/containerd.sock"
+
+
+@lru_cache(maxsize=1024)
+def _parsed(content: bytes) -> dict[str, dict[str, str]]:
+    return json.loads(content)
 
 
 class Containerd(Program):
@@ -29,12 +37,12 @@ class Containerd(Program):
     @property
     def images(self) -> dict[str, str]:
         """The labels of the images that are in the store, by their names."""
-        return self.load(META).get("images", {})
+        return self._meta.get("images", {})
 
     @property
     def containers(self) -> dict[str, str]:
         """The image of each container, by the pod's name."""
-        return self.load(META).get("containers", {})
+        return self._meta.get("containers", {})
 
     def image(self, word: str) -> str:
         """The first image with this word in its name."""
@@ -70,7 +78,12 @@ class Containerd(Program):
         self._change(containers={pod: image for pod, image in self.containers.items() if pod not in pods})
 
     def _change(self, **changes: dict[str, str]) -> None:
-        self.keep(META, {**self.load(META), **changes})
+        self.keep(META, {**self._meta, **changes})
+
+    @property
+    def _meta(self) -> dict[str, dict[str, str]]:
+        """Nobody changes it: it is asked for over and over."""
+        return _parsed(self.tree.read(META)) if self.has(META) else {}
 
     def ctr(self, argv: list[str], _: bytes) -> Completed:
         """``ctr --namespace=k8s.io images|tasks|containers VERB …``."""

@@ -93,7 +93,7 @@ class _Client:
 
     def get(self, words: list[str], options: Options, _: bytes) -> Completed:
         output, objects = options.get("output", ""), self._objects
-        if "field-selector" in options:
+        if options.get("field-selector", "").startswith("spec.nodeName"):
             return self._get_pods(options["field-selector"].partition("=")[2], output)
         if output.startswith("custom-columns"):
             return said()  # budgets for disruptions
