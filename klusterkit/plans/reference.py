@@ -23,7 +23,7 @@ from klusterkit.plans.deploy import DeployRequest, compile_deploy
 from klusterkit.plans.member import compile_member
 from klusterkit.plans.nodereset import NodeResetRequest, compile_node_reset
 from klusterkit.plans.relabel import RelabelRequest, compile_relabel
-from klusterkit.plans.request import ArtifactFile, CreateRequest, EtcdOptions
+from klusterkit.plans.request import ArtifactFile, CreateRequest, EtcdOptions, Options
 from klusterkit.tasks.deploying import Deploy
 from klusterkit.tasks.preflight import FEATURES, PROGRAMS
 
@@ -101,6 +101,7 @@ def _create(cluster: Cluster, machines: Sequence[Machine], existing: Sequence[Ma
             cluster=cluster,
             machines=tuple(machines),
             existing=tuple(existing),
+            options=Options(share=True),
             facts={machine.name: facts_of(machine) for machine in machines},
             artifacts=artifacts(cluster),
             lineage=LINEAGE,

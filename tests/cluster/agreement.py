@@ -58,6 +58,9 @@ def in_order(machines: Machines, *hosts: str) -> None:
     assert set(nodes_ready(machines.operator)) == set(hosts)
     _pods_talk(machines, hosts)
     _status_agrees(machines, hosts, masters)
+    secrets = machines.kubectl("get", "secrets", "--namespace=kube-system", "-o", "name")
+    assert "kubeadm-certs" not in secrets, "authorities never travel through the cluster"
+    assert "bootstrap-token" not in secrets
 
 
 def _pods_talk(machines: Machines, hosts: Sequence[str]) -> None:

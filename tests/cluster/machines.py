@@ -34,7 +34,7 @@ class Machines:
     Attributes:
         lab: where the hosts are.
         operator: of the cluster.
-        before: what each host was before the cluster came, a line for each path.
+        before: what each host was before the cluster came, as :func:`as_it_is` tells.
         vip: the virtual address.
     """
 
@@ -54,7 +54,7 @@ class Machines:
             number: the last byte of the virtual address, and the router id.
         """
         lab("up", *hosts)
-        before = {host: lab.digest(host) for host in hosts}
+        before = {host: as_it_is(lab, host) for host in hosts}
         made = cls(lab, Operator(folder, lab), before, address_in(lab, number))
         made.operator.prepare("--vip", made.vip, "--router-id", str(number))
         return made
@@ -95,8 +95,10 @@ class Machines:
         return self.lab("ssh", host, "--", script)
 
     def is_bare(self, host: str) -> bool:
-        """Whether it is what it was before the cluster came."""
-        return self.lab.digest(host) ^ self.before[host] == set()
+        """Whether it is what it was before the cluster came. What differs is printed."""
+        differing = as_it_is(self.lab, host) ^ self.before[host]
+        print(*sorted(differing), sep="\n")
+        return not differing
 
     def known(self) -> set[str]:
         """The addresses of the machines that the state knows."""
@@ -140,7 +142,27 @@ class Machines:
 
     def holder(self, masters: Collection[str]) -> str:
         """The master that has the virtual address."""
-        return next(host for host in masters if f" {self.vip}/" in self.on(host, "ip -oneline address"))
+        return self.holders(masters)[0]
+
+    def holders(self, masters: Collection[str]) -> list[str]:
+        """The masters that have the virtual address: there should be one."""
+        return [host for host in masters if f" {self.vip}/" in self.on(host, "ip -oneline address")]
+
+
+NOT_FILES = r"""
+iptables-save 2>/dev/null | grep -E '^(-A|:[^ ]+ -)' | sed 's/ \[.*//;s/^/rule: /'
+ip -oneline link | sed -E 's/^[0-9]+: ([^:@ ]+).*/link: \1/'
+ip netns list | sed 's/^/network namespace: /'
+findmnt --raw --noheadings --output TARGET,FSTYPE | grep -v '^/run/user/' | sed 's/^/mount: /'
+systemctl list-units --plain --no-legend --state=active 'kube*' 'etcd*' 'containerd*' 'keepalived*' 'klusterkit*' |
+    sed 's/ .*//;s/^/unit: /'
+"""
+"""Of the kernel and of systemd, what a cluster brings: rules, links, namespaces, mounts, units that are active."""
+
+
+def as_it_is(lab: Lab, host: str) -> set[str]:
+    """A line for each path of a host, and for each trace that isn't a file."""
+    return lab.digest(host) | set(lab("ssh", host, "--", NOT_FILES).splitlines())
 
 
 def role_of(host: str) -> str:

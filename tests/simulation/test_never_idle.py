@@ -151,10 +151,9 @@ def test_whatever_could_start_has_started(plan: Plan, direction: Direction, orde
     assert Watched(plan, direction).walk(order).outcome == ("done" if direction is FORWARD else "undone")
 
 
-SMALL = {name: world for name, world in WORLDS.items() if world not in LARGE}
 WAYS = [
-    (name, way)
-    for name in SMALL
+    pytest.param(name, way, marks=[pytest.mark.sweep] if world in LARGE else [], id=f"{name}-{way}")
+    for name, world in WORLDS.items()
     for way in (FORWARD, BACK)
     if way is FORWARD or name in (*COMING, *CHANGING, "a worker leaves")
 ]
@@ -163,6 +162,6 @@ WAYS = [
 
 @pytest.mark.parametrize(("name", "direction"), WAYS)
 def test_in_every_real_plan_too(name: str, direction: Direction) -> None:
-    world = SMALL[name]
+    world = WORLDS[name]
     for order in ([0], [100], [3, 0, 7, 1]):
         assert Watched(world.plan, direction).walk(order).outcome == ("done" if direction is FORWARD else "undone")

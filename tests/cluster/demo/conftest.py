@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.machines import Machines, address_in
+from tests.cluster.machines import Machines, address_in, as_it_is
 from tests.support.lab import Lab
 from tests.support.operator import Operator
 
@@ -33,7 +33,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     lab, folder = Lab(f"demo-{os.getpid()}"), tmp_path_factory.mktemp("demo")
     try:
         lab("up", *HOSTS, SPARE)
-        before = {host: lab.digest(host) for host in HOSTS}
+        before = {host: as_it_is(lab, host) for host in HOSTS}
         yield Demo(lab, Operator(folder, lab), before, address_in(lab, 200), _demonstrated(lab, folder))
     finally:
         lab("down", "--all", check=False)

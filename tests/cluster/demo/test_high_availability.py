@@ -56,6 +56,30 @@ def test_no_write_is_lost_when_the_leaders_etcd_is_killed(cluster: Machines, wri
     until(lambda: cluster.status()["etcd"]["answering"] == 3)
 
 
+def test_the_address_leaves_a_master_whose_api_server_or_keepalived_is_gone_and_does_not_flap_back(
+    cluster: Machines, writers: Writers
+) -> None:
+    sick = cluster.holder(MASTERS)
+    manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+    try:
+        with writers.measured() as gap:
+            cluster.on(sick, f"mv {manifest} /root/")
+            until(lambda: cluster.holders(MASTERS) not in ([], [sick]), 60)
+        print(f"the longest gap was {gap[0]:.2f} s")
+    finally:
+        cluster.on(sick, f"mv /root/kube-apiserver.yaml {manifest}")
+    healthy = cluster.holder(MASTERS)
+    until(lambda: cluster.status()["ok"], 120)
+    assert cluster.holders(MASTERS) == [healthy] != [sick]
+
+    with writers.measured() as gap:
+        cluster.on(healthy, "systemctl kill --signal=KILL keepalived")
+        until(lambda: cluster.holders(MASTERS) not in ([], [healthy]), 60)
+    print(f"the longest gap was {gap[0]:.2f} s")
+    until(lambda: cluster.status()["ok"], 120)
+    assert len(cluster.holders(MASTERS)) == 1
+
+
 def test_no_write_is_lost_on_a_link_that_loses_a_fifth_of_all_packets(cluster: Machines, writers: Writers) -> None:
     holding = cluster.holder(MASTERS)
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.agreement import in_order
 from tests.cluster.demo.conftest import MASTERS, WORKER
 from tests.cluster.machines import Machines
 from tests.support.operator import nodes_ready
@@ -112,6 +113,7 @@ def test_a_master_that_is_dead_is_taken_out_of_what_stays(cluster: Machines) -> 
     assert cluster.voters("m1") == {"m1", "m2"}
     assert set(nodes_ready(cluster.operator)) == {"m1", "m2"}
     assert cluster.lab.address("m3") not in cluster.on("m1", "cat /etc/keepalived/keepalived.conf")
+    in_order(cluster, "m1", "m2")
 
 
 def test_a_master_leaves_though_cctl_is_killed_again_and_again(cluster: Machines) -> None:
