@@ -28,7 +28,7 @@ dist: setup            ## cctl, etcdadm and nodeadm as one file, for hosts witho
 	@scripts/dist
 
 sweep: setup lab       ## the long proofs: their tables are in docs/proof.md
-	$(PYTHON) -m pytest -m sweep --timeout 7200 --proof docs/proof.md
+	@$(PYTHON) scripts/side_by_side.py sweep
 
 bench: setup lab       ## speed, as ratios against others on the same hosts in one run
 	$(PYTHON) -m bench

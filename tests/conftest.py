@@ -1,4 +1,4 @@
-"""``--proof FILE`` keeps what a run of the tests has shown as a page for readers, such as ``docs/proof.md``."""
+"""``--proof FILE`` keeps what a run of the tests has shown as a table for readers: a part of ``docs/proof.md``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ settings.load_profile("shared machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--proof", metavar="FILE", type=Path, help="write what was shown, and how long it took, to a page")
+    parser.addoption("--proof", metavar="FILE", type=Path, help="write what was shown, and how long it took, to a file")
     parser.addoption(
         "--rollbacks", metavar="N", type=int, help="of a sweep that goes back from many moments: how many [a third]"
     )
@@ -48,11 +48,7 @@ class Proof:
     def pytest_sessionfinish(self) -> None:
         rows = "\n".join(["| statement | | figures | took | test |", "| --- | --- | --- | ---: | --- |", *self._rows])
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True)
-        self._page.write_text(f"""# Proof
-
-What takes too long for every run of the tests, as `make sweep` found it.
-
-{rows}
+        self._page.write_text(f"""{rows}
 
 {time.strftime("%Y-%m-%d", time.gmtime())}, `{" ".join(["pytest", *sys.argv[1:]])}`
 at {commit.stdout.strip()}, on {os.cpu_count()} processors, Linux {platform.release()},
