@@ -7,9 +7,11 @@ from typing import ClassVar
 from klusterkit.engine.errors import CommandFailedTemporarily
 from klusterkit.engine.step import Before, Context, Observation, Step
 from klusterkit.tasks.containerd import CTR, SOCKET
+from klusterkit.tasks.tree import unmount_below
 
 STATIC_PODS = "/etc/kubernetes/manifests"
 FOLDERS = ("/var/log/pods", "/var/log/containers")
+SANDBOXES = "/run/containerd/io.containerd.grpc.v1.cri/sandboxes"
 
 
 class Pods(Step):
@@ -50,6 +52,8 @@ class Pods(Step):
     def undo(self, on: Context, before: Before) -> None:
         """End all pods, then remove the folders that were made."""
         self._end_pods(on)
+        # What a sandbox shares its memory by: a CRI client's removal takes it away, and ours isn't one.
+        unmount_below(on, SANDBOXES, itself=False)
         # The kubelet leaves its cgroups; those that something is still in stay, and go with the next boot.
         on.host.run(["find", "/sys/fs/cgroup", "-depth", "-type", "d", "-path", "*/kubepods*", "-delete"])
         gone = [path for path in FOLDERS if path not in before["folders"]]

@@ -14,6 +14,7 @@ META = "/var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db"
 BLOBS = "/var/lib/containerd/io.containerd.content.v1.content/blobs"
 TASKS = "/run/containerd/io.containerd.runtime.v2.task/k8s.io"
 SOCKET = "/run/containerd/containerd.sock"
+SANDBOXES = "/run/containerd/io.containerd.grpc.v1.cri/sandboxes"
 
 
 @lru_cache(maxsize=1024)
@@ -66,6 +67,7 @@ class Containerd(Program):
         self._change(containers={**self.containers, pod: image})
         self.tree.makedirs(f"{TASKS}/{pod}")
         kernel.mount(self.machine, f"{TASKS}/{pod}/rootfs")
+        kernel.mount(self.machine, f"{SANDBOXES}/{pod}/shm")
 
     def end(self, pod: str) -> None:
         """End a pod's process."""

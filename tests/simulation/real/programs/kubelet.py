@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from klusterkit.hosts.simulated import Machine
-from tests.simulation.real.programs.containerd import SOCKET, Containerd
+from tests.simulation.real.programs.containerd import SANDBOXES, SOCKET, Containerd
 from tests.simulation.real.programs.program import Program
 from tests.simulation.real.programs.texts import documents
 from tests.support import kernel
@@ -99,6 +99,7 @@ class Kubelet(Program):
         """The API took it away: it ends with all that it has."""
         self._containerd.end(pod)
         self._containerd.forget(pod)
+        kernel.unmount(self.machine, f"{SANDBOXES}/{pod}/shm")
         kernel.unmount(self.machine, f"{PODS}/{pod}")
         kernel.remove_rules(self.machine, f"CNI-{pod}")
         gone = [f"{PODS}/{pod}", f"/var/log/pods/kube-system_{pod}", f"/sys/fs/cgroup/kubepods.slice/{pod}"]
