@@ -31,6 +31,7 @@ from klusterkit.tasks.kubelet import FOLDERS, Pods
 from klusterkit.tasks.manifest import Apply
 from klusterkit.tasks.membership import Join, Promote
 from klusterkit.tasks.node import Registration
+from klusterkit.tasks.peers import Fetch
 from klusterkit.tasks.probe import ServiceProbe
 from klusterkit.tasks.registry import RegistryFile
 from klusterkit.tasks.systemd import Service, Unit
@@ -50,7 +51,7 @@ def hosts_file(step: PullImage) -> str:
 
 
 MAKES: dict[type[Step], Callable[[Any], Iterable[str]]] = {
-    Upload: lambda step: [f"artifact {step.sha256}"],
+    **dict.fromkeys((Upload, Fetch), lambda step: [f"artifact {step.sha256}"]),
     Unpack: lambda step: step.members.values(),
     Certificate: lambda step: [step.path_certificate, step.path_key],
     **dict.fromkeys((ImportImage, PullImage), lambda step: [f"image {step.reference}"]),
