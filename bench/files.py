@@ -18,7 +18,8 @@ from bench import hostpython, lab, others, ours, work
 from bench.figure import Figure, progress, spread, took
 
 HOSTS = ("b1", "b2", "b3")
-ROUNDS = 2
+ROUNDS = 1
+"""Each takes more than five minutes, of which the others need nearly all."""
 SITUATIONS = ("first apply", "nothing to do", "a tenth changed")
 PROMISED = {
     ("first apply", "pyinfra"): 1 / 15,

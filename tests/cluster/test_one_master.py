@@ -50,6 +50,9 @@ def test_kubectl_logs_and_exec_reach_the_kubelet(cluster: Operator) -> None:
 
 
 def test_status_says_that_all_is_as_wanted(cluster: Operator) -> None:
+    # A kubelet asks every ten seconds whether a new control plane has started (kubeadm's startup probes).
+    until(lambda: cluster("status", rc=None).rc == 0, 60)
+
     report = json.loads(cluster("status", "-o", "json").out)
 
     assert "run" not in report
