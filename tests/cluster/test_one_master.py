@@ -9,6 +9,7 @@ import subprocess
 import pytest
 import yaml
 
+from tests.cluster.written import until
 from tests.support.operator import Operator, nodes_ready
 
 pytestmark = pytest.mark.cluster
