@@ -68,7 +68,7 @@ class _Sharing:
         line = [*there, *waiting]
         for index, peer in enumerate(waiting):
             task = by_host[peer.name]
-            chain = [line[at] for at in _upwards(index, len(there)) if line[at].serves]
+            chain = _ordered([line[at] for at in _upwards(index, len(there)) if line[at].serves])
             found[task.id] = self._fetch(task, peer, chain, by_host) if chain and peer.fetches else task
         return found
 
@@ -107,6 +107,12 @@ class _Sharing:
         peer, fetches = self.peers[name], tuple(self.sources[name])
         end = EndServing()
         return Task(id=f"{name}/peers/end", host=name, step=end, needs=(peer.serving,), after=fetches, cost=0.1)
+
+
+def _ordered(chain: Sequence[Peer]) -> Sequence[Peer]:
+    """Those that have it by then: one that can't fetch is sent it from here, and waits for none of those above it."""
+    first = next((at for at, peer in enumerate(chain) if not peer.fetches), len(chain))
+    return chain[: first + 1]
 
 
 def share(
