@@ -10,6 +10,7 @@ from klusterkit.engine.executor import Call, Outcome, Verb
 from klusterkit.engine.plan import Task
 from klusterkit.tasks.gates import Gate
 from klusterkit.tasks.membership import Spared
+from klusterkit.tasks.peers import Fetch, Serve
 from klusterkit.tasks.preflight import MARK
 from tests.simulation.crash import Life
 from tests.simulation.real.digest import differing, host, left_in_home
@@ -23,6 +24,7 @@ from tests.simulation.real.worlds import (
     NO_NETWORK,
     ONE_MASTER,
     OWN,
+    PUSHED,
     SEVERAL_LEAVE,
     THREE_MASTERS,
     WITH_WORKERS,
@@ -82,10 +84,11 @@ def test_hosts_that_leave_are_what_they_were_before_they_came(world: World, tmp_
 
 @that_makes
 def test_when_it_is_there_nothing_is_left_to_do(world: World, tmp_path: Path) -> None:
+    """But to serve artifacts again, which each run ends that has begun it."""
     story = lived(world, tmp_path)
     there = story.digest()
-    undone = {name: outcome for name, outcome in asked(story, Verb.OBSERVE).items() if not _satisfied(outcome)}
-    assert undone == {}
+    undone = {name for name, outcome in asked(story, Verb.OBSERVE).items() if not _satisfied(outcome)}
+    assert undone == {task.id for task in story.plan.tasks if isinstance(task.step, Serve)}
     assert differing(story.digest(), there) == {}
 
 
@@ -102,6 +105,28 @@ def test_looking_changes_nothing_and_tells_of_a_difference_where_there_is_one(wo
 def test_on_a_host_that_has_nothing_every_task_has_something_to_do(tmp_path: Path) -> None:
     story = RealStory(ONE_MASTER, tmp_path)
     assert not [name for name, outcome in asked(story, Verb.OBSERVE).items() if _satisfied(outcome)]
+
+
+def test_what_several_hosts_need_all_but_one_get_from_each_other(tmp_path: Path) -> None:
+    story = lived(THREE_MASTERS, tmp_path)
+    jobs = [job for node in story.model.nodes.values() for job in node.machine.jobs.records.values()]
+    fetched = [job.completed for job in jobs if job.argv[0] == "/bin/sh"]
+    assert len(fetched) == sum(isinstance(task.step, Fetch) for task in story.plan.tasks) > 40
+    assert all(completed and completed.ok for completed in fetched)
+
+
+@pytest.mark.parametrize("goal", [FORWARD, BACK])
+def test_a_bundle_that_is_pushed_comes_to_every_host_and_a_push_can_be_taken_back(
+    goal: Direction, tmp_path: Path
+) -> None:
+    story = RealStory(PUSHED, tmp_path, told=False)
+    trees = [node.machine.tree for node in story.model.nodes.values()]
+    assert [sum(tree.find(path) is None for path in PUSHED.brought) for tree in trees][:3] == [
+        3,
+        len(PUSHED.brought) - 1,
+        0,
+    ]
+    finish(story, PUSHED, goal)
 
 
 def test_members_come_one_after_the_other_each_as_a_learner_first(tmp_path: Path) -> None:

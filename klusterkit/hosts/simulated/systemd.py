@@ -17,6 +17,8 @@ OnStart = Callable[[str], bool | None]
 """Told the unit that is to be started; False if it fails, None if it isn't ready yet, and may be later."""
 OnReload = Callable[[str], None]
 """Told the unit that is to read its configuration again."""
+OnStop = Callable[[str], None]
+"""Told the unit that has been stopped."""
 
 
 @dataclass
@@ -48,6 +50,7 @@ class Systemd:
         """How often it has started something."""
         self._on_start: dict[str, OnStart] = {}
         self._on_reload: dict[str, OnReload] = {}
+        self._on_stop: dict[str, OnStop] = {}
 
     def on_start(self, unit: str, act: OnStart) -> None:
         """Have a unit's start do something, or fail."""
@@ -56,6 +59,10 @@ class Systemd:
     def on_reload(self, unit: str, act: OnReload) -> None:
         """Have a unit's reload do something."""
         self._on_reload[unit] = act
+
+    def on_stop(self, unit: str, act: OnStop) -> None:
+        """Have a unit's stop do something."""
+        self._on_stop[unit] = act
 
     @property
     def active(self) -> tuple[str, ...]:
@@ -175,6 +182,7 @@ class Systemd:
             return f"Failed to stop {unit}: Unit {unit} not loaded.\n"
         running = self._loaded(unit)
         running.active, running.pid = "inactive", 0
+        self._on_stop.get(unit, lambda _: None)(unit)
         return None
 
     def _do_daemon_reload(self, _: list[str], __: list[str]) -> Completed:

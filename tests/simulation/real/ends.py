@@ -38,6 +38,8 @@ def finish(story: RealStory, world: World, goal: Direction) -> None:
             _see_alike(story.digest(issued=False), wanted(world).digest)
             for name in world.leaving:
                 _see_alike(host(story.model, name), _bare(world)[name])
+            for node in story.model.nodes.values():
+                assert all(map(node.machine.tree.find, world.brought))
         else:
             _see_alike(story.digest(), story.before)
         story.check()

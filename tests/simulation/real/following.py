@@ -13,14 +13,18 @@ from klusterkit.hosts.simulated import SimulatedHost
 from klusterkit.plans.delete import compile_delete
 from klusterkit.plans.deletion import DeleteRequest, Leaving
 from klusterkit.plans.deploy import DeployRequest, compile_deploy
+from klusterkit.plans.push import Content, PushRequest, compile_push
 from klusterkit.plans.relabel import RelabelRequest, compile_relabel
+from klusterkit.plans.request import Options
 from klusterkit.session.connect import QUESTION
 from klusterkit.session.running.ending import read_record
 from klusterkit.tasks import readiness
+from klusterkit.tasks.artifacts import place
 from klusterkit.tasks.deploying import Deploy
 from tests.simulation.real.programs.cluster import ClusterModel
 from tests.simulation.real.story import Left, left_by
 from tests.simulation.real.world import World, machine
+from tests.support import supplies
 from tests.support.apiserver import ApiServer
 
 
@@ -192,3 +196,50 @@ class Deployment(Next):
             serial=2,
         )
         return compile_deploy(request)
+
+
+class Push(Next):
+    """A bundle is brought to the machines of a cluster, of which one has lost a part and another nearly all of it.
+
+    Args:
+        first: that makes the cluster.
+    """
+
+    def hosts(self) -> ClusterModel:
+        """The hosts as they were left, but for what somebody has cleaned up."""
+        made = super().hosts()
+        first, second, *_ = (node.machine.tree for node in made.nodes.values())
+        for number, content in enumerate(self.contents()):
+            if number < 3:
+                first.remove(place(content.sha256))
+            if number:
+                second.remove(place(content.sha256))
+        return made
+
+    @staticmethod
+    def contents() -> list[Content]:
+        """What is in the bundle."""
+        return [Content(name=name, sha256=it.sha256, size=it.size) for name, it in sorted(supplies.files().items())]
+
+    @property
+    def brought(self) -> tuple[str, ...]:
+        """Where each of it is to be."""
+        return tuple(place(content.sha256) for content in self.contents())
+
+    def compiled(self) -> Plan:
+        """The plan, by what the hosts have."""
+        trees = {name: node.machine.tree for name, node in self.hosts().nodes.items()}
+        request = PushRequest(
+            machines=self.machines,
+            facts={name: node.machine.look(QUESTION) for name, node in self.hosts().nodes.items()},
+            contents=tuple(self.contents()),
+            there={
+                name: tuple(c.sha256 for c in self.contents() if tree.find(place(c.sha256)))
+                for name, tree in trees.items()
+            },
+            operation="bundle push",
+            options=Options(share=True),
+            lineage="l",
+            serial=2,
+        )
+        return compile_push(request)

@@ -11,7 +11,7 @@ from klusterkit.cluster import Cluster, Machine, Role
 from klusterkit.engine.plan import Plan, Retry, Task
 from klusterkit.plans.create import compile_create
 from klusterkit.plans.reference import CLUSTER
-from klusterkit.plans.request import CreateRequest
+from klusterkit.plans.request import CreateRequest, Options
 from klusterkit.session.connect import QUESTION
 from tests.simulation.real.programs.cluster import ClusterModel
 from tests.support import supplies
@@ -36,6 +36,8 @@ class World:
     """Machines whose hosts are to be what they are in :meth:`bare`."""
     guests: frozenset[str] = frozenset()
     """Machines that are only asked: nothing of the run is theirs."""
+    brought: tuple[str, ...] = ()
+    """Paths of what every host has when the plan is done."""
     serves: bool = True
     """Whether there is an API when the plan is done."""
 
@@ -81,6 +83,7 @@ class World:
             machines=tuple(machines),
             facts={machine.name: nodes[machine.name].machine.look(QUESTION) for machine in machines},
             artifacts=supplies.files(),
+            options=Options(share=True),
             lineage="l",
             serial=1,
             **more,

@@ -7,7 +7,7 @@ from klusterkit.plans import reference
 from klusterkit.plans.reference import CLUSTER, HIGHLY_AVAILABLE
 from klusterkit.tasks.deploying import Deploy
 from tests.simulation.real.byhand import MasterInit, MemberInit, MemberJoin, MemberReset, NodeJoin, NodeReset
-from tests.simulation.real.following import Departure, Deployment, Growth, Relabelling
+from tests.simulation.real.following import Departure, Deployment, Growth, Push, Relabelling
 from tests.simulation.real.programs.cluster import OWN_NETWORK, ClusterModel
 from tests.simulation.real.world import Beginning, World
 from tests.support import kernel
@@ -152,6 +152,7 @@ LEAVING: dict[str, World] = {
     "etcdadm takes the only member back": MemberReset(MEMBER, "10.0.0.5"),
     "etcdadm takes a member back": MemberReset(SECOND_MEMBER, "10.0.0.6", asked="10.0.0.5"),
 }
-WORLDS = {**COMING, **CHANGING, **LEAVING}
+PUSHED = Push(THREE_MASTERS)
+WORLDS = {**COMING, **CHANGING, **LEAVING, "a bundle is pushed": PUSHED}
 LARGE = (THREE_MASTERS, JOINING, SEVERAL_LEAVE, GROWN_ENDS)
 """Those of many tasks, or after many."""

@@ -16,10 +16,9 @@ from klusterkit.plans.reference import (
     HIGHLY_AVAILABLE,
     LINEAGE,
     create_three_masters_two_workers,
-    delete_a_gone_master,
-    delete_a_worker,
     records,
 )
+from klusterkit.plans.reference.machines import delete_a_gone_master, delete_a_worker
 from klusterkit.tasks.membership import Spared
 
 

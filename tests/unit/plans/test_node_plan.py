@@ -7,16 +7,8 @@ import pytest
 from klusterkit.engine.record import HostRecord
 from klusterkit.plans.description import PATH
 from klusterkit.plans.nodereset import NodeResetRequest, compile_node_reset
-from klusterkit.plans.reference import (
-    FACTS,
-    LINEAGE,
-    create_one_master,
-    etcdadm_init,
-    nodeadm_init,
-    nodeadm_join,
-    nodeadm_reset,
-    records,
-)
+from klusterkit.plans.reference import FACTS, LINEAGE, create_one_master, records
+from klusterkit.plans.reference.host import etcdadm_init, nodeadm_init, nodeadm_join, nodeadm_reset
 from klusterkit.plans.reset import parts
 
 

@@ -18,6 +18,7 @@ from tests.simulation.real.programs.etcdctl import Etcdctl
 from tests.simulation.real.programs.kubeadm import Kubeadm
 from tests.simulation.real.programs.kubectl import Kubectl
 from tests.simulation.real.programs.node import Node
+from tests.simulation.real.programs.peers import Peers
 from tests.simulation.real.programs.texts import documents
 
 OWN_NETWORK = "own-network"
@@ -47,6 +48,7 @@ class ClusterModel:
         self._idle: dict[str, list[Any]] = {}
         """By what settles, when it last had nothing to do."""
         self._vip = vip
+        self.peers = {node.address: Peers(node.machine, self._serving) for node in self.nodes.values()}
         for node in self.nodes.values():
             self._bring_programs(node)
 
@@ -57,6 +59,11 @@ class ClusterModel:
         node.bring("etcdctl", self._settled(Etcdctl(self.etcd, node.etcd)))
         for name in ("grep", "systemctl"):
             node.machine.program(name, self._after_settling(node.machine.find_program([name]).act))
+
+    def _serving(self, address: str) -> Peers | None:
+        """What serves artifacts at an address."""
+        there = self.peers.get(address)
+        return there if there and there.machine.powered else None
 
     def _settled(self, act: Act) -> Act:
         """Whoever asks the API finds that the others have done their part meanwhile."""
