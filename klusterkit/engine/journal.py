@@ -55,12 +55,13 @@ class Record(BaseModel):
 
     ``run`` opens the journal and carries the plan; ``begin``, ``end`` and ``fail`` speak of one task in one direction;
     ``leave`` says that one which changes nothing was stopped, and has not begun, so to say; ``ask`` that only the
-    operator can tell, ``decide`` is the answer; ``turn`` changes the run's direction.
+    operator can tell, ``decide`` is the answer; ``turn`` changes the run's direction; ``stop`` says that somebody
+    wanted the run to stop, and no more than that: what then ran has its own ``end``, or hasn't.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    record: Literal["run", "begin", "end", "fail", "leave", "ask", "decide", "turn"]
+    record: Literal["run", "begin", "end", "fail", "leave", "ask", "decide", "turn", "stop"]
     at: float
     """Seconds since the epoch, by the control machine's clock."""
     run: str | None = None
@@ -77,6 +78,8 @@ class Record(BaseModel):
     """Of an ``end``: who says so: the run itself, a look after a crash, or the operator."""
     error: ErrorInfo | None = None
     choice: Literal["adopt", "retry", "skip"] | None = None
+    at_once: bool = False
+    """Of a ``stop``: whether nothing was waited for any more."""
 
     def data(self) -> dict[str, Any]:
         """The record as plain data, fields at their default left out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from typing import Literal
@@ -14,7 +15,7 @@ from klusterkit.engine.drive import Driver
 from klusterkit.engine.errors import DecisionNeeded, ErrorInfo, PermanentError, StepHung
 from klusterkit.engine.events import Event, Sink
 from klusterkit.engine.executor import Executor
-from klusterkit.engine.journal import Direction, Journal, NotBegun, Settled, TaskState, passed
+from klusterkit.engine.journal import Direction, Journal, NotBegun, Record, Settled, TaskState, passed
 from klusterkit.engine.plan import Task
 from klusterkit.engine.schedule import Schedule
 
@@ -135,13 +136,23 @@ class Runner:
     def _hear(self, wish: Wish | None = None) -> None:
         """Take in what has come meanwhile; the ends of batches are in the schedule already."""
         while True:
-            if wish and not self._stopping.is_set():
-                self._begin_to_stop()
-            self._abandoned = self._abandoned or wish == "stop now"
+            if wish:
+                self._heed(wish)
             try:
                 wish = self._news.get_nowait()
             except Empty:
                 return
+
+    def _heed(self, wish: Wish) -> None:
+        at_once = wish == "stop now"
+        if not (self._abandoned if at_once else self._stopping.is_set()):
+            try:
+                self._journal.write(Record(record="stop", at=time.time(), at_once=at_once))
+            except Exception as error:  # noqa: BLE001 - it stops all the same, and tells what else is wrong
+                self._fatal = self._fatal or error
+        if not self._stopping.is_set():
+            self._begin_to_stop()
+        self._abandoned = self._abandoned or at_once
 
     def _begin_to_stop(self) -> None:
         self._stopping.set()

@@ -123,6 +123,7 @@ def test_torn_at_every_byte_a_record_is_as_if_it_had_never_been_begun(tmp_path: 
             Record(record="leave", at=1.5, task="gate"),
             Record(record="ask", at=2.0, task="once", error=error),
             Record(record="decide", at=3.0, task="once", choice="retry"),
+            Record(record="stop", at=4.0, at_once=True),
         )
     whole = story.disk.path.read_bytes()
     records = list(story.disk.records())

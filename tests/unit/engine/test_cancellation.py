@@ -22,9 +22,13 @@ class Background:
 
     def __init__(self, runner: Runner, direction: str = "forward") -> None:
         self.report: Report | None = None
+        self.error: OSError | None = None
 
         def walk() -> None:
-            self.report = getattr(runner, direction)()
+            try:
+                self.report = getattr(runner, direction)()
+            except OSError as error:
+                self.error = error
 
         self.thread = threading.Thread(target=walk)
         self.thread.start()
@@ -61,7 +65,7 @@ def test_stopped_gently_what_runs_ends_and_nothing_more_starts(bench: Bench) -> 
         "b": Status.PENDING,
         "c": Status.PENDING,
     }
-    assert bench.store.words() == ["run", "begin a", "end a"]
+    assert sorted(bench.store.words()) == ["begin a", "end a", "run", "stop"]
     assert bench.resumed().forward().outcome == "done"
 
 
@@ -76,13 +80,42 @@ def test_a_run_that_ends_while_it_is_stopped_is_done(bench: Bench) -> None:
     assert walk.wait().outcome == "done"
 
 
-def test_stopping_is_told_once(bench: Bench) -> None:
+def test_stopping_is_told_and_journaled_once(bench: Bench) -> None:
     runner = bench.runner(bench.open(plan(task("a"))))
     runner.stop()
     runner.stop()
     assert runner.forward().outcome == "stopped"
     assert bench.happened() == ["run", "stopping", "finished"]
+    assert bench.store.words() == ["run", "stop"]
     assert bench.log == []
+
+
+def test_the_journal_tells_who_wanted_to_wait_and_who_no_longer_did(bench: Bench) -> None:
+    runner = bench.runner(bench.open(plan(task("a"))))
+    runner.stop()
+    runner.stop_now()
+    runner.stop_now()
+    assert runner.forward().outcome == "stopped"
+    assert bench.store.words() == ["run", "stop", "stop"]
+    assert [record.get("at_once", False) for record in bench.store.records[1:]] == [False, True]
+    assert bench.resumed().forward().outcome == "done"
+
+
+def test_a_run_whose_journal_cannot_be_written_stops_all_the_same_when_it_is_told_to(bench: Bench) -> None:
+    held = Held()
+    bench.on("apply", "a", held)
+    runner = bench.runner(bench.open(plan(task("a"), task("b", "a"))))
+    walk = Background(runner)
+    assert held.reached.wait(30)
+    bench.store.fails_at = 0
+    runner.stop_now()
+    walk.thread.join(30)
+    assert "disk full" in str(walk.error)
+    held.release.set()
+    bench.settle()
+    bench.store.fails_at = None
+    assert bench.store.words() == ["run", "begin a"]
+    assert bench.resumed().forward().outcome == "done"
 
 
 def test_stopped_gently_no_attempt_is_waited_for(bench: Bench) -> None:
@@ -143,7 +176,7 @@ def test_what_only_waits_hears_of_the_stop_and_has_not_begun_so_to_say(bench: Be
     assert (report.outcome, report.errors) == ("stopped", {})
     if stop == "stop":
         assert report.states["gate"].status is Status.PENDING
-        assert bench.store.words() == ["run", "begin a", "end a", "begin gate", "leave gate"]
+        assert bench.store.words() == ["run", "begin a", "end a", "begin gate", "stop", "leave gate"]
     assert bench.resumed().forward().outcome == "done"
 
 
@@ -170,7 +203,7 @@ def test_a_signal_handler_may_stop_a_run_in_the_middle_of_its_telling(bench: Ben
     assert "the handler waits for what it interrupts" not in told
 
 
-def test_stopped_at_once_nothing_is_waited_for_and_nothing_is_journaled_any_more(bench: Bench) -> None:
+def test_stopped_at_once_nothing_is_waited_for_and_nothing_but_the_stop_is_journaled_any_more(bench: Bench) -> None:
     held = Held()
     bench.on("apply", "a", held)
     runner = bench.runner(bench.open(plan(task("a"), task("b", "a"))))
@@ -183,7 +216,7 @@ def test_stopped_at_once_nothing_is_waited_for_and_nothing_is_journaled_any_more
     held.release.set()  # the step that was left behind goes on to its end
     bench.settle()
     assert bench.cells == {"a": "new"}
-    assert bench.store.words() == ["run", "begin a"]
+    assert bench.store.words() == ["run", "begin a", "stop"]
     assert "b" not in bench.done("observe")
 
 
