@@ -1,6 +1,6 @@
 """Masters come and go while cctl is killed after every single record, or taken back from wherever it was.
 
-One cluster of one master: two masters and a worker join it, and one of them leaves.
+One cluster of one master: two masters and a worker join it, one of them leaves, and in the end all of it.
 """
 
 from __future__ import annotations
@@ -98,9 +98,40 @@ def test_two_masters_and_a_worker_join_though_cctl_is_killed_after_every_record(
     record_property("figures", f"killed {kills} times")
 
 
+def test_a_masters_removal_is_taken_back_from_wherever_that_is_possible(one: Machines, record_property: Record) -> None:
+    """Until its vote is given up. From there on the run says that it can only go forward."""
+    before, leaving = held(one), f"--ip={one.lab.address(FIRST)}"
+    turned = 0
+    for moment in range(2, 200, 7):
+        assert one.operator("delete", "machine", leaving, "--yes", rc=None, crash_after=moment).rc == -9
+        ended = one.operator("rollback", "--yes", rc=None)
+        if ended.rc == 6:
+            break
+        assert ended.rc == 0, ended.err
+        assert held(one) == before
+        in_order(one, *HOSTS)
+        turned += 1
+    assert turned > 1
+    assert one.operator("resume", rc=None).rc == 0
+    in_order(one, *NEW)
+    assert one.is_bare(FIRST)
+    one.create(FIRST)
+    in_order(one, *HOSTS)
+    record_property("figures", f"from {turned} moments")
+
+
 def test_a_master_leaves_though_cctl_is_killed_after_every_record(one: Machines, record_property: Record) -> None:
     kills = to_its_end(one, "delete", "machine", "--ip", one.lab.address(FIRST))
 
     in_order(one, *NEW)
     assert one.is_bare(FIRST)
+    record_property("figures", f"killed {kills} times")
+
+
+def test_the_cluster_ends_though_cctl_is_killed_after_every_record(one: Machines, record_property: Record) -> None:
+    kills = to_its_end(one, "delete", "cluster", "--confirm", "cctl-cluster")
+
+    assert one.known() == set()
+    for host in NEW:
+        assert one.is_bare(host)
     record_property("figures", f"killed {kills} times")

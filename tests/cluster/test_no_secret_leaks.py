@@ -28,6 +28,10 @@ FIND_KEYS = (
     + " / 2>/dev/null || true"
 )
 """Keys as they are, and as kubeconfigs hold them: in base64."""
+FIND_VALUES = "cd / && grep -rlaF -f - --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr --exclude-dir=dev " + (
+    "--exclude-dir=io.containerd.content.v1.content --exclude-dir=artifacts . 2>/dev/null || true"
+)
+"""Files of any kind, the data of etcd and systemd's journal among them, but for images and archives as they came."""
 
 
 def pieces(value: bytes) -> Iterator[bytes]:
@@ -116,23 +120,32 @@ def test_the_search_finds_a_secret_that_is_planted_in_an_argument(secrets: list[
     assert leaks(secrets, [("process arguments", text) for text in sampler.seen])
 
 
+def holding(cluster: Operator, secrets: Iterable[bytes]) -> list[str]:
+    """Files on the host that hold a piece of a secret."""
+    wanted = "".join(f"{piece.decode()}\n" for value in secrets for piece in pieces(value))
+    return [path.removeprefix(".") for path in cluster.lab("ssh", "c1", "--", FIND_VALUES, stdin=wanted).split()]
+
+
 @pytest.mark.parametrize("encoding", ["cat", "base64 --wrap=0"])
-def test_the_search_finds_a_key_that_is_planted_on_the_host(cluster: Operator, encoding: str) -> None:
-    plant = f"{encoding} /etc/kubernetes/pki/sa.key > /root/planted"
+def test_the_search_finds_a_key_that_is_planted_on_the_host(
+    cluster: Operator, secrets: list[bytes], encoding: str
+) -> None:
+    among_others = "(head -c 100000 /bin/sh; cat /root/planted) > /root/binary"
     try:
-        cluster.lab("ssh", "c1", "--", plant)
+        cluster.lab("ssh", "c1", "--", f"{encoding} /etc/kubernetes/pki/sa.key > /root/planted; {among_others}")
 
         assert "/root/planted" in cluster.lab("ssh", "c1", "--", FIND_KEYS).split()
+        assert {"/root/planted", "/root/binary"} <= {*holding(cluster, secrets)}
     finally:
-        cluster.lab("ssh", "c1", "--", "rm -f /root/planted")
+        cluster.lab("ssh", "c1", "--", "rm -f /root/planted /root/binary")
 
 
 def test_programs_were_seen_while_they_ran(cluster: Operator) -> None:
     assert any(b"kubeadm" in text for text in cluster.seen_arguments)
 
 
-def test_keys_are_on_the_host_in_their_places_only(cluster: Operator) -> None:
-    found = cluster.lab("ssh", "c1", "--", FIND_KEYS).split()
+def test_keys_are_on_the_host_in_their_places_only(cluster: Operator, secrets: list[bytes]) -> None:
+    found = [*cluster.lab("ssh", "c1", "--", FIND_KEYS).split(), *holding(cluster, secrets)]
 
     assert [path for path in found if not path.startswith(PLACES)] == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
@@ -42,6 +43,24 @@ def test_the_kubeconfig_belongs_to_its_owner_alone(cluster: Operator) -> None:
     cluster("kubeconfig", "--out", str(path))
 
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_access_is_merged_into_a_users_kubeconfig_and_rotated_there(cluster: Operator, tmp_path: Path) -> None:
+    """A later --kubeconfig wins, so it is this file that kubectl goes by."""
+    file, theirs = tmp_path / "config", {"name": "theirs", "context": {"cluster": "theirs", "user": "theirs"}}
+    file.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "contexts": [theirs]}))
+
+    def given(*options: str) -> bytes:
+        cluster("kubeconfig", "--merge", "--use", "--out", str(file), *options)
+        assert len(cluster.kubectl("--kubeconfig", str(file), "get", "nodes", "-o", "name").split()) == 1
+        config = yaml.safe_load(file.read_text())
+        assert theirs in config["contexts"]
+        (user,) = config["users"]
+        return user["user"]["client-certificate-data"]
+
+    first = given()
+    assert given() == first
+    assert given("--rotate") != first
 
 
 def test_kubectl_logs_and_exec_reach_the_kubelet(cluster: Operator) -> None:

@@ -16,10 +16,10 @@ class Lab:
 
     instance: str
 
-    def __call__(self, *arguments: str, check: bool = True) -> str:
+    def __call__(self, *arguments: str, check: bool = True, stdin: str | None = None) -> str:
         """Run a command of the lab; returns what it printed."""
         command = [LAB, "--instance", self.instance, *arguments]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, input=stdin)
         assert not check or ended.returncode == 0, f"{command}: {ended.stderr}"
         return ended.stdout
 
