@@ -56,7 +56,7 @@ def execute(
     began = time.monotonic()
     progress = Progress(plan, set(settled), direction)
     watch = Watch(lambda: _view(common, progress))
-    with stopping(session.stop, session.stop_now, watch.anything) as ending:
+    with stopping(session.stop, session.stop_now, watch.anything, lambda: session.journaled) as ending:
         with watch:
             report = walk(watch.tell)
         code = ending.status = _ENDINGS[report.outcome]

@@ -36,8 +36,8 @@ def guarded(command: TyperGroup, arguments: Sequence[str]) -> int:
             code = command(args=list(arguments), prog_name=command.name, standalone_mode=False)
             sys.stdout.flush()
             return int(code or ExitCode.DONE)
-    except Interrupted:
-        leave()
+    except Interrupted as interrupted:
+        leave(str(interrupted))
     except BrokenPipeError:  # whoever read our output has enough
         give_up(sys.stdout)
         return ExitCode.ERROR

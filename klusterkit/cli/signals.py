@@ -27,18 +27,22 @@ _TIDYING = 1.0
 """Seconds that a command gets to tidy up: a download, or a question, in another thread must not keep the terminal."""
 
 
-def leave() -> NoReturn:
+NOTHING = "this command has changed no host"
+RESUMABLE = "a run is in progress: `cctl resume` goes on with it, `cctl rollback` takes it back"
+
+
+def leave(words: str = NOTHING) -> NoReturn:
     """End the program at once. Whatever it was writing is whole or not there, as after any crash."""
-    sys.stderr.write("\ninterrupted: this command has changed no host\n")
+    sys.stderr.write(f"\ninterrupted: {words}\n")
     sys.stderr.flush()
     os._exit(ExitCode.INTERRUPTED)
 
 
-def _raise(_number: int, _frame: FrameType | None) -> None:
-    last_call = threading.Timer(_TIDYING, leave)
+def _raise(_number: int, _frame: FrameType | None, words: str = NOTHING) -> NoReturn:
+    last_call = threading.Timer(_TIDYING, leave, [words])
     last_call.daemon = True
     last_call.start()
-    raise Interrupted
+    raise Interrupted(words)
 
 
 @contextmanager
@@ -57,12 +61,21 @@ class Ending:
 
 @contextmanager
 def stopping(
-    stop: Callable[[], object], stop_now: Callable[[], object], begun: Callable[[], bool]
+    stop: Callable[[], object],
+    stop_now: Callable[[], object],
+    begun: Callable[[], bool],
+    journaled: Callable[[], bool],
 ) -> Generator[Ending]:
     """During a run, the first signal lets what runs come to its end, the second waits no longer.
 
     As long as the run has not begun, since hosts are looked at first, a signal ends the command as elsewhere. Once it
     has ended, one ends the program at once, here and for the rest of the command: nothing is left but to tell of it.
+
+    Args:
+        stop: lets what runs end.
+        stop_now: waits no longer.
+        begun: whether a task has begun.
+        journaled: whether there is a run to go on with.
     """
     asked: list[int] = []
     ending = Ending()
@@ -71,7 +84,7 @@ def stopping(
         if ending.status is not None:
             os._exit(ending.status)
         if not begun():
-            _raise(number, frame)
+            _raise(number, frame, RESUMABLE if journaled() else NOTHING)
         asked.append(number)
         (stop if len(asked) == 1 else stop_now)()
 

@@ -76,8 +76,24 @@ def _check_manifest(text: str) -> None:
                 f"document {number} of the manifest is no Kubernetes object: it has no apiVersion and kind",
                 where=_WHERE,
             )
+        if secret := _secret_in(document):
+            raise InvalidCluster(
+                f"document {number} of the manifest has a Secret: {secret}",
+                where=_WHERE,
+                hint="a manifest can be read in state, plan and journal: use --cni none, and bring the network with "
+                "`cctl deploy`, which seals Secrets, or with kubectl",
+            )
     if not documents:
         raise InvalidCluster("the manifest is empty", where=_WHERE, hint="use --cni none for no CNI")
+
+
+def _secret_in(document: object) -> str | None:
+    """The name of a Secret that it is, or has as a list."""
+    fields = cast(dict[str, Any], document)
+    if fields["kind"] == "Secret":
+        return str(cast(dict[str, Any], fields.get("metadata") or {}).get("name", "without a name"))
+    items = cast(list[object], fields.get("items") or []) if fields["kind"] == "List" else []
+    return next((name for item in items if _is_object(item) and (name := _secret_in(item))), None)
 
 
 def _is_object(document: object) -> bool:

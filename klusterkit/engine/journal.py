@@ -77,7 +77,8 @@ class Record(BaseModel):
     source: Literal["run", "look", "operator"] = "run"
     """Of an ``end``: who says so: the run itself, a look after a crash, or the operator."""
     error: ErrorInfo | None = None
-    choice: Literal["adopt", "retry", "skip"] | None = None
+    choice: Literal["adopt", "retry", "skip", "gone"] | None = None
+    """``gone``: the task's host is, for good. In the record's direction, nothing is left to do there."""
     at_once: bool = False
     """Of a ``stop``: whether nothing was waited for any more."""
 
@@ -141,8 +142,16 @@ class TaskState(BaseModel):
                 return {"status": Status.DONE, "error": None, "asked": False, "ended": record.at}
             case "skip":
                 return {"status": Status.SKIPPED, "error": None, "asked": False, "ended": record.at}
+            case "gone":
+                return self._without_its_host(record)
             case _:
                 return {"status": Status.FAILED, "asked": False, "retry": True}
+
+    def _without_its_host(self, record: Record) -> dict[str, Any]:
+        if record.direction is Direction.BACK:
+            return {"status": Status.UNDONE, "before": None, "error": None, "asked": False, "ended": record.at}
+        status = self.status if self.status in Settled else Status.SKIPPED
+        return {"status": status, "error": None, "asked": False, "ended": record.at}
 
     @property
     def unknown(self) -> bool:
@@ -184,6 +193,8 @@ class Journal:
         self.began = records[0].at
         self.plan = plan or Plan.parse(records[0].plan)
         self.direction = Direction.FORWARD
+        self.gone: dict[str, Direction] = {}
+        """Hosts that are gone for good, and on which way the run goes on without them."""
         self._states: dict[str, TaskState] = {}
         self._length = len(records)
         for record in records[1:]:
@@ -233,6 +244,8 @@ class Journal:
             self.direction = record.direction
         elif record.task is not None:
             self._states[record.task] = self[record.task].after(record)
+            if record.choice == "gone":
+                self.gone[self.plan.by_id[record.task].host] = record.direction
 
     def turn(self, direction: Direction) -> None:
         """Go the other way from here, unless that is the way already."""

@@ -33,6 +33,8 @@ class Report(BaseModel):
     states: dict[str, TaskState]
     errors: dict[str, ErrorInfo] = {}
     """The tasks that failed or wait for an answer. What only waited for them isn't here."""
+    without: tuple[str, ...] = ()
+    """Hosts that are gone for good."""
 
 
 class PointOfNoReturn(PermanentError):
@@ -209,7 +211,7 @@ class Runner:
             outcome = "failed"
         else:
             outcome = "stopped"
-        return Report(outcome=outcome, states=states, errors=dict(self._failures))
+        return Report(outcome=outcome, states=states, errors=dict(self._failures), without=tuple(self._journal.gone))
 
     def _unanswered(self, task: str, direction: Direction) -> bool:
         """Whether a question of a task counts: of this walk, or of one before, if this one goes the same way and got

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from klusterkit.engine.errors import ErrorInfo
+from klusterkit.engine.errors import ErrorInfo, HostUnreachable
 from klusterkit.engine.journal import Status, TaskState, counts, passed
 from klusterkit.engine.plan import Plan, Task
 from klusterkit.engine.runner import Report
@@ -75,7 +75,7 @@ def show_end(screen: Console, plan: Plan, report: Report, seconds: float, comman
     """
     screen.print(_said(plan, report, duration(seconds)))
     if report.outcome not in ("done", "undone"):
-        screen.print(next_commands(plan, report.states, command))
+        screen.print(next_commands(plan, report.states, command, report.errors))
 
 
 def _said(plan: Plan, report: Report, took: str) -> Text:
@@ -86,8 +86,9 @@ def _said(plan: Plan, report: Report, took: str) -> Text:
                 ("Done", "good"), f" in {took}: {plan.operation} ({several(len(plan.tasks), 'task')})."
             )
         case "undone":
-            hosts = listed(plan.hosts)
-            return Text.assemble(("Taken back", "good"), f" in {took}: {plan.operation}; {hosts} as before.")
+            hosts = listed([host for host in plan.hosts if host not in report.without])
+            left = f", {listed(report.without)} left alone" if report.without else ""
+            return Text.assemble(("Taken back", "good"), f" in {took}: {plan.operation}; {hosts} as before{left}.")
         case "stopped":
             return Text.assemble(("Stopped", "care"), f" as you asked: {tally}. All of it is in the journal.")
         case "asked":
@@ -104,8 +105,17 @@ def in_words(states: Mapping[str, TaskState]) -> str:
     return ", ".join([first, *rest])
 
 
-def next_commands(plan: Plan, states: Mapping[str, TaskState], command: str) -> Table:
-    """What can be done with a run that has not ended."""
+def next_commands(
+    plan: Plan, states: Mapping[str, TaskState], command: str, errors: Mapping[str, ErrorInfo] | None = None
+) -> Table:
+    """What can be done with a run that has not ended.
+
+    Args:
+        plan: what was run.
+        states: of its tasks.
+        command: how cctl was called.
+        errors: of this walk.
+    """
     table = columns("", "")
     asked = next((task for task, state in states.items() if state.asked), None)
     if asked:
@@ -116,4 +126,8 @@ def next_commands(plan: Plan, states: Mapping[str, TaskState], command: str) -> 
         table.add_row(f"  {command} resume", "goes on from there")
     if passed(plan, states) is None:
         table.add_row(f"  {command} rollback", "puts the hosts back as they were")
+    silent = (plan.by_id[task].host for task, error in (errors or {}).items() if error.type == HostUnreachable.__name__)
+    for host in dict.fromkeys(silent):
+        way = "rollback" if passed(plan, states) is None else "resume"
+        table.add_row(f"  {command} {way} --gone {host}", f"where {host} won't come back: without it")
     return table

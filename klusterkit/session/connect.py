@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import re
-import socket
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +21,7 @@ from klusterkit.hosts.fence import FENCE, Ending
 from klusterkit.hosts.pace import Pace
 from klusterkit.session.hold import Hold
 from klusterkit.session.running.ending import visited_by
+from klusterkit.state import user_name, who
 from klusterkit.tasks import preflight
 
 T = TypeVar("T")
@@ -223,9 +222,4 @@ def jump_login(text: str, key: PrivateKey | None) -> Login:
         )
     host = found["bracketed"] or found["v6"] or found["host"]
     port = int(found["port"]) if found["port"] else None
-    return Login(address=host, user=found["user"] or getpass.getuser(), port=port, key=key)
-
-
-def who() -> str:
-    """Whoever gives this command, for logs, locks and hosts."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    return Login(address=host, user=found["user"] or user_name(), port=port, key=key)

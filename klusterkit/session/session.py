@@ -204,17 +204,30 @@ class Session:
 
         return start(self._hold, plan, tell, self._running)
 
-    def resume(self, tell: Sink, decisions: Mapping[str, Choice] | None = None) -> Report:
-        """Go on with the run in progress."""
+    @property
+    def journaled(self) -> bool:
+        """Whether a run is in progress."""
+        return bool(self._hold.state.records)
+
+    def hosts_of_run(self, named: Collection[str]) -> frozenset[str]:
+        """Hosts of the run in progress by their names or addresses."""
+        from klusterkit.session.connect import machines_of
+        from klusterkit.session.running.gonehosts import hosts_of_run
+
+        journal = self._hold.run
+        return hosts_of_run(journal, machines_of(self._hold, journal.plan), named) if journal else frozenset()
+
+    def resume(self, tell: Sink, decisions: Mapping[str, Choice] | None = None, gone: Collection[str] = ()) -> Report:
+        """Go on with the run in progress, without hosts that are gone for good."""
         from klusterkit.session.running.runs import resume
 
-        return resume(self._hold, decisions or {}, tell, self._running)
+        return resume(self._hold, decisions or {}, tell, self._running, gone)
 
-    def rollback(self, tell: Sink) -> Report:
-        """Take the run in progress back."""
+    def rollback(self, tell: Sink, gone: Collection[str] = ()) -> Report:
+        """Take the run in progress back, but on hosts that are gone for good."""
         from klusterkit.session.running.runs import rollback
 
-        return rollback(self._hold, tell, self._running)
+        return rollback(self._hold, tell, self._running, gone)
 
     def _running(self, runner: Runner) -> None:
         self._runner = runner

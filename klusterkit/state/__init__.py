@@ -32,7 +32,7 @@ from klusterkit.state.keys import (
     key_source,
     passphrase_at_hand,
 )
-from klusterkit.state.lock import Lock, LockInfo, lock
+from klusterkit.state.lock import Lock, LockInfo, lock, user_name, who
 from klusterkit.state.schema import Encryption, Snapshot
 from klusterkit.state.stream import Record
 
@@ -67,4 +67,6 @@ __all__ = [
     "key_source",
     "lock",
     "passphrase_at_hand",
+    "user_name",
+    "who",
 ]

@@ -148,14 +148,23 @@ def _read(fd: int) -> LockInfo | None:
         return None
 
 
-def _ourselves(operation: str) -> LockInfo:
+def user_name() -> str:
+    """Whoever we are; in a container with a user id that has no name, that id."""
     try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container with a user id that has no name
-        user = str(os.getuid())
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def who() -> str:
+    """Whoever gives this command, for logs, locks and hosts."""
+    return f"{user_name()}@{socket.gethostname()}"
+
+
+def _ourselves(operation: str) -> LockInfo:
     return LockInfo(
         id=str(uuid.uuid4()),
-        who=f"{user}@{socket.gethostname()}",
+        who=who(),
         pid=os.getpid(),
         boot_id=_BOOT_ID.read_text().strip() if _BOOT_ID.exists() else "",
         op=operation,

@@ -58,11 +58,13 @@ class Phase(Step):
 
     def undo(self, on: Context, before: Before) -> None:
         """Put back the files that were there, remove the others."""
-        for path in self.makes:
-            if path in before["files"]:
-                on.host.put_back(on.kept(path), path)
-            else:
-                on.host.remove(path)
+        found = on.host.stat(*self.makes)
+        for entry in found:
+            was = before["files"].get(entry.path)
+            if was is None:
+                on.host.remove(entry.path)
+            elif entry.type == "absent" or entry.sha256 != was:
+                on.host.put_back(on.kept(entry.path), entry.path)
 
 
 class ApiPhase(Step):

@@ -93,7 +93,8 @@ class Watched:
         return state.to_undo if self.forward and state.status == "done" else not self.forward and not state.to_undo
 
     def _neighbours(self, task: str) -> Sequence[str]:
-        return self.plan.by_id[task].needs if self.forward else self.plan.needed_by[task]
+        there = self.plan.by_id[task]
+        return (*there.needs, *there.after) if self.forward else self.plan.needed_by[task]
 
     def _used(self) -> Counter[str]:
         return Counter(budget for task in self.acting for budget in self.plan.by_id[task].budgets)

@@ -1,6 +1,7 @@
 """Go on with the run that was interrupted or failed.
 
-Each task begins where it was left. What only you can know is asked, and answered with --adopt, --retry or --skip.
+Each task begins where it was left. What only you can know is asked, and answered with --adopt, --retry or --skip. With
+--gone, nothing more is done on a host that won't come back.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from klusterkit.cli.commands.rollback import Gone
 from klusterkit.cli.completing import open_tasks
 from klusterkit.cli.options import Common, Output, Shared
 
@@ -33,16 +35,17 @@ def run(
     adopt: Adopt = None,
     retry: Retry = None,
     skip: Skip = None,
+    gone: Gone = None,
 ) -> int:
     """Go on."""
     from klusterkit.session import Session
 
     answers = decisions(adopt, retry, skip)
     with Session.open(common.settings(), write="resume") as session:
-        return go_on(session, common, answers)
+        return go_on(session, common, answers, gone)
 
 
-def go_on(session: Session, common: Shared, answers: dict[str, Choice]) -> int:
+def go_on(session: Session, common: Shared, answers: dict[str, Choice], gone: list[str] | None = None) -> int:
     """Go on with a session's run in progress."""
     from klusterkit.cli.execute import execute
     from klusterkit.cli.notices import in_progress, say_notices
@@ -51,9 +54,10 @@ def go_on(session: Session, common: Shared, answers: dict[str, Choice]) -> int:
     common.show_as(Output.JSON)
     say_notices(session, common)
     journal = in_progress(session, common, "Going on with")
-    settled = [task for task, state in journal.states.items() if state.status in Settled]
+    lost = session.hosts_of_run(gone or ())
+    settled = [task.id for task in journal.plan.tasks if task.host in lost or journal[task.id].status in Settled]
     return execute(
-        common, session, journal.plan, lambda tell: session.resume(tell, answers), Direction.FORWARD, settled
+        common, session, journal.plan, lambda tell: session.resume(tell, answers, lost), Direction.FORWARD, settled
     )
 
 

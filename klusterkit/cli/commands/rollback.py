@@ -1,11 +1,14 @@
 """Take back the run in progress: hosts become what they were.
 
-What a task changed is put back from what was kept on its host; the last is undone first.
+What a task changed is put back from what was kept on its host; the last is undone first. With --gone, nothing is put
+back on a host that won't come back.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from klusterkit.cli.exit_codes import ExitCode
 from klusterkit.cli.options import Common, Output, Shared
@@ -13,8 +16,12 @@ from klusterkit.cli.options import Common, Output, Shared
 if TYPE_CHECKING:
     from klusterkit.session import Session
 
+Gone = Annotated[
+    list[str] | None, typer.Option("--gone", metavar="HOST", help="It won't come back; several: once each")
+]
 
-def run(common: Common) -> int:
+
+def run(common: Common, gone: Gone = None) -> int:
     """Ask, go back."""
     from klusterkit.cli.terminal import refuse_unasked
     from klusterkit.session import Session
@@ -22,10 +29,10 @@ def run(common: Common) -> int:
     common.show_as(Output.JSON)
     refuse_unasked(yes=common.yes)
     with Session.open(common.settings(), write="rollback") as session:
-        return go_back(session, common)
+        return go_back(session, common, gone)
 
 
-def go_back(session: Session, common: Shared) -> int:
+def go_back(session: Session, common: Shared, gone: list[str] | None = None) -> int:
     """Take back a session's run in progress."""
     from klusterkit.cli.execute import execute
     from klusterkit.cli.notices import in_progress, say_notices
@@ -35,8 +42,13 @@ def go_back(session: Session, common: Shared) -> int:
 
     say_notices(session, common)
     journal = in_progress(session, common, "Taking back")
-    still = [task for task, state in journal.states.items() if state.status in (Status.PENDING, Status.UNDONE)]
+    lost = session.hosts_of_run(gone or ())
+    still = [
+        task.id
+        for task in journal.plan.tasks
+        if task.host in lost or journal[task.id].status in (Status.PENDING, Status.UNDONE)
+    ]
     undoing = several(len(journal.plan.tasks) - len(still), "task")
     if not confirmed(f"Undo {undoing}?", yes=common.yes):
         return ExitCode.ERROR
-    return execute(common, session, journal.plan, session.rollback, Direction.BACK, still)
+    return execute(common, session, journal.plan, lambda tell: session.rollback(tell, lost), Direction.BACK, still)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, cast
 
@@ -17,17 +17,18 @@ from klusterkit.engine.plan import Plan, Task
 from klusterkit.engine.runner import Report, Runner
 from klusterkit.hosts import Fleet
 from klusterkit.hosts.fence import Ending
-from klusterkit.session.connect import claim, fleet_for_plan, refuse_taken, who
+from klusterkit.session.connect import claim, fleet_for_plan, refuse_taken
 from klusterkit.session.errors import NoRun, RunCutShort
 from klusterkit.session.hold import Hold
 from klusterkit.session.hostkeys import without_keys_of
 from klusterkit.session.running import ending
 from klusterkit.session.running.briefs import brief_of, kept
 from klusterkit.session.running.copies import keep_copies
+from klusterkit.session.running.gonehosts import left_behind, refuse_without, told_of, without_hosts
 from klusterkit.session.running.inputs import without_inputs
 from klusterkit.session.running.log import RunLog, tee
 from klusterkit.session.running.staleness import refuse_moved, refuse_other_state
-from klusterkit.state import Snapshot, StateError
+from klusterkit.state import Snapshot, StateError, who
 from klusterkit.tasks.artifacts import Upload
 
 Choice = Literal["adopt", "retry", "skip"]
@@ -48,25 +49,63 @@ def start(hold: Hold, plan: Plan, tell: Sink, running: Callable[[Runner], None])
     with fleet_for_plan(hold, plan) as fleet:
         refuse_moved(hold, plan, fleet)
         name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
-        journal = Journal.open(hold.state, plan, run=name, who=who())
-        return _walk(hold, journal, fleet, Direction.FORWARD, tell, running)
+        with contextlib.closing(_log(hold, name)) as log:  # where it can't be written, nothing has begun yet
+            journal = Journal.open(hold.state, plan, run=name, who=who())
+            return _walk(hold, journal, fleet, log, Direction.FORWARD, tell, running)
 
 
-def resume(hold: Hold, decisions: Mapping[str, Choice], tell: Sink, running: Callable[[Runner], None]) -> Report:
-    """Go on towards the plan's end, after an interruption, a failure, a question, or half a rollback."""
+def resume(
+    hold: Hold,
+    decisions: Mapping[str, Choice],
+    tell: Sink,
+    running: Callable[[Runner], None],
+    gone: Collection[str] = (),
+) -> Report:
+    """Go on towards the plan's end, after an interruption, a failure, a question, or half a rollback.
+
+    Args:
+        hold: opened for writing.
+        decisions: what the operator says of tasks.
+        tell: told what happens.
+        running: given the runner before it starts.
+        gone: hosts that won't come back: what is left to do there isn't done.
+    """
     journal = _in_progress(hold)
-    left = [task for task in journal.plan.tasks if journal[task.id].status not in Settled]
+    refuse_without(journal)
+    left = [task for task in journal.plan.tasks if journal[task.id].status not in Settled and task.host not in gone]
     _supply(hold, journal.plan, left)
     decided = _decided(journal, decisions)
-    with fleet_for_plan(hold, journal.plan) as fleet:
-        return _walk(hold, journal, fleet, Direction.FORWARD, tell, running, decided)
+    return _go_on(hold, journal, Direction.FORWARD, tell, running, decided, gone)
 
 
-def rollback(hold: Hold, tell: Sink, running: Callable[[Runner], None]) -> Report:
-    """Undo what the run in progress has done. Raises ``PointOfNoReturn`` where that is past."""
-    journal = _in_progress(hold)
-    with fleet_for_plan(hold, journal.plan) as fleet:
-        return _walk(hold, journal, fleet, Direction.BACK, tell, running, ())
+def rollback(hold: Hold, tell: Sink, running: Callable[[Runner], None], gone: Collection[str] = ()) -> Report:
+    """Undo what the run in progress has done, but on hosts that are gone for good.
+
+    Raises ``PointOfNoReturn`` where that is past.
+    """
+    return _go_on(hold, _in_progress(hold), Direction.BACK, tell, running, (), gone)
+
+
+def _go_on(
+    hold: Hold,
+    journal: Journal,
+    direction: Direction,
+    tell: Sink,
+    running: Callable[[Runner], None],
+    decided: Sequence[Record],
+    gone: Collection[str],
+) -> Report:
+    with (
+        fleet_for_plan(hold, journal.plan) as fleet,
+        _told_as_resumable(hold),
+        contextlib.closing(_log(hold, journal.run)) as log,
+    ):
+        decided = [*decided, *without_hosts(journal, fleet, gone, direction)]
+        return _walk(hold, journal, fleet, log, direction, tell, running, decided)
+
+
+def _log(hold: Hold, run: str) -> RunLog:
+    return RunLog(hold.state.path, run, hold.mask, debug=hold.settings.debug)
 
 
 def _supply(hold: Hold, plan: Plan, tasks: Sequence[Task]) -> None:
@@ -100,29 +139,32 @@ def _walk(
     hold: Hold,
     journal: Journal,
     fleet: Fleet,
+    log: RunLog,
     direction: Direction,
     tell: Sink,
     running: Callable[[Runner], None],
     decided: Sequence[Record] | None = None,
 ) -> Report:
     """Walk a run that has just begun, or one that is gone on with, after what was decided of it."""
-    log = RunLog(hold.state.path, journal.run, hold.mask, debug=hold.settings.debug)
     towards: Ending = "done" if direction is Direction.FORWARD else "undone"
-    with contextlib.closing(log), _told_as_resumable(hold):
+    with _told_as_resumable(hold):
         claim(hold, fleet, journal, towards)
         if decided is not None:
-            refuse_taken(fleet, journal.plan.hosts)
+            without = {journal.plan.by_id[str(each.task)].host for each in decided if each.choice == "gone"}
+            refuse_taken(fleet, {*journal.plan.hosts}.difference(journal.gone, without))
             journal.write(*decided)
+        others = hold.guests.union(journal.gone)
         if direction is Direction.BACK:
-            ending.refuse_left(fleet, journal, hold.guests)
+            ending.refuse_left(fleet, journal, others)
         runner = Runner(journal, _executor(hold, journal, fleet, log), tee(log.event, tell))
         running(runner)
         report = runner.forward() if direction is Direction.FORWARD else runner.back()
         if runner.abandoned:
             fleet.abandon()
         if report.outcome == towards:
-            ending.end(fleet, journal, towards, stay=hold.belonging, guests=hold.guests)
-            fold(hold, journal, report, met=fleet.known(set(journal.plan.hosts) - hold.guests))
+            ending.end(fleet, journal, towards, stay=hold.belonging, guests=others)
+            fold(hold, journal, report, met=fleet.known(set(journal.plan.hosts) - others))
+            hold.notices += told_of(journal, hold.machines)
             hold.notices += keep_copies(hold.state, hold.machines, fleet)
     return report
 
@@ -170,20 +212,24 @@ def fold(hold: Hold, journal: Journal, report: Report, met: Iterable[str] = ()) 
     snapshot = without_inputs(hold, hold.snapshot)
     snapshot = snapshot.model_copy(update={"host_keys": list(dict.fromkeys([*snapshot.host_keys, *met]))})
     if report.outcome == "done":
-        snapshot = _with_outcome(hold, snapshot, journal.plan.outcome)
+        snapshot = _with_outcome(hold, snapshot, journal.plan.outcome, journal.gone)
+    elif left := left_behind(hold.machines, journal):
+        # A vote in etcd, say, or a node: only what the state knows can be taken out.
+        snapshot = snapshot.model_copy(update={"machines": _merged(snapshot.machines, left)})
     runs = kept([*snapshot.runs, brief_of(journal, report.outcome)])
     hold.state.fold(snapshot.model_copy(update={"runs": runs}))
 
 
-def _with_outcome(hold: Hold, snapshot: Snapshot, outcome: Mapping[str, Any]) -> Snapshot:
+def _with_outcome(hold: Hold, snapshot: Snapshot, outcome: Mapping[str, Any], lost: Collection[str] = ()) -> Snapshot:
     """What the plan says of the state afterwards: fields with what is new in them, and ``removed``, what has left."""
     removed = outcome.get("removed", {})
+    gone_for_good = {*removed.get("gone", ()), *({*removed.get("machines", ())}.intersection(lost))}
     for name in removed.get("secrets", ()):
         snapshot = hold.state.without_secret(snapshot, name)
     said = {field: value for field, value in outcome.items() if field not in ("removed", "visited")}
     new = {field: _merged(getattr(snapshot, field), value) for field, value in said.items()}
     # What answers at the address of a host that is gone for good is another one.
-    gone = [machine for machine in hold.machines if machine.name in removed.get("gone", ())]
+    gone = [machine for machine in hold.machines if machine.name in gone_for_good]
     new.setdefault("host_keys", without_keys_of(gone, snapshot.host_keys))
     machines = new.get("machines", snapshot.machines)
     left = [data for data in machines if data["metadata"]["name"] not in removed.get("machines", ())]

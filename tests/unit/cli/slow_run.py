@@ -59,6 +59,7 @@ class Session(Runner):
     """A runner that is stopped as a session is, and has nothing more to tell."""
 
     notices: tuple[str, ...] = ()
+    journaled = True
 
 
 def main(journal: Path, seconds: float, output: Output, looking: float = 0.0) -> int:
@@ -71,6 +72,7 @@ def main(journal: Path, seconds: float, output: Output, looking: float = 0.0) ->
     told: list[Any] = []
 
     def walk(tell: Any) -> Any:
+        print("looking", file=sys.stderr, flush=True)
         time.sleep(looking)
         told.append(tell)
         return runner.forward()
