@@ -8,11 +8,13 @@ from typing import Any
 
 from klusterkit.engine.plan import Plan
 
+SETTLED = ("applied", "skipped")
+
 
 class Ledger:
     """Each task's standing as the durable records tell it.
 
-    A task is ``untouched``, ``applying``, ``applied``, ``failed``, ``undoing`` or ``stuck``.
+    A task is ``untouched``, ``applying``, ``applied``, ``failed``, ``skipped``, ``undoing`` or ``stuck``.
 
     Args:
         plan: what the run walks.
@@ -58,14 +60,14 @@ class Ledger:
             case "ask", _:
                 self.asked.add(task)
             case "decide", choice:
-                self.standing[task] = {"adopt": "applied", "retry": "failed"}[str(choice)]
+                self.standing[task] = {"adopt": "applied", "retry": "failed", "skip": "skipped"}[str(choice)]
 
     def _check_order(self, task: str, back: bool) -> None:
         """An action or its end is journaled only when what it stands on is, and nothing stands on what is undone."""
         graph = self.plan.graph
         others = graph.successors(task) if back else graph.predecessors(task)
-        wanted = "untouched" if back else "applied"
-        wrong = [f"{other} {self.standing[other]}" for other in others if self.standing[other] != wanted]
+        wanted = ("untouched",) if back else SETTLED
+        wrong = [f"{other} {self.standing[other]}" for other in others if self.standing[other] not in wanted]
         if wrong:
             self._complain(f"{task} {'undone' if back else 'begun'} while {', '.join(wrong)}")
 

@@ -18,7 +18,7 @@ from klusterkit.engine.runner import PointOfNoReturn, Report, Runner
 from klusterkit.session.errors import RunCutShort
 from klusterkit.state import StateNotWritable
 from tests.simulation.crash import Dead, Disk, FencedStore, Life
-from tests.simulation.ledger import Ledger
+from tests.simulation.ledger import SETTLED, Ledger
 from tests.support.jsonexecutor import JsonExecutor
 
 FORWARD, BACK = Direction.FORWARD, Direction.BACK
@@ -135,7 +135,7 @@ class Story:
         """Only what has begun something irreversible, or has come to an end, has one end that is left to it."""
         standing = set(self.ledger.standing.values())
         past = goal is BACK and self.is_past_return
-        if not past and standing != ({"applied"} if goal is BACK else {"untouched"}):
+        if not past and standing.difference(SETTLED if goal is BACK else {"untouched"}):
             self.complain(f"it may not go {goal}, and might: {self.refused}")
 
     @property

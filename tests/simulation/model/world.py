@@ -74,8 +74,12 @@ class World:
         """Whether a task's work is there."""
         cell = self.cell_of(task)
         if cell is None:
-            return all(self.holds(self.plan.by_id[need]) for need in task.needs)
+            return all(self.stands(self.plan.by_id[need]) for need in task.needs)
         return self.cells.get(cell) == task.step.value  # type: ignore[attr-defined]
+
+    def stands(self, task: Task) -> bool:
+        """Whether what needs it may count on it: it is there, or the operator said to go on without."""
+        return self.ledger.standing[task.id] == "skipped" or self.holds(task)
 
     def half(self, task: Task) -> bool:
         """Whether its work is there in part."""
@@ -118,7 +122,7 @@ class World:
     def _check_truth(self, task: Task, undoing: bool) -> None:
         if not undoing:
             for need in task.needs:
-                if not self.holds(self.plan.by_id[need]):
+                if not self.stands(self.plan.by_id[need]):
                     self.complain(f"{task.id} acts, and {need} isn't there")
             return
         for after in self.plan.graph.successors(task.id):
