@@ -1,31 +1,38 @@
 #!/usr/bin/env python3
-"""All tests but the sweeps, in parts that run side by side: a real cluster mostly waits while the simulation computes.
+"""All tests but the sweeps, in parts that run side by side: a real cluster mostly waits while others compute.
 
 With ``sweep``, the sweeps instead, and what they have shown becomes ``docs/proof.md``.
 
-Lines of the parts come as they are written, each with its part's name. The exit
-code is the first that isn't 0. When it is interrupted or ended, each part takes down its hosts before this ends.
+Each part says from time to time how far it is, and how long it still takes by what its tests took the last time; what
+fails is told at once. The exit code is the first that isn't 0. When it is interrupted or ended, each part takes down
+its hosts before this ends.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
+import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROOF = ROOT / "docs" / "proof.md"
-PARTS = {"hosts": ("tests/cluster", "tests/hosts", "tests/lab"), "logic": ("tests/simulation", "tests/unit")}
-"""Not more: real hosts have limits of time to hold, on two processors too."""
+PARTS = {
+    "clusters": ("tests/cluster",),
+    "others": ("tests/hosts", "tests/lab", "tests/simulation", "tests/unit"),
+}
+"""Each takes about as long as the other. Not more: real hosts have limits of time to hold, on two processors too."""
 
 
 def start(name: str, *, sweep: bool) -> subprocess.Popen[str]:
     """One part, whose interrupts come from the terminal as ours do."""
     which = ["-m", "sweep", "--timeout", "7200", "--proof", shown_by(name)] if sweep else ["-m", "not sweep"]
-    pytest = [ROOT / ".venv/bin/python", "-u", "-m", "pytest", *which, "--color=no", *PARTS[name]]
+    pytest = [ROOT / ".venv/bin/python", "-u", "-m", "pytest", "--verbose", *which, "--color=no", *PARTS[name]]
     return subprocess.Popen(pytest, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -35,17 +42,69 @@ def shown_by(name: str) -> Path:
 
 
 def publish() -> None:
-    """One page of the tables of all parts."""
-    tables = [shown_by(name).read_text() for name in PARTS if shown_by(name).exists()]
+    """One page of the tables of all parts. Without one of them, the page stays what it was."""
+    if missing := [name for name in PARTS if not shown_by(name).exists()]:
+        print(f"{PROOF.name} is left as it was: {' and '.join(missing)} came to no end")
+        return
     head = "# Proof\n\nWhat takes too long for every run of the tests, as `make sweep` found it.\n"
-    PROOF.write_text("\n".join([head, *tables]))
+    PROOF.write_text("\n".join([head, *(shown_by(name).read_text() for name in PARTS)]))
 
 
-def show(name: str, part: subprocess.Popen[str]) -> None:
-    """Its lines, until it has ended."""
+class Progress:
+    """How far a part is.
+
+    Args:
+        kept: a file with what each test took the last time, in seconds.
+    """
+
+    def __init__(self, kept: Path) -> None:
+        self._kept = kept
+        self._known: dict[str, float] = json.loads(kept.read_text()) if kept.exists() else {}
+        self._took: dict[str, float] = {}
+        self._began = self._last = time.monotonic()
+        self._all = 0
+
+    def collected(self, tests: int) -> None:
+        """There are so many."""
+        self._all, self._last = tests, time.monotonic()
+
+    def ended(self, test: str) -> None:
+        """One more has ended."""
+        now = time.monotonic()
+        self._took[test], self._last = now - self._last, now
+
+    def __str__(self) -> str:
+        done = len(self._took)
+        so_far = time.monotonic() - self._began
+        left = [seconds for test, seconds in self._known.items() if test not in self._took]
+        still = sum(left) if self._known else so_far / max(done, 1) * (self._all - done)
+        return f"{done} of {self._all} tests, {so_far / 60:.0f} min; about {still / 60:.0f} min left"
+
+    def keep(self) -> None:
+        """For the next time."""
+        self._kept.write_text(json.dumps({**self._known, **self._took}))
+
+
+def show(name: str, part: subprocess.Popen[str], kept: Path) -> None:
+    """What is to be known of it, until it has ended."""
     width = max(map(len, PARTS))
+    progress, told = Progress(kept), time.monotonic()
     for line in part.stdout or ():
+        if found := _COLLECTED.search(line):
+            progress.collected(int(found["selected"] or found["all"]))
+        if found := _PASSED.match(line):
+            progress.ended(found["test"])
+            if time.monotonic() - told < EVERY:
+                continue
+            line, told = f"{progress}\n", time.monotonic()
         print(f"{name:<{width}} | {line}", end="", flush=True)
+    progress.keep()
+
+
+EVERY = 30.0
+"""Seconds between two words of how far a part is."""
+_COLLECTED = re.compile(r"collected (?P<all>\d+) items(?:.* (?P<selected>\d+) selected)?")
+_PASSED = re.compile(r"(?P<test>\S+::.*) PASSED +\[ *\d+%\]$")
 
 
 def main() -> int:
@@ -61,7 +120,9 @@ def main() -> int:
             part.send_signal(signal.SIGINT)
 
     signal.signal(signal.SIGTERM, end)
-    shown = [threading.Thread(target=show, args=part) for part in parts.items()]
+    kind = "sweep" if sweep else "tests"
+    kept = {name: ROOT / "build" / f"took-{kind}-{name}.json" for name in PARTS}
+    shown = [threading.Thread(target=show, args=(name, part, kept[name])) for name, part in parts.items()]
     for thread in shown:
         thread.start()
     for thread in shown:

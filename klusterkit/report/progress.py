@@ -13,6 +13,8 @@ from klusterkit.report.estimate import expected
 
 _SOONEST = 0.05
 """Until this share of what was expected is behind us, the pace so far says nothing about the pace to come."""
+_SOME = 5
+"""Tasks, likewise on the way back."""
 
 
 @dataclass
@@ -120,10 +122,11 @@ class Progress:
         The pace is how long it took to get as far as we are, against how long that should have taken. It isn't told by
         the share of the work: much that is done side by side brings the end no nearer than its longest path.
 
-        None on the way back, which has no expected costs.
+        On the way back, which has no expected costs, it is told by the tasks that are left; None until some are undone.
         """
         if self.direction is Direction.BACK:
-            return None
+            some = self.done >= _SOME
+            return (self.now() - self.began) / self.done * (self.total - self.done) if some else None
         left = expected(self.plan, self.settled, {task: self._spent(there) for task, there in self.running.items()})
         behind = self._expected - left
         pace = (self.now() - self.began) / behind if behind > _SOONEST * self._expected else 1.0

@@ -1,12 +1,16 @@
-"""A creation that is interrupted anywhere can be taken back: the host is as it was, byte for byte."""
+"""A creation that is interrupted anywhere can be taken back, and the host is as it was; or it can be finished."""
 
 from __future__ import annotations
 
 import random
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
+from tests.cluster.machines import as_it_is
 from tests.support.operator import Operator, nodes_ready
 
 pytestmark = pytest.mark.cluster
@@ -18,13 +22,13 @@ def create(operator: Operator) -> list[str]:
 
 def killed_and_rolled_back(operator: Operator, moment: int) -> None:
     operator.prepare()
-    before = operator.lab.digest("m1")
+    before = as_it_is(operator.lab, "m1")
     print(f"killed after {moment} records")
 
     operator(*create(operator), rc=-9, crash_after=moment)
     operator("rollback", "--yes")
 
-    assert operator.lab.digest("m1") ^ before == set()
+    assert as_it_is(operator.lab, "m1") ^ before == set()
     assert operator("get", "machine", "-o", "name").out.strip() == ""
 
 
@@ -43,12 +47,35 @@ def test_killed_when_the_cluster_was_complete_and_rolled_back(operator: Operator
     killed_and_rolled_back(operator, cluster.records_of_creation - 1)
 
 
-def test_the_host_is_switched_off_in_the_middle_and_resume_finishes(operator: Operator) -> None:
+@contextmanager
+def under_way(operator: Operator, *command: str, records: int) -> Iterator[subprocess.Popen[str]]:
+    """A run that has written so many records more."""
+    wanted = operator.records() + records
+    running = operator.start(*command)
+    try:
+        while running.poll() is None and operator.records() < wanted:
+            time.sleep(0.05)
+        assert running.poll() is None, running.communicate()
+        yield running
+    finally:
+        running.kill()
+        running.communicate()
+
+
+def test_without_patience_a_cut_link_and_a_pulled_plug_stop_the_run_and_resume_finishes(operator: Operator) -> None:
     operator.prepare()
 
-    operator(*create(operator), rc=-9, crash_after=60)
-    operator.lab("power-off", "m1")
-    assert operator("resume", "--patience", "5", rc=None).rc in (5, 6)
+    with under_way(operator, *create(operator), "--patience", "5", records=40) as running:
+        operator.lab("link", "m1", "down")
+        out, _ = running.communicate(timeout=120)
+    assert running.returncode == 6, out
+    assert "cctl resume" in out
+    operator.lab("link", "m1", "up")
+    with under_way(operator, "resume", "--patience", "5", records=60) as running:
+        operator.lab("power-off", "m1")
+        out, _ = running.communicate(timeout=120)
+    assert running.returncode == 6, out
+    assert operator("resume", "--patience", "5", rc=None).rc in (5, 6), "it is still off"
     operator.lab("power-on", "m1")
     operator("resume")
 
@@ -57,17 +84,13 @@ def test_the_host_is_switched_off_in_the_middle_and_resume_finishes(operator: Op
 
 def test_the_link_is_cut_for_a_minute_and_the_run_waits(operator: Operator) -> None:
     operator.prepare()
-    running = operator.start(*create(operator))
-    try:
-        while running.poll() is None and operator.records() < 40:
-            time.sleep(0.05)
+
+    with under_way(operator, *create(operator), records=40) as running:
         operator.lab("link", "m1", "down")
         time.sleep(60)
         assert running.poll() is None, "it waits"
         operator.lab("link", "m1", "up")
         out, _ = running.communicate(timeout=600)
-    finally:
-        running.kill()
 
     assert running.returncode == 0, out
     assert len(nodes_ready(operator)) == 1
