@@ -125,12 +125,32 @@ def ensure() -> Path:
 
 
 def verify() -> None:
-    """Compare every file of the tree with what it was when it was made; a damaged tree is made again."""
-    if not listing_file().exists():
-        return
-    if listing.of_tree(folder() / "root") != listing.load(listing_file()):
+    """Compare every file of the tree with what it was when it was made; a damaged tree is made again.
+
+    Raises:
+        LabError: it is damaged, and hosts run on it, of this instance or another.
+    """
+    with locks.held(places.cache() / "base.lock", "the base tree"):
+        if not listing_file().exists() or listing.of_tree(folder() / "root") == listing.load(listing_file()):
+            return
+        if used_by := hosts_on(folder() / "root", Path("/proc/mounts").read_text()):
+            raise LabError(
+                f"the base tree was changed since it was made, and hosts run on it: {', '.join(used_by)}",
+                "take them down first (`lab/lab --instance INSTANCE down --all`): it has to be made again",
+            )
         say("the base tree was changed since it was made: making it again")
         shutil.rmtree(folder())
+
+
+def hosts_on(tree: Path, mounts: str) -> list[str]:
+    """Where file systems are mounted that stand on a tree.
+
+    Args:
+        tree: the lowest layer.
+        mounts: as /proc/mounts has them.
+    """
+    lines = (line.split() for line in mounts.splitlines())
+    return [where for _, where, kind, options, *_ in lines if kind == "overlay" and f"lowerdir={tree}," in options]
 
 
 def _make() -> None:
