@@ -1,6 +1,7 @@
 """One command at a time, and no lock that outlives its holder."""
 
 import fcntl
+import getpass
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from klusterkit.state import StateFile, StateLocked, StateMissing, lock
+from klusterkit.state import StateFile, StateLocked, StateMissing, lock, who
 
 HOLDER = """
 import sys
@@ -163,3 +164,13 @@ def test_a_lock_on_a_file_that_has_just_been_taken_away_is_none(path: Path, monk
     with lock(path, "ours"), pytest.raises(StateLocked, match="'ours'"), lock(path, "theirs"):
         pytest.fail("two hold it")
     assert took[0] == 3
+
+
+def test_who_has_no_name_is_told_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container whose user id stands in no passwd."""
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    assert who().startswith(f"{os.getuid()}@")

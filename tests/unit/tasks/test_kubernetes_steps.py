@@ -217,6 +217,15 @@ def test_undoing_a_phase_puts_back_the_file_that_was_there(host: SimulatedHost, 
     assert PHASE.observe(on).before == before
 
 
+def test_a_phase_that_was_killed_before_it_kept_anything_has_nothing_to_put_back(
+    host: SimulatedHost, on: Context
+) -> None:
+    host.machine.tree.write("/etc/demo.yaml", "image: demo:1\nstatus: {}\n", 0o640)
+    before = PHASE.observe(on).before
+    PHASE.undo(on, before)
+    assert PHASE.observe(on).before == before
+
+
 def test_the_key_above_rbac_is_in_no_argument_and_no_file(host: SimulatedHost, on: Context) -> None:
     host.program(KUBECTL, lambda *_: said())
     calls = calls_of(host, KUBECTL)
