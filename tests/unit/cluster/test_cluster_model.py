@@ -220,7 +220,7 @@ def test_a_manifest_without_kubernetes_objects_is_refused(text: str, message: st
     "text",
     [
         "apiVersion: v1\nkind: Secret\nmetadata: {name: ca}\nstringData: {key: hidden}\n",
-        "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Secret, metadata: {name: ca}, data: {k: aGlkZGVu}}]\n",
+        "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Secret, metadata: {name: ca}, data: {k: aGlkZGVu}}]",
     ],
 )
 def test_a_manifest_with_a_secret_is_refused_since_manifests_can_be_read_by_all(text: str) -> None:
