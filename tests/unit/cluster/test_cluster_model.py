@@ -220,7 +220,7 @@ def test_a_manifest_without_kubernetes_objects_is_refused(text: str, message: st
     "text",
     [
         "apiVersion: v1\nkind: Secret\nmetadata: {name: ca}\nstringData: {key: hidden}\n",
-        "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Secret, metadata: {name: ca}, data: {k: aGlkZGVu}}]",
+        "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Secret, metadata: {name: ca}, data: {k: aGlk}}]",
     ],
 )
 def test_a_manifest_with_a_secret_is_refused_since_manifests_can_be_read_by_all(text: str) -> None:
@@ -228,7 +228,7 @@ def test_a_manifest_with_a_secret_is_refused_since_manifests_can_be_read_by_all(
         CNI.manifest(f"apiVersion: v1\nkind: A\n---\n{text}")
     assert "document 2 of the manifest has a Secret: ca" in str(caught.value)
     assert "cctl deploy" in str(caught.value.hint)
-    assert not {"hidden", "aGlkZGVu"}.intersection(f"{caught.value} {caught.value.hint}".split())
+    assert not {"hidden", "aGlk"}.intersection(f"{caught.value} {caught.value.hint}".split())
 
 
 def test_kind_and_manifest_go_together() -> None:
