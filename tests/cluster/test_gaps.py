@@ -41,7 +41,7 @@ def whole(machines: Machines) -> None:
 def told(gaps: list[float], wanted: float | None = None) -> str:
     each = ", ".join(f"{gap:.2f}" for gap in gaps)
     judged = f", at most {wanted:g} wanted: {'ok' if median(gaps) <= wanted else 'short'}" if wanted else ""
-    return f"longest gap {median(gaps):.2f} s ({each}){judged}"
+    return f"longest gap, the median of {each}: {median(gaps):.2f} s{judged}"
 
 
 def test_three_masters_and_two_workers_come_in_one_plan(three: Machines) -> None:
