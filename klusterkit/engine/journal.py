@@ -213,6 +213,11 @@ class Journal:
         return self._states.get(task, _PENDING)
 
     @property
+    def only_back(self) -> bool:
+        """Whether it can't go forward any more: on its way back it has left a host behind."""
+        return Direction.BACK in self.gone.values()
+
+    @property
     def length(self) -> int:
         """How many records are durable."""
         return self._length
@@ -242,6 +247,7 @@ class Journal:
     def _learn(self, record: Record) -> None:
         if record.record == "turn":
             self.direction = record.direction
+            self.gone = {host: way for host, way in self.gone.items() if way is record.direction}
         elif record.task is not None:
             self._states[record.task] = self[record.task].after(record)
             if record.choice == "gone":

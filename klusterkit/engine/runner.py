@@ -35,12 +35,25 @@ class Report(BaseModel):
     """The tasks that failed or wait for an answer. What only waited for them isn't here."""
     without: tuple[str, ...] = ()
     """Hosts that are gone for good."""
+    only_back: bool = False
+    """Whether it can't go forward any more."""
 
 
 class PointOfNoReturn(PermanentError):
     """A run that has begun something irreversible can't go back."""
 
     exit_code = 6
+
+
+def refuse_past_return(journal: Journal) -> None:
+    """Raise ``PointOfNoReturn`` where a run has begun something irreversible."""
+    task = passed(journal.plan, journal.states)
+    if task is not None:
+        raise PointOfNoReturn(
+            f"{task.id} ({task.step.title}) can't be undone, and has begun",
+            host=task.host,
+            hint="the run can only be finished: `cctl resume`",
+        )
 
 
 class Runner:
@@ -79,19 +92,10 @@ class Runner:
 
     def back(self) -> Report:
         """Undo what the run has done, the last first. Raises ``PointOfNoReturn`` where that is past."""
-        self._refuse_past_return()
+        refuse_past_return(self._journal)
         self._journal.turn(Direction.BACK)
         settled = [task for task, state in self._journal.states.items() if state.status in NotBegun]
         return self._walk(Direction.BACK, settled)
-
-    def _refuse_past_return(self) -> None:
-        task = passed(self._journal.plan, self._journal.states)
-        if task is not None:
-            raise PointOfNoReturn(
-                f"{task.id} ({task.step.title}) can't be undone, and has begun",
-                host=task.host,
-                hint="the run can only be finished: `cctl resume`",
-            )
 
     def stop(self) -> None:
         """Let what acts come to its end, what only waits end now, and start nothing. Safe in signal handlers."""
@@ -211,7 +215,13 @@ class Runner:
             outcome = "failed"
         else:
             outcome = "stopped"
-        return Report(outcome=outcome, states=states, errors=dict(self._failures), without=tuple(self._journal.gone))
+        return Report(
+            outcome=outcome,
+            states=states,
+            errors=dict(self._failures),
+            without=tuple(self._journal.gone),
+            only_back=self._journal.only_back,
+        )
 
     def _unanswered(self, task: str, direction: Direction) -> bool:
         """Whether a question of a task counts: of this walk, or of one before, if this one goes the same way and got

@@ -75,7 +75,7 @@ def show_end(screen: Console, plan: Plan, report: Report, seconds: float, comman
     """
     screen.print(_said(plan, report, duration(seconds)))
     if report.outcome not in ("done", "undone"):
-        screen.print(next_commands(plan, report.states, command, report.errors))
+        screen.print(next_commands(plan, report.states, command, report.errors, only_back=report.only_back))
 
 
 def _said(plan: Plan, report: Report, took: str) -> Text:
@@ -106,7 +106,12 @@ def in_words(states: Mapping[str, TaskState]) -> str:
 
 
 def next_commands(
-    plan: Plan, states: Mapping[str, TaskState], command: str, errors: Mapping[str, ErrorInfo] | None = None
+    plan: Plan,
+    states: Mapping[str, TaskState],
+    command: str,
+    errors: Mapping[str, ErrorInfo] | None = None,
+    *,
+    only_back: bool = False,
 ) -> Table:
     """What can be done with a run that has not ended.
 
@@ -115,9 +120,13 @@ def next_commands(
         states: of its tasks.
         command: how cctl was called.
         errors: of this walk.
+        only_back: whether it can't go forward any more.
     """
     table = columns("", "")
     asked = next((task for task, state in states.items() if state.asked), None)
+    if only_back:
+        table.add_row(f"  {command} rollback", "goes on with the way back")
+        return table
     if asked:
         table.add_row(f"  {command} resume --adopt {asked}", "it is as it should be")
         table.add_row(f"  {command} resume --retry {asked}", "do it again")
@@ -127,7 +136,9 @@ def next_commands(
     if passed(plan, states) is None:
         table.add_row(f"  {command} rollback", "puts the hosts back as they were")
     silent = (plan.by_id[task].host for task, error in (errors or {}).items() if error.type == HostUnreachable.__name__)
-    for host in dict.fromkeys(silent):
+    for host in dict.fromkeys(silent) if command.partition(" ")[0].endswith("cctl") else ():
         way = "rollback" if passed(plan, states) is None else "resume"
-        table.add_row(f"  {command} {way} --gone {host}", f"where {host} won't come back: without it")
+        table.add_row(
+            f"  {command} {way} --gone {host}", f"if {host} is lost for good: without it, where that is possible"
+        )
     return table

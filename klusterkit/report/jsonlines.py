@@ -39,6 +39,7 @@ def report_data(report: Report, exit_code: int) -> dict[str, Any]:
     """The report as the last line has it."""
     return {
         "report": report.outcome,
+        "without": list(report.without),
         "exit_code": exit_code,
         "counts": {str(status): count for status, count in counts(report.states.values()).items()},
         "errors": {task: error.model_dump(exclude_none=True) for task, error in report.errors.items()},

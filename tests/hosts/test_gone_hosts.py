@@ -60,7 +60,7 @@ def machines(site: SmallSite) -> list[str]:
     return [each["metadata"]["name"] for each in site.snapshot["machines"]]
 
 
-def test_taken_back_without_it_the_others_are_as_before_and_the_state_knows_whom_to_take_out(
+def test_taken_back_without_it_the_others_are_as_before_and_the_next_run_may_begin(
     site: SmallSite, other: PrivateHost
 ) -> None:
     other.power_off()
@@ -71,19 +71,59 @@ def test_taken_back_without_it_the_others_are_as_before_and_the_state_knows_whom
 
     assert there(site) == []
     assert "m1 as before, m2 left alone" in ended.out
-    assert f"`cctl delete machine --ip {ADDRESS} --gone` takes it out" in ended.err
-    assert machines(site) == ["m1", "m2"]
+    assert "m2 is left as it is: should it come back, install it anew" in ended.err
+    assert machines(site) == ["m1"]
     assert "no run is in progress" in site("rollback", "--yes", rc=3).err
+    site("apply", site.save(*files("/run/a"), name="next.yaml"))
 
 
-def test_finished_without_it_the_rest_is_done(site: SmallSite, other: PrivateHost) -> None:
+@pytest.mark.parametrize("records", [4, 7])
+def test_a_run_that_makes_it_leave_is_finished_without_it(site: SmallSite, other: PrivateHost, records: int) -> None:
+    """Lost while it was acted on, or when all was done but to tell it so."""
+    site("resume")
+    (site.home / "leave.yaml").write_text(leaving(site).to_yaml())
+    site("apply", "leave.yaml", rc=-9, crash_after=records)
     other.power_off()
+    site("resume", rc=6)
 
     ended = site("resume", "--gone", "m2")
 
-    assert there(site) == ["/run/a", "/run/c"]
-    assert f"`cctl delete machine --ip {ADDRESS} --gone` takes it out" in ended.err
-    assert machines(site) == ["m1", "m2"]
+    assert "m2 is left as it is" in ended.err
+    assert machines(site) == ["m1"]
+    assert site.on_host("ls /run/d /run/e").split() == ["/run/d", "/run/e"]
+
+
+def leaving(site: SmallSite) -> Plan:
+    """A file on m1, then one on m2 that is no machine of the cluster afterwards, then one more on m1."""
+    first, second, third = files("/run/d", "/run/leave", "/run/e")
+    tasks = [
+        Task(id="m1/d", host="m1", step=first),
+        Task(id="m2/leave", host="m2", step=second, needs=("m1/d",)),
+        Task(id="m1/e", host="m1", step=third, needs=("m2/leave",)),
+    ]
+    known = {"lineage": site.snapshot["lineage"], "serial": site.snapshot["serial"]}
+    return Plan(operation="m2 leaves", tasks=tuple(tasks), outcome={"removed": {"machines": ["m2"]}}, **known)
+
+
+def test_a_run_that_makes_it_part_of_the_cluster_is_not_finished_without_it(
+    site: SmallSite, other: PrivateHost
+) -> None:
+    other.power_off()
+    before = site.state.read_bytes()
+
+    assert "the run can't be finished without m2" in site("resume", "--gone", "m2", rc=3).err
+
+    assert site.state.read_bytes() == before
+
+
+def test_when_nobody_answers_nobody_counts_as_gone(site: SmallSite, own_host: PrivateHost, other: PrivateHost) -> None:
+    own_host.power_off()
+    other.power_off()
+    before = site.state.read_bytes()
+
+    assert "none of the run's hosts answers" in site("rollback", "--yes", "--gone", "m2", rc=3).err
+
+    assert site.state.read_bytes() == before
 
 
 def test_killed_on_the_way_back_it_goes_on_without_the_host_and_not_forward_any_more(
@@ -98,12 +138,11 @@ def test_killed_on_the_way_back_it_goes_on_without_the_host_and_not_forward_any_
     assert there(site) == []
 
 
-@pytest.mark.parametrize("command", [("rollback", "--yes"), ("resume",)], ids=["rollback", "resume"])
-def test_one_that_answers_is_not_gone_and_nothing_is_decided(site: SmallSite, command: tuple[str, ...]) -> None:
+def test_one_that_answers_is_not_gone_and_nothing_is_decided(site: SmallSite) -> None:
     before = site.state.read_bytes()
 
-    assert "m2 isn't gone: it answers" in site(*command, "--gone", "m2", rc=3).err
-    assert "the run has no host m3" in site(*command, "--gone", "m3", rc=3).err
+    assert "m2 isn't gone: it answers" in site("rollback", "--yes", "--gone", "m2", rc=3).err
+    assert "the run has no host m3" in site("rollback", "--yes", "--gone", "m3", rc=3).err
 
     assert site.state.read_bytes() == before
     site("rollback", "--yes")

@@ -59,6 +59,9 @@ class Ledger:
                 self.ceases(task)
             case "ask", _:
                 self.asked.add(task)
+            case "decide", "gone":
+                without = "untouched" if back else "skipped"
+                self.standing[task] = self.standing[task] if self.standing[task] == "applied" and not back else without
             case "decide", choice:
                 self.standing[task] = {"adopt": "applied", "retry": "failed", "skip": "skipped"}[str(choice)]
 

@@ -233,8 +233,7 @@ def _each(journal: Journal, names: Iterable[str], act: Callable[[str], None], fa
                 f"'{journal.plan.operation}' can't end on {name}: {failing}",
                 host=name,
                 seen=f"{error.message}{f': {error.seen}' if error.seen else ''}",
-                hint=f"{error.hint or 'see what is wrong with the host'}; then `cctl resume` ends the run; "
-                f"without the host, if it won't come back: --gone {name}",
+                hint=f"{error.hint or 'see what is wrong with the host'}; then `cctl resume` ends the run",
             ) from error
 
     with ThreadPoolExecutor(AT_ONCE) as pool:

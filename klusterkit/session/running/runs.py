@@ -14,17 +14,17 @@ from klusterkit.engine.events import Sink
 from klusterkit.engine.executor import GRACE, LocalExecutor
 from klusterkit.engine.journal import Direction, Journal, Record, Settled, Status
 from klusterkit.engine.plan import Plan, Task
-from klusterkit.engine.runner import Report, Runner
+from klusterkit.engine.runner import Report, Runner, refuse_past_return
 from klusterkit.hosts import Fleet
 from klusterkit.hosts.fence import Ending
-from klusterkit.session.connect import claim, fleet_for_plan, refuse_taken
+from klusterkit.session.connect import claim, fleet_for_plan, machines_of, refuse_taken
 from klusterkit.session.errors import NoRun, RunCutShort
 from klusterkit.session.hold import Hold
 from klusterkit.session.hostkeys import without_keys_of
 from klusterkit.session.running import ending
 from klusterkit.session.running.briefs import brief_of, kept
 from klusterkit.session.running.copies import keep_copies
-from klusterkit.session.running.gonehosts import left_behind, refuse_without, told_of, without_hosts
+from klusterkit.session.running.gonehosts import refuse_without, told_of, without_hosts
 from klusterkit.session.running.inputs import without_inputs
 from klusterkit.session.running.log import RunLog, tee
 from klusterkit.session.running.staleness import refuse_moved, refuse_other_state
@@ -100,7 +100,11 @@ def _go_on(
         _told_as_resumable(hold),
         contextlib.closing(_log(hold, journal.run)) as log,
     ):
-        decided = [*decided, *without_hosts(journal, fleet, gone, direction)]
+        if direction is Direction.BACK:  # what is decided can't be withdrawn, so nothing is where this is refused
+            refuse_past_return(journal)
+            ending.refuse_left(fleet, journal, {*hold.guests, *journal.gone, *gone})
+        known = machines_of(hold, journal.plan)
+        decided = [*decided, *without_hosts(journal, fleet, known, gone, direction)]
         return _walk(hold, journal, fleet, log, direction, tell, running, decided)
 
 
@@ -153,18 +157,16 @@ def _walk(
             without = {journal.plan.by_id[str(each.task)].host for each in decided if each.choice == "gone"}
             refuse_taken(fleet, {*journal.plan.hosts}.difference(journal.gone, without))
             journal.write(*decided)
-        others = hold.guests.union(journal.gone)
-        if direction is Direction.BACK:
-            ending.refuse_left(fleet, journal, others)
         runner = Runner(journal, _executor(hold, journal, fleet, log), tee(log.event, tell))
         running(runner)
         report = runner.forward() if direction is Direction.FORWARD else runner.back()
+        others = hold.guests.union(journal.gone)
         if runner.abandoned:
             fleet.abandon()
         if report.outcome == towards:
             ending.end(fleet, journal, towards, stay=hold.belonging, guests=others)
             fold(hold, journal, report, met=fleet.known(set(journal.plan.hosts) - others))
-            hold.notices += told_of(journal, hold.machines)
+            hold.notices += told_of(journal)
             hold.notices += keep_copies(hold.state, hold.machines, fleet)
     return report
 
@@ -213,9 +215,6 @@ def fold(hold: Hold, journal: Journal, report: Report, met: Iterable[str] = ()) 
     snapshot = snapshot.model_copy(update={"host_keys": list(dict.fromkeys([*snapshot.host_keys, *met]))})
     if report.outcome == "done":
         snapshot = _with_outcome(hold, snapshot, journal.plan.outcome, journal.gone)
-    elif left := left_behind(hold.machines, journal):
-        # A vote in etcd, say, or a node: only what the state knows can be taken out.
-        snapshot = snapshot.model_copy(update={"machines": _merged(snapshot.machines, left)})
     runs = kept([*snapshot.runs, brief_of(journal, report.outcome)])
     hold.state.fold(snapshot.model_copy(update={"runs": runs}))
 

@@ -38,5 +38,7 @@ def in_view_of(run: Journal, components: Sequence[Component]) -> list[Component]
 
 
 def _hint(run: Journal) -> str:
+    if run.only_back:
+        return f"'{run.plan.operation}' is being taken back: `cctl rollback` goes on with that"
     back = "it can't be taken back any more" if passed(run.plan, run.states) else "`cctl rollback` takes it back"
     return f"'{run.plan.operation}' is unfinished: `cctl resume` goes on with it, {back}"

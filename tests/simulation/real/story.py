@@ -121,7 +121,8 @@ class RealStory(Story):
         if not self._told or report.outcome not in ("done", "undone"):
             return
         stay = {machine.name for machine in self.world.machines}
-        end(lambda name: self._connect(life, name, ()), journal, report.outcome, stay, self.world.guests)
+        others = self.world.guests.union(journal.gone)
+        end(lambda name: self._connect(life, name, ()), journal, report.outcome, stay, others)
         settings = Settings(state=self.disk.path, cache=self._place)
         store.fold(lambda state: fold(Hold(settings, state, ()), journal, report))
 
