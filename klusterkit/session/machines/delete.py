@@ -20,7 +20,7 @@ from klusterkit.plans.deletion import DeleteRequest, DrainOptions, Leaving
 from klusterkit.session.connect import each_host, fleet_for_machines, refuse_passed
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
-from klusterkit.session.machines.sparing import Sparing, look_who_stays
+from klusterkit.session.machines.sparing import Sparing, look_who_stays, refuse_living
 from klusterkit.session.running.ending import read_record
 
 
@@ -71,6 +71,8 @@ def plan_delete(hold: Hold, wanted: Wanted) -> Plan:
         seen = _look(hold, fleet, leaving, wanted)
         facts = {each.leaving.machine.name: each.facts for each in seen if each.facts}
         stay = Sparing()
+        if not staying:
+            refuse_living(fleet, [each.leaving for each in seen])
         if staying:
             stay = look_who_stays(fleet, staying, [each.leaving for each in seen], wanted.drain)
             hold.notices += stay.notices

@@ -61,6 +61,22 @@ def look_who_stays(
     )
 
 
+def refuse_living(fleet: Fleet, leaving: Sequence[Leaving]) -> None:
+    """Where all leave: see that those that don't answer us are as gone as they seem, as any master that leaves sees it.
+
+    Raises:
+        Refused: they aren't.
+    """
+    voters = _voters(leaving)
+    asked = next((each.machine for each in leaving if each.machine.is_master and each.record is not None), None)
+    if asked is None or all(each.record is not None for each in leaving):
+        return
+    on = Context(host=fleet[asked.name], run="look", task="look")
+    if reasons := [*_not_gone(on, leaving, _working(on, voters))]:
+        names = ", ".join(dict.fromkeys(str(reason.host) for reason in reasons))
+        raise Refused(f"{names} can't be left behind; nothing was changed", reasons)
+
+
 def refuse_held_pods(host: Host, leaving: Sequence[Leaving], drain: DrainOptions) -> list[str]:
     """See that pods can leave. Returns what is worth knowing of them.
 

@@ -132,6 +132,21 @@ def test_a_host_that_only_we_cant_reach_isnt_gone(site: Site, deleting: Deleting
     assert "its node is Ready" in said[W1]
 
 
+def test_a_cluster_does_not_end_while_masters_that_only_we_cant_reach_still_run_it(
+    site: Site, deleting: Deleting
+) -> None:
+    for machine in (M2, M3):
+        cut_off(site, machine)
+    with pytest.raises(Refused, match="can't be left behind") as caught:
+        deleting(gone=True, confirm=CLUSTER_NAME)
+    assert {name: "its etcd works" in said for name, said in reasons(caught).items()} == {M2: True, M3: True}
+
+    for machine in (M2, M3):
+        site.model.switch_off(machine)
+    site.model.settle()
+    assert M2 not in deleting(gone=True, confirm=CLUSTER_NAME).hosts
+
+
 def test_a_host_whose_record_is_gone_cant_be_taken_back(site: Site, deleting: Deleting) -> None:
     site.hosts[W1].machine.tree.remove(PLACE)
     with pytest.raises(Refused) as caught:
