@@ -120,7 +120,7 @@ def test_what_is_there_already_is_not_brought_again(site: Site) -> None:
     assert site.push(bundle, "p1", "p2") <= 0.01 * SIZE
 
 
-@pytest.mark.parametrize("part", [0.25, 0.5, 0.75])
+@pytest.mark.parametrize("part", [0.25, 0.75])
 def test_a_push_that_was_killed_and_resumed_sends_next_to_nothing_twice(
     site: Site, whole: tuple[int, int], part: float
 ) -> None:
