@@ -76,9 +76,9 @@ class Progress:
     def __str__(self) -> str:
         done = len(self._took)
         so_far = time.monotonic() - self._began
-        left = [seconds for test, seconds in self._known.items() if test not in self._took]
-        still = sum(left) if self._known else so_far / max(done, 1) * (self._all - done)
-        return f"{done} of {self._all} tests, {so_far / 60:.0f} min; about {still / 60:.0f} min left"
+        left = sum(seconds for test, seconds in self._known.items() if test not in self._took)
+        still = f"; about {left / 60:.0f} min left" if self._known else ""
+        return f"{done} of {self._all} tests, {so_far / 60:.0f} min{still}"
 
     def keep(self) -> None:
         """For the next time."""

@@ -49,9 +49,10 @@ class ReloadedFile(Step):
         """Whether the file says so, and the service has read it since."""
         entry = on.host.stat(self.path)[0]
         written = entry.sha256 == self._sha256 and entry.mode == self.mode
-        read = note.read(on, self._note).get("sha256") == self._sha256
-        reason = "" if written and read else "not read yet" if written else "other content or mode"
-        return Observation(satisfied=not reason, before={"file": describe(entry)}, partial=written, reason=reason)
+        read = entry.sha256 if note.read(on, self._note).get("sha256") == entry.sha256 else None
+        reason = "other content or mode" if not written else "" if read else "not read yet"
+        before = {"file": describe(entry), "read": read}
+        return Observation(satisfied=not reason, before=before, partial=written, reason=reason)
 
     def apply(self, on: Context, before: Before) -> None:
         """Write, reload, and note that."""
@@ -61,10 +62,13 @@ class ReloadedFile(Step):
         note.write(on, self._note, {"sha256": self._sha256})
 
     def undo(self, on: Context, before: Before) -> None:
-        """Put back what was there, and have the service read that."""
+        """Put back what was there, and have the service read that. What an earlier step noted of it holds again."""
+        if before["read"]:
+            note.write(on, self._note, {"sha256": before["read"]})
+        else:
+            note.remove(on, self._note)
         put_back([Prior(on, self.path, before["file"])])
         self._reload(on)
-        note.remove(on, self._note)
 
     def differences(self, on: Context, seen: Observation) -> list[Difference]:
         """Both texts."""

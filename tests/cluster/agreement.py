@@ -84,8 +84,9 @@ def _pods_talk(machines: Machines, hosts: Sequence[str]) -> None:
 def _status_agrees(machines: Machines, hosts: Sequence[str], masters: Sequence[str]) -> None:
     """``cctl status`` finds all well, and says of members what etcdctl does, on each master."""
     status = machines.status()
-    until = time.monotonic() + 60
-    while not status["ok"] and time.monotonic() < until:  # pods of the system that are on their way to a new node
+    until = time.monotonic() + 180
+    # Pods of the system are on their way to a new node; a kubelet waits before it starts one again that has ended.
+    while not status["ok"] and time.monotonic() < until:
         time.sleep(1)
         status = machines.status()
     assert status["ok"], [each for each in status["components"] if not each["ok"]]
