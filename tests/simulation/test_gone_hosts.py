@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from klusterkit.cluster import Machine
 from klusterkit.engine.errors import HostUnreachable, UsageError
 from klusterkit.engine.journal import Direction, Journal, Record
 from klusterkit.engine.runner import PointOfNoReturn, refuse_past_return
@@ -59,10 +59,8 @@ class Without(RealStory):
         self.said = tuple(without_hosts(journal, self, machines, [self.lost], direction))  # type: ignore[arg-type]
 
     @property
-    def made(self) -> list[Any]:
+    def made(self) -> list[Machine]:
         """Machines that the run makes part of the cluster."""
-        from klusterkit.cluster import Machine
-
         return [Machine.from_object(data) for data in self.plan.outcome.get("machines", [])]
 
     def __getitem__(self, name: str) -> Without._Reached:
