@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,8 +82,19 @@ class Machines:
         return " ".join((ended.out + ended.err).split())
 
     def kubectl(self, *arguments: str) -> str:
-        """What the real kubectl prints, asked through the virtual address."""
-        return self.operator.kubectl(*arguments)
+        """What the real kubectl prints, asked through the virtual address.
+
+        Asked again where the address moved meanwhile, which cuts connections: how long that lasts, writers measure.
+        Only what may be done twice is for this.
+        """
+        until = time.monotonic() + 30
+        while True:
+            try:
+                return self.operator.kubectl(*arguments)
+            except AssertionError as error:
+                if "Unable to connect to the server" not in str(error) or time.monotonic() > until:
+                    raise
+            time.sleep(0.5)
 
     @property
     def kubeconfig(self) -> Path:

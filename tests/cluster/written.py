@@ -16,13 +16,15 @@ from tests.support.writers import Writers
 def written(machines: Machines) -> Iterator[Writers]:
     """They write all through this block; at its end, all that was acknowledged has to be there."""
     namespace = f"written-{secrets.token_hex(3)}"
-    machines.kubectl("create", "namespace", namespace)
+    manifest = machines.operator.folder / "namespace.json"
+    manifest.write_text(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}))
+    machines.kubectl("apply", "-f", str(manifest))
     with Writers(machines.kubeconfig, namespace) as writers:
         writers.go_on()
         yield writers
         writers.go_on()
     assert writers.acknowledged - _kept(machines, namespace) == set()
-    machines.kubectl("delete", "namespace", namespace, "--wait=false")
+    machines.kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
 
 
 def _kept(machines: Machines, namespace: str) -> set[str]:

@@ -17,17 +17,21 @@ keepalived's default of one second writers would wait for 3.5 s, which is more t
 CHECK = """\
 #!/bin/sh
 # check-api OWN [PEER…], each HOST:PORT of an API server: whether this host should hold the virtual address.
-ask() {
-    curl --silent --fail --insecure --max-time 1 --output /dev/null "https://$1"
+ready() { # HOST:PORT SECONDS
+    curl --silent --fail --insecure --max-time "$2" --output /dev/null "https://$1/readyz"
 }
 own=$1
 shift
-ask "$own/readyz" && exit 0
-ask "$own/livez?exclude=etcd" || exit 1
-# It is alive and not ready: its etcd is down, or all of etcd elects a leader or has lost its quorum. In the latter case
-# no API server is ready, and the address stays where it is: clients are told what is wrong.
+ready "$own" 3
+case $? in
+0) exit 0 ;;
+7) exit 1 ;; # nobody listens
+esac
+# It is there and not ready, or too busy to say so: its etcd is down, or all of etcd elects a leader or has lost its
+# quorum, or all hosts are busy. The address moves only to a host that is clearly better, since a move cuts every
+# connection: where none is, clients are told what is wrong, or wait.
 for peer in "$@"; do
-    ask "$peer/readyz" && exit 1
+    ready "$peer" 1 && exit 1
 done
 exit 0
 """
@@ -43,7 +47,7 @@ global_defs {{
 vrrp_script api {{
     script "{check}"
     interval 1
-    timeout 9
+    timeout 10
     fall 2
     rise 2
 }}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 import tomllib
 from pathlib import Path
@@ -144,12 +143,18 @@ def test_the_check_asks_this_hosts_api_server_first() -> None:
     assert f'"{keepalived.CHECK_PATH} [fd00::5]:6443"' in configured(vip="fd00::9", address="fd00::5")
 
 
-def asked(tmp_path: Path, *well: str) -> tuple[bool, list[str]]:
-    """Run the check with a curl for which only these URLs are well: whether the host should hold the address."""
+HTTP_ERROR, DEAD, TIMED_OUT = 22, 7, 28
+"""curl's exit codes."""
+
+
+def asked(tmp_path: Path, **ends: int) -> tuple[bool, list[str]]:
+    """Run the check with a curl that ends so for these hosts, with 0 for others: whether to hold the address."""
     curl = tmp_path / "curl"
-    patterns = "|".join(map(shlex.quote, well))
+    cases = "".join(f"https://{host}:6443/readyz) exit {code} ;;\n" for host, code in ends.items())
     last = "#!/bin/sh\nfor url; do :; done\n"
-    curl.write_text(f'{last}echo "$url" >>{tmp_path}/log\ncase "$url" in {patterns}) ;; *) exit 7 ;; esac\n')
+    curl.write_text(
+        f'{last}host=${{url#https://}}\necho "${{host%%:*}}" >>{tmp_path}/log\ncase "$url" in {cases}esac\n'
+    )
     curl.chmod(0o755)
     check = tmp_path / "check"
     check.write_text(keepalived.CHECK)
@@ -158,21 +163,17 @@ def asked(tmp_path: Path, *well: str) -> tuple[bool, list[str]]:
     return ended.returncode == 0, (tmp_path / "log").read_text().split()
 
 
-OWN_READY, OWN_ALIVE, ONE, TWO = (
-    *("https://own:6443/readyz", "https://own:6443/livez?exclude=etcd"),
-    *("https://one:6443/readyz", "https://two:6443/readyz"),
-)
-
-
 @pytest.mark.parametrize(
-    ("well", "holds", "asks"),
+    ("ends", "holds", "asks"),
     [
-        ([OWN_READY], True, [OWN_READY]),
-        ([ONE], False, [OWN_READY, OWN_ALIVE]),
-        ([OWN_ALIVE, TWO], False, [OWN_READY, OWN_ALIVE, ONE, TWO]),
-        ([OWN_ALIVE], True, [OWN_READY, OWN_ALIVE, ONE, TWO]),
+        ({}, True, ["own"]),
+        ({"own": DEAD}, False, ["own"]),
+        ({"own": HTTP_ERROR, "one": HTTP_ERROR}, False, ["own", "one", "two"]),
+        ({"own": HTTP_ERROR, "one": HTTP_ERROR, "two": HTTP_ERROR}, True, ["own", "one", "two"]),
+        ({"own": TIMED_OUT, "one": DEAD}, False, ["own", "one", "two"]),
+        ({"own": TIMED_OUT, "one": TIMED_OUT, "two": TIMED_OUT}, True, ["own", "one", "two"]),
     ],
-    ids=["it is ready", "it is dead", "its etcd is down", "all of etcd is"],
+    ids=["it is ready", "it is dead", "its etcd is down", "all of etcd is", "it hangs", "all hosts are busy"],
 )
-def test_the_address_moves_where_that_helps(tmp_path: Path, well: list[str], holds: bool, asks: list[str]) -> None:
-    assert asked(tmp_path, *well) == (holds, asks)
+def test_the_address_moves_where_that_helps(tmp_path: Path, ends: dict[str, int], holds: bool, asks: list[str]) -> None:
+    assert asked(tmp_path, **ends) == (holds, asks)
