@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""All tests but the sweeps, in parts that run side by side: a real cluster mostly waits while others compute.
+"""All tests but the sweeps, in parts of which two run side by side: a cluster often waits while others compute.
 
 With ``sweep``, the sweeps instead, and what they have shown becomes ``docs/proof.md``.
 
@@ -10,7 +10,6 @@ its hosts before this ends.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import signal
@@ -24,9 +23,15 @@ ROOT = Path(__file__).resolve().parent.parent
 PROOF = ROOT / "docs" / "proof.md"
 PARTS = {
     "clusters": ("tests/cluster",),
-    "others": ("tests/hosts", "tests/lab", "tests/simulation", "tests/unit"),
+    "hosts": ("tests/hosts", "tests/lab"),
+    "simulation": ("tests/simulation",),
+    "unit": ("tests/unit",),
 }
-"""Each takes about as long as the other. Not more: real hosts have limits of time to hold, on two processors too."""
+"""The longest first, so that the end of one leaves no processor idle for long."""
+SWEPT = ("clusters", "simulation")
+"""The parts that have sweeps."""
+AT_ONCE = 2
+"""Not more: real hosts have limits of time to hold, on two processors too."""
 
 
 def start(name: str, *, sweep: bool) -> subprocess.Popen[str]:
@@ -43,11 +48,11 @@ def shown_by(name: str) -> Path:
 
 def publish() -> None:
     """One page of the tables of all parts. Without one of them, the page stays what it was."""
-    if missing := [name for name in PARTS if not shown_by(name).exists()]:
+    if missing := [name for name in SWEPT if not shown_by(name).exists()]:
         print(f"{PROOF.name} is left as it was: {' and '.join(missing)} came to no end")
         return
     head = "# Proof\n\nWhat takes too long for every run of the tests, as `make sweep` found it.\n"
-    PROOF.write_text("\n".join([head, *(shown_by(name).read_text() for name in PARTS)]))
+    PROOF.write_text("\n".join([head, *(shown_by(name).read_text() for name in SWEPT)]))
 
 
 class Progress:
@@ -107,33 +112,71 @@ _COLLECTED = re.compile(r"collected (?P<all>\d+) items(?:.* (?P<selected>\d+) se
 _PASSED = re.compile(r"(?P<test>\S+::.*) PASSED +\[ *\d+%\]$")
 
 
+class Parts:
+    """Those that run, and how those that ran have ended."""
+
+    def __init__(self, *, sweep: bool) -> None:
+        self._sweep = sweep
+        self._left = list(SWEPT if sweep else PARTS)
+        self._running: dict[str, subprocess.Popen[str]] = {}
+        self._lock = threading.RLock()  # a signal may come while it is held
+        self.ended: dict[str, int] = {}
+
+    def take(self) -> None:
+        """One part after the other, until none is left."""
+        kind = "sweep" if self._sweep else "tests"
+        while begun := self._next():
+            name, part = begun
+            show(name, part, ROOT / "build" / f"took-{kind}-{name}.json")
+            self.ended[name] = part.wait()
+            print(f"{name}: {_said(self.ended[name])}", flush=True)
+
+    def _next(self) -> tuple[str, subprocess.Popen[str]] | None:
+        with self._lock:
+            if not self._left:
+                return None
+            name = self._left.pop(0)
+            self._running[name] = start(name, sweep=self._sweep)
+            return name, self._running[name]
+
+    def end(self) -> None:
+        """Those that run clean up; no others begin."""
+        self.begin_no_more()
+        for part in self._running.values():
+            part.send_signal(signal.SIGINT)
+
+    def begin_no_more(self) -> None:
+        """What was not begun counts as failed."""
+        with self._lock:
+            self.ended |= dict.fromkeys(self._left, 130)
+            self._left.clear()
+
+
+def _said(code: int) -> str:
+    return "passed" if code == 0 else f"exit code {code}"
+
+
 def main() -> int:
     """Run all parts. Returns an exit code."""
     sweep = sys.argv[1:] == ["sweep"]
     shown_by("").parent.mkdir(exist_ok=True)
     for name in PARTS:
         shown_by(name).unlink(missing_ok=True)
-    parts = {name: start(name, sweep=sweep) for name in PARTS}
-
-    def end(_: int, __: object) -> None:
-        for part in parts.values():
-            part.send_signal(signal.SIGINT)
-
-    signal.signal(signal.SIGTERM, end)
-    kind = "sweep" if sweep else "tests"
-    kept = {name: ROOT / "build" / f"took-{kind}-{name}.json" for name in PARTS}
-    shown = [threading.Thread(target=show, args=(name, part, kept[name])) for name, part in parts.items()]
-    for thread in shown:
-        thread.start()
-    for thread in shown:
-        while thread.is_alive():
-            with contextlib.suppress(KeyboardInterrupt):  # the parts heard it too: they clean up, and say so
-                thread.join()
-    ended = {name: part.wait() for name, part in parts.items()}
+    parts = Parts(sweep=sweep)
+    signal.signal(signal.SIGTERM, lambda _, __: parts.end())
+    workers = [threading.Thread(target=parts.take) for _ in range(AT_ONCE)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        while worker.is_alive():
+            try:
+                worker.join()
+            except KeyboardInterrupt:  # those that run heard it too: they clean up, and say so
+                parts.begin_no_more()
     if sweep:
         publish()
-    print("; ".join(f"{name}: {'passed' if code == 0 else f'exit code {code}'}" for name, code in ended.items()))
-    return next((code for code in ended.values() if code), 0)
+    print("; ".join(f"{name}: {_said(code)}" for name, code in parts.ended.items()))
+    return next((code for code in parts.ended.values() if code), 0)
 
 
 if __name__ == "__main__":

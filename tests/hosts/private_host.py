@@ -18,6 +18,7 @@ import paramiko
 
 from klusterkit.engine.host import HOME
 from klusterkit.hosts import Fleet, HostKeys, Lease, Login, Question, Target, load_private_key
+from tests.support.debian import install
 
 CONFIG = """\
 ListenAddress 127.0.0.1:{port}
@@ -59,10 +60,8 @@ exec /usr/sbin/sshd -D -E {folder}/log -f {folder}/config
 def ensure_packages() -> None:
     """sshd and sudo, installed where they are missing."""
     if not (Path("/usr/sbin/sshd").exists() and shutil.which("sudo")):
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
         subprocess.run(["apt-get", "update", "-q"], check=True, capture_output=True)
-        install = ["apt-get", "install", "-qy", "--no-install-recommends", "openssh-server", "sudo"]
-        subprocess.run(install, check=True, capture_output=True, env=quiet)
+        install("openssh-server", "sudo")
 
 
 class PrivateHost:

@@ -1,4 +1,4 @@
-"""A bundle's images go to a real registry, and come back from it as they were."""
+"""Bundles come from a real web server, and their images go to a real registry and come back from it as they were."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.debian import installed
+from tests.support.lab import Lab
 from tests.support.mirrors import make_mirror
-from tests.support.registry import PASSWORD, RealRegistry, real_registry
+from tests.support.registry import PASSWORD, RealRegistry, free_place, listening, real_registry
 
 pytestmark = pytest.mark.hosts
 
@@ -41,6 +43,7 @@ class Site:
         return " ".join(f"{done.stdout} {done.stderr}".split())
 
     def build(self, name: str, *more: str, **options: str) -> bytes:
+        """The bundle's bytes. All of it is from the mirror unless options say where else from."""
         wanted = ("--kubernetes-version", "1.36.3", "--key", "site.key", "--out", name)
         self("bundle", "build", *wanted, *more, **options)  # type: ignore[arg-type]
         return (self.folder / name).read_bytes()
@@ -52,12 +55,48 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def address() -> Iterator[str]:
+    """That of this machine in a lab's network, where hosts would reach it."""
+    lab = Lab(f"sites-{os.getpid()}")
+    try:
+        lab("up", "h1")
+        yield lab.env["LAB_GATEWAY"]
+    finally:
+        lab("down", "--all", check=False)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, address: str) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
-    with real_registry(folder, "127.0.0.1") as registry:
+    with real_registry(folder, address) as registry:
         made = Site(folder, registry)
         made.publish()
         yield made
+
+
+@pytest.fixture(scope="module")
+def web(site: Site, address: str) -> Iterator[str]:
+    """A real web server that has the mirror: its address."""
+    place = free_place(address)
+    installed("busybox")
+    command = ["busybox", "httpd", "-f", "-p", place, "-h", site.mirror]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    try:
+        listening(process, place)
+        yield f"http://{place}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_a_bundle_from_a_web_server_is_the_one_from_the_folder_that_it_serves(site: Site, web: str) -> None:
+    assert site.build("web.bundle", "--mirror", web, cache="from-web") == (site.folder / "own.bundle").read_bytes()
+
+
+def test_a_bundle_from_a_web_server_and_a_registry_is_the_same_again(site: Site, web: str) -> None:
+    both = ("--mirror", web, *site.registry.options)
+
+    assert site.build("both.bundle", *both, cache="from-both") == (site.folder / "own.bundle").read_bytes()
 
 
 def test_a_bundle_from_the_registry_is_the_one_that_was_published_there(site: Site) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import subprocess
 import threading
 import time
@@ -20,6 +19,7 @@ from klusterkit.hosts import ShellHost
 from klusterkit.hosts.lanes import LONG
 from klusterkit.hosts.link import Link
 from klusterkit.hosts.local import LocalTransport
+from tests.support.debian import installed
 
 words = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60)
 SHELLS = [["sh"], ["bash", "--posix"], ["busybox", "sh"]]
@@ -28,8 +28,7 @@ SHELLS = [["sh"], ["bash", "--posix"], ["busybox", "sh"]]
 @pytest.fixture(scope="module", params=SHELLS, ids=[shell[0] for shell in SHELLS])
 def local(request, private_host):
     """The private host without SSH, by several shells."""
-    if not shutil.which(request.param[0]):
-        subprocess.run(["apt-get", "install", "-qy", request.param[0]], check=True, capture_output=True)
+    installed(request.param[0])
     shell = [*private_host.shell[:-1], *request.param]
     with contextlib.closing(ShellHost(Link(LocalTransport("h", shell)))) as host:
         yield host

@@ -13,7 +13,8 @@ from pathlib import Path
 import bcrypt
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.support.debian import program
+
 USERNAME, PASSWORD = "operator", "correct-horse-battery"
 
 
@@ -45,19 +46,23 @@ class RealRegistry:
         return [line for line in lines if f'"{method} /v2/' in line and '" 2' in line]
 
 
+def free_place(address: str) -> str:
+    """``HOST:PORT`` at which nobody listens."""
+    with socket.create_server((address, 0)) as probe:
+        return f"{address}:{probe.getsockname()[1]}"
+
+
 @contextmanager
 def real_registry(folder: Path, address: str) -> Iterator[RealRegistry]:
     """Start one at a port of its own of this machine's address."""
-    with socket.create_server((address, 0)) as probe:
-        port = probe.getsockname()[1]
-    made = RealRegistry(f"{address}:{port}", folder / "registry.crt", folder / "password", folder / "registry.log")
+    made = RealRegistry(free_place(address), folder / "registry.crt", folder / "password", folder / "registry.log")
     made.password_file.write_text(f"{PASSWORD}\n")
     (folder / "registry.yaml").write_text(yaml.safe_dump(_configuration(folder, address, made.place)))
     with made.log.open("w") as log:
-        command = [_program(), "serve", folder / "registry.yaml"]
+        command = [program("docker-registry", "usr/bin/docker-registry"), "serve", folder / "registry.yaml"]
         process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
-            _wait_for(address, port, process)
+            listening(process, made.place)
             yield made
         finally:
             process.terminate()
@@ -78,24 +83,15 @@ def _configuration(folder: Path, address: str, place: str) -> dict[str, object]:
     }
 
 
-def _program() -> Path:
-    """Taken out of its package: installed, it would be started as a service of this machine."""
-    program = ROOT / "build" / "docker-registry" / "usr" / "bin" / "docker-registry"
-    if not program.exists():
-        package = ROOT / "build" / "docker-registry"
-        package.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["apt-get", "download", "-q", "docker-registry"], cwd=package, check=True, capture_output=True)
-        subprocess.run(["dpkg-deb", "-x", next(package.glob("*.deb")), package], check=True)
-    return program
-
-
-def _wait_for(address: str, port: int, process: subprocess.Popen[bytes]) -> None:
+def listening(process: subprocess.Popen[bytes], place: str) -> None:
+    """Wait until a server answers at ``HOST:PORT``."""
+    host, _, port = place.rpartition(":")
     until = time.monotonic() + 30
     while process.poll() is None and time.monotonic() < until:
         try:
-            socket.create_connection((address, port), 1).close()
+            socket.create_connection((host, int(port)), 1).close()
         except OSError:
             time.sleep(0.1)
         else:
             return
-    raise AssertionError(f"the registry doesn't answer at {address}:{port}")
+    raise AssertionError(f"nobody answers at {place}")

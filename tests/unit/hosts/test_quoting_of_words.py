@@ -1,6 +1,5 @@
 """Words reach every shell as they are."""
 
-import shutil
 import subprocess
 
 import pytest
@@ -9,16 +8,15 @@ from hypothesis import strategies as st
 
 from klusterkit.hosts.prelude import prelude
 from klusterkit.hosts.quoting import printed, word, words
+from tests.support.debian import installed
 
 SHELLS = [["sh"], ["bash"], ["dash"], ["busybox", "sh"]]
 plain = st.binary(max_size=80).map(lambda data: data.replace(b"\0", b""))
 
 
 @pytest.fixture(scope="module", autouse=True)
-def all_shells():
-    """Installed where one is missing."""
-    if missing := [shell[0] for shell in SHELLS if not shutil.which(shell[0])]:
-        subprocess.run(["apt-get", "install", "-qy", *missing], check=True, capture_output=True)
+def _shells() -> None:
+    installed(*(shell[0] for shell in SHELLS))
 
 
 @settings(max_examples=50, deadline=None)

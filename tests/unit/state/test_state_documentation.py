@@ -1,8 +1,6 @@
 """What docs/state-file.md tells an operator to type works as it stands there."""
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from klusterkit.state import IdentityFile, KeySource, Passphrase, StateDamaged, StateFile, lock
+from tests.support.debian import installed
 
 DOCUMENT = (Path(__file__).parents[3] / "docs/state-file.md").read_text()
 PASSPHRASE = "correct horse battery"
@@ -24,12 +23,7 @@ def code(heading: str) -> str:
 @pytest.fixture(scope="session")
 def age_program() -> None:
     """Debian's age, which is not KlusterKit's own library."""
-    if shutil.which("age") is None:
-        subprocess.run(
-            ["apt-get", "install", "-y", "-qq", "age"],
-            check=True,
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-        )
+    installed("age")
 
 
 def make(path: Path, keys: KeySource) -> None:

@@ -16,6 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.debian import installed
+
 SCRIPTS = Path(__file__).parents[3] / "klusterkit" / "tasks" / "shell"
 TOKEN = hashlib.sha256(b"token").hexdigest()
 CONTENT = os.urandom(300_000)
@@ -28,10 +30,7 @@ shells = pytest.mark.parametrize("shell", ["dash", "bash"])
 
 @pytest.fixture(scope="session", autouse=True)
 def _programs() -> None:
-    missing = [name for name in CLIENTS if shutil.which(name) is None]
-    if missing:
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "install", "-y", "-qq", *missing], check=True, env=environment)
+    installed(*CLIENTS)
 
 
 def folder_of(path: Path) -> Path:
