@@ -38,7 +38,7 @@ def kubeconfig(
         "contexts": [{"name": context, "context": {"cluster": cluster, "user": user}}],
         "current-context": context,
     }
-    return yaml.safe_dump(config, sort_keys=False, width=100_000)
+    return yaml.dump(config, Dumper=yaml.CSafeDumper, sort_keys=False, width=100_000)
 
 
 def _data(text: str) -> str:

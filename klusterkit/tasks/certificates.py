@@ -189,7 +189,7 @@ class Kubeconfig(Issued):
 def _parsed(content: bytes) -> dict[str, str] | None:
     """The one cluster and user of a kubeconfig; None if it is something else."""
     try:
-        config: Any = yaml.safe_load(content)
+        config: Any = yaml.load(content, Loader=yaml.CSafeLoader)
         (cluster,), (user,) = config["clusters"], config["users"]
         server, trusted = cluster["cluster"]["server"], cluster["cluster"]["certificate-authority-data"]
         certificate, key = user["user"]["client-certificate-data"], user["user"]["client-key-data"]
