@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
 from klusterkit.cli.guard import guarded
 from klusterkit.cli.old_words import OLD_WORDS, instead_of
 from klusterkit.cli.tools.phases import as_options
 from tests.support.command_lines import PROGRAMS, parse
-
-TABLE = Path(__file__).parents[3] / "docs" / "from-the-originals.md"
-
-
-def lines(what: str) -> list[str]:
-    """Command lines of the document's tables, by what the second column says."""
-    rows = re.findall(r"^\| `([^`]+)` \| (.*?) \|$", TABLE.read_text(), re.MULTILINE)
-    assert len(rows) > 60, "the document has its tables"
-    return [line for line, today in rows if today.startswith("runs") == (what == "runs")]
+from tests.support.originals import lines_that
 
 
-@pytest.mark.parametrize("line", lines("runs"))
+@pytest.mark.parametrize("line", lines_that("run"))
 def test_what_runs_is_understood(line: str) -> None:
     parse(line.replace("$MACHINE_IP", "10.0.0.5").split())
 
 
-@pytest.mark.parametrize("line", lines("told"))
+@pytest.mark.parametrize("line", lines_that("tell"))
 def test_what_does_not_run_says_what_to_type_instead(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     tool, *words = line.split()
     arguments = as_options(words) if tool == "etcdadm" else words
