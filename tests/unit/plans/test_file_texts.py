@@ -123,7 +123,15 @@ def configured(*peers: str, vip: str = "10.0.0.100", address: str = "10.0.0.5") 
     return keepalived.configuration(Vip.of(address=vip, router_id=51), "eth0", address, peers, 6443)
 
 
-def test_masters_share_an_address_as_equals_and_by_unicast() -> None:
+def test_no_two_masters_take_the_address_over_at_the_same_moment() -> None:
+    seven = [f"10.0.0.{number}" for number in range(5, 12)]
+    texts = [configured(*(peer for peer in seven if peer != own), address=own) for own in seven]
+    priorities = [int(text.split("priority ")[1].split()[0]) for text in texts]
+    assert priorities == sorted({*priorities}, reverse=True)
+    assert all(0 < priority < 255 for priority in priorities)
+
+
+def test_masters_share_an_address_by_unicast_and_none_takes_it_from_another() -> None:
     said = configured("10.0.0.6", "10.0.0.7").split()
     assert {"nopreempt", "BACKUP", "enable_script_security"} <= {*said}
     assert "MASTER" not in said
