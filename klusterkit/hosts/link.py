@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential_jitter
 from tenacity.nap import sleep_using_event
 
-from klusterkit.engine.errors import HostUnreachable, StepTimeout
+from klusterkit.engine.errors import HostUnreachable
 from klusterkit.hosts.errors import ConnectionLost, RootRefused
 from klusterkit.hosts.lane import LIMIT, Lane, LaneTimeout, Reply
 from klusterkit.hosts.lanes import Lanes
@@ -83,7 +83,7 @@ class Link:
 
         Args:
             script: commands.
-            timeout: seconds.
+            timeout: seconds; the script should take care to end earlier.
             repeat: whether it may be sent again when the connection is lost and it isn't known whether it ran. If
                 not, it is sent again only when it certainly wasn't sent.
             long: whether it can take long; see :class:`Lanes`.
@@ -91,10 +91,10 @@ class Link:
             feed: what the script reads from its input.
 
         Raises:
-            ConnectionLost: the connection was lost while the script ran, and it must not be repeated.
+            ConnectionLost: the connection was lost while the script ran, or there was no answer in time, and it must
+                not be repeated.
             HostUnreachable: the host couldn't be reached in time.
             HostRefused: it can't be used.
-            StepTimeout: the script took too long.
         """
         return self._retrying(repeat=repeat)(self._once, _Request(script, timeout, repeat, long, limit, feed))
 
@@ -150,14 +150,23 @@ class Link:
             try:
                 return lane.call(request.script, timeout=request.timeout, limit=request.limit, feed=request.feed)
             except StreamClosed as error:
-                raise ConnectionLost(
-                    f"the connection to {self.name} was lost",
-                    host=self.name,
-                    seen=str(error),
-                    hint="what was running there goes on; the host's own record tells how it ended",
-                ) from None
+                raise self._lost_while(f"the connection to {self.name} was lost", str(error)) from None
             except LaneTimeout:
-                raise StepTimeout(f"{self.name} didn't answer in {request.timeout:g} s", host=self.name) from None
+                self._give_up(lanes)
+                raise self._lost_while(f"{self.name} didn't answer in {request.timeout:g} s") from None
+
+    def _lost_while(self, message: str, seen: str = "") -> ConnectionLost:
+        hint = "what was running there goes on; the host's own record tells how it ended"
+        return ConnectionLost(message, host=self.name, seen=seen, hint=hint)
+
+    def _give_up(self, lanes: Lanes) -> None:
+        """Connect anew for the next call: behind a jump host nothing else tells that the connection is dead.
+
+        If it isn't, what was running there goes on, and under a lease the new connection waits for its end.
+        """
+        with self._lock:
+            if self._lanes is lanes:
+                self._drop()
 
     def _try(self, lane: Lane) -> None:
         try:

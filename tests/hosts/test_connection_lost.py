@@ -9,6 +9,7 @@ import pytest
 
 from klusterkit.engine.errors import HostUnreachable
 from klusterkit.engine.host import File
+from klusterkit.hosts import Lease
 from klusterkit.hosts.errors import ConnectionLost
 
 
@@ -44,6 +45,24 @@ def test_a_short_program_on_a_connection_that_died_while_idle_is_sent_on_a_new_o
         own_host.cut()
         time.sleep(5.2)
         assert host.run(["echo", "x"]).text == "x"
+
+
+def test_whether_a_call_that_was_not_answered_in_time_was_done_is_not_known(own_host):
+    with own_host.fleet() as fleet:
+        link = fleet["h"]._link
+        with pytest.raises(ConnectionLost, match=r"didn't answer in 0.5 s") as caught:
+            link.call(b"sleep 2; echo x >>/run/kk-count", timeout=0.5, repeat=False)
+        assert caught.value.lost
+        assert fleet["h"].run(["echo", "next"]).text == "next"
+        time.sleep(2.5)
+        assert fleet["h"].read("/run/kk-count") == b"x\n", "it went on, once"
+
+
+def test_a_call_that_was_not_answered_in_time_is_sent_again_when_what_it_started_has_ended(own_host):
+    script = b"flock -n /run/kk-alone sh -c 'echo x >>/run/kk-count; [ $(wc -l </run/kk-count) != 1 ] || sleep 2'"
+    with own_host.fleet(lease=Lease("lineage", 1, "somebody", "r1")) as fleet:
+        assert fleet["h"]._link.call(script, timeout=0.5).rc == 0
+        assert fleet["h"].read("/run/kk-count") == b"x\nx\n"
 
 
 def test_a_host_that_comes_back_in_time_is_waited_for(own_host):
