@@ -152,12 +152,20 @@ class LocalExecutor:
         ).info()
 
     def _masked(self, outcome: Outcome) -> Outcome:
-        """Outputs of programs, differences and reasons are texts that come from a host."""
+        """Outputs of programs, differences and reasons are texts that come from a host.
+
+        What undo needs isn't changed: steps keep no contents of files in it, and a secret may be a word like any other
+        (``postgres``), that would then be put back as ``[secret]``.
+        """
         if outcome.error is None and outcome.observation is None:
             return outcome
         plain = outcome.model_dump(mode="json")
         masked = _each_text(plain, self._mask)
-        return outcome if masked == plain else Outcome.model_validate(masked)
+        if masked == plain:
+            return outcome
+        if outcome.observation is not None:
+            masked["observation"]["before"] = plain["observation"]["before"]
+        return Outcome.model_validate(masked)
 
     def _perform(self, calls: Sequence[Call]) -> list[Outcome]:
         host = self._hosts(calls[0].host)

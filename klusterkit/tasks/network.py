@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
@@ -17,8 +17,8 @@ NAMESPACES = ("cni-*",)
 FOLDERS = ("/run/flannel",)
 """What networks know of the node until its next boot. A host that comes back as a new node would take its former subnet
 from there for its first pods, and have a bridge that fits no later one."""
-TABLES = ("kube-proxy", "flannel-*", "cni*", "filter", "nat", "mangle", "raw")
-"""Of nftables. The last four are those of iptables, in its newer form."""
+TABLES = ("kube-proxy", "flannel-*", "cni*")
+"""Of nftables, with all that is in them."""
 SETTINGS = (
     *("net.ipv4.conf.all.route_localnet", "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"),
     *("net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack_tcp_timeout_established"),
@@ -30,10 +30,16 @@ SETTINGS = (
 FILTERS = ("iptables-legacy", "ip6tables-legacy", "iptables-nft", "ip6tables-nft")
 """Rules can stand in two forms beside each other: a container doesn't ask which one the host uses."""
 
+_SHARED = [f"{family} {table}" for family in ("ip", "ip6") for table in ("filter", "nat", "mangle", "raw")]
+"""Tables of nftables that iptables, in its newer form, makes for whoever uses it first."""
+_CHAINS = "(?:KUBE-|FLANNEL-|CNI-|cali-|CILIUM_)"
+_BROUGHT = re.compile(rf':{_CHAINS}|-A {_CHAINS}|.* -[jg] {_CHAINS}|.* --comment "?(?:flanneld|cali:|cilium)')
+"""Chains and rules of the packet filter that kube-proxy, the kubelet and networks of pods make."""
+_EMPTY = re.compile(r"table .*\{|chain .*\{|type .*; policy accept;|\}|")
+"""A line of a table of nftables that does nothing."""
+
 _NOTE = "network/baseline"
 _COUNTERS = re.compile(r"\[\d+:\d+\]")
-_CHAIN = re.compile(r":\S+ (ACCEPT|DROP) ")
-"""A chain of the kernel's own, with what becomes of packets that no rule decides."""
 _BUILT_IN = re.compile(r":\S+ ACCEPT ")
 
 
@@ -41,7 +47,8 @@ class Baseline(Step):
     """Remember what the network of the host is, so that undo can take away what networks of pods leave behind.
 
     Kubernetes removes none of that itself. Undo deletes links, network namespaces and tables of nftables that came
-    since and match the patterns, and folders; it puts back the rules of iptables and the kernel's settings.
+    since and match the patterns, folders, and the rules of iptables that Kubernetes and networks make; it puts back the
+    kernel's settings. Rules that somebody else has made or changed since stay as they are.
     """
 
     kind: ClassVar[str] = "network.baseline"
@@ -80,9 +87,9 @@ class Baseline(Step):
         kept = note.read(on, _NOTE)
         if not kept:
             return  # nothing was done on top of a baseline that was not kept
-        self._take_away(on, kept)
         for program, tables in kept["rules"].items():
             _restore(on, program, tables)
+        self._take_away(on, kept)
         write_settings(on, kept["settings"])
         note.remove(on, _NOTE)
 
@@ -92,7 +99,7 @@ class Baseline(Step):
             "folders": [path for path, entry in entries if entry.type != "absent"],
             "namespaces": _matching(_names(on, "/run/netns"), self.namespaces),
             "links": _matching(_names(on, "/sys/class/net"), self.links),
-            "tables": _matching(_tables(on), [f"* {table}" for table in self.tables]),
+            "tables": _matching(_tables(on), [*_SHARED, *(f"* {table}" for table in self.tables)]),
         }
 
     def _take_away(self, on: Context, kept: Mapping[str, Any]) -> None:
@@ -104,6 +111,8 @@ class Baseline(Step):
         }
         for what, command in commands.items():
             for name in self._since(on, kept, what):
+                if name in _SHARED and not _is_empty(on, name):
+                    continue  # somebody else has used it, too
                 ended = on.host.run([*command, *name.split()])
                 # A link may be gone by then: with its other end, or with the namespace that held that.
                 if not ended.ok and name in self._since(on, kept, what):
@@ -148,8 +157,13 @@ def _rules(on: Context, program: str) -> dict[str, list[str]] | None:
     return {table: lines for table, lines in tables.items() if not all(_BUILT_IN.match(line) for line in lines)}
 
 
+def _is_empty(on: Context, table: str) -> bool:
+    listed = on.host.run(["nft", "list", "table", *table.split()])
+    return listed.ok and all(_EMPTY.fullmatch(line.strip()) for line in listed.text.splitlines())
+
+
 def _restore(on: Context, program: str, kept: Mapping[str, list[str]] | None) -> None:
-    """Put the rules back. Those of which it isn't known what they were are left: some may be somebody else's."""
+    """Take away what was brought. Where it isn't known what was there before, all rules may be somebody else's."""
     if kept is None:
         return
     now = _rules(on, program)
@@ -157,11 +171,21 @@ def _restore(on: Context, program: str, kept: Mapping[str, list[str]] | None) ->
         return
     if now is None:
         raise CommandFailedTemporarily(f"the packet filter rules can't be read with {program}-save", host=on.host.name)
-    emptied = {table: [line for line in lines if _CHAIN.match(line)] for table, lines in now.items()}
-    tables = {**emptied, **kept}.items()
-    lines = [line for table, lines in tables for line in (f"*{table}", *lines, "COMMIT")]
-    ended = on.host.run([f"{program}-restore"], stdin="".join(f"{line}\n" for line in lines).encode())
+    wanted = {table: _without_brought(lines, kept.get(table, ())) for table, lines in now.items()}
+    changed = {table: lines for table, lines in wanted.items() if lines != now[table]}
+    if not changed:
+        return
+    text = "".join(f"{line}\n" for table, lines in changed.items() for line in (f"*{table}", *lines, "COMMIT"))
+    ended = on.host.run([f"{program}-restore"], stdin=text.encode())
     if not ended.ok:
         raise CommandFailedTemporarily(
             f"the packet filter rules can't be put back with {program}-restore", host=on.host.name, seen=ended.said
         )
+
+
+def _without_brought(now: Sequence[str], kept: Sequence[str]) -> list[str]:
+    """A table as it would be if what was brought since had never come."""
+    others = [line for line in now if not _BROUGHT.match(line)]
+    if others == [line for line in kept if not _BROUGHT.match(line)]:
+        return list(kept)  # with what an earlier Kubernetes left there, in its place
+    return [*others, *(line for line in kept if _BROUGHT.match(line))]

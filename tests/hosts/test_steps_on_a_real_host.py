@@ -319,6 +319,7 @@ for p in iptables-nft iptables-legacy ip6tables-nft ip6tables-legacy; do
   $p -t filter -N KUBE-FIREWALL; $p -t filter -I INPUT -j KUBE-FIREWALL; $p -t mangle -N KUBE-HINT
 done
 nft add table ip kube-proxy; nft add table inet fail2ban
+iptables-nft -A INPUT -s 192.0.2.7 -j ACCEPT; iptables-legacy -P FORWARD DROP
 sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.route_localnet=1
 """
 LOOK = """
@@ -337,7 +338,9 @@ def test_the_network_is_what_it_was_before_pods(host: StepHost) -> None:
     before = host.apply(step)
     host.sh(THEIRS)
     host.undo(step, before)
-    host.sh("ip link delete dummy7; nft delete table inet fail2ban")  # not of a pod network: not ours to take away
+    # Of no pod network, so not ours to take away:
+    host.sh("ip link delete dummy7; nft delete table inet fail2ban")
+    host.sh("iptables-nft -D INPUT -s 192.0.2.7 -j ACCEPT; iptables-legacy -P FORWARD ACCEPT")
 
     assert set(host.sh(LOOK).splitlines()) == set(was.splitlines())
     host.sh("iptables-nft -F; iptables-nft -X; iptables-nft -P FORWARD ACCEPT; ip6tables-legacy -F; nft flush ruleset")

@@ -120,8 +120,10 @@ def ip(machine: Machine, argv: Sequence[str], _: bytes) -> Completed:
 
 def nft(machine: Machine, argv: Sequence[str], _: bytes) -> Completed:
     tables = machine.tree.read("/proc/nft").decode().splitlines()
-    if argv[1] == "list":
+    if argv[1:3] == ["list", "tables"]:
         return said(out="".join(f"{line}\n" for line in tables))
+    if argv[1] == "list":
+        return said(out=f"table {argv[3]} {argv[4]} {{\n\tchain INPUT {{\n\t}}\n}}\n")
     table = f"table {argv[3]} {argv[4]}"
     machine.tree.write("/proc/nft", "".join(f"{line}\n" for line in tables if line != table))
     return said() if table in tables else said(1, err="Error: No such file or directory")

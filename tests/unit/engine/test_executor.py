@@ -168,7 +168,16 @@ def test_secrets_in_errors_are_masked(bench: Bench) -> None:
 def test_secrets_in_what_is_observed_and_would_change_are_masked(bench: Bench) -> None:
     bench.cells["a"] = "hunter2"
     for verb in (Verb.OBSERVE, Verb.DIFFER, Verb.PROBE):
-        assert "hunter2" not in one(bench, call(verb), mask=hide).model_dump_json()
+        said = one(bench, call(verb), mask=hide).model_dump(exclude={"observation": {"before"}})
+        assert "hunter2" not in json.dumps(said)
+        assert "[secret]" in json.dumps(said)
+
+
+def test_what_undo_puts_back_is_what_was_there_though_a_secret_is_the_same_word(bench: Bench) -> None:
+    bench.cells["a"] = "hunter2"
+    seen = one(bench, call(Verb.OBSERVE), mask=hide).observation
+    assert seen is not None
+    assert seen.before == {"was": "hunter2"}
 
 
 def test_secrets_in_the_traceback_of_a_bug_are_masked(bench: Bench) -> None:

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from step_world import World, notes
 
 from klusterkit.engine.errors import CommandFailedTemporarily
+from klusterkit.engine.host import Completed
+from klusterkit.hosts.simulated.machine import Machine
 from klusterkit.tasks.network import Baseline
 from tests.support.posix import said
 
@@ -97,13 +101,76 @@ def test_counters_and_comments_are_no_difference(world: World) -> None:
 
 def test_rules_that_can_not_be_put_back_are_said(world: World) -> None:
     before = world.do(STEP)
-    world.tree.write("/proc/filter/iptables-nft", "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j DROP\nCOMMIT\n")
+    world.tree.write("/proc/filter/iptables-nft", "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j KUBE-X\nCOMMIT\n")
     world.host.program(
         "iptables-nft-restore", lambda *_: said(4, err="Another app is currently holding the xtables lock")
     )
 
     with pytest.raises(CommandFailedTemporarily, match="can't be put back with iptables-nft-restore"):
         world.undo(STEP, before)
+
+
+BROUGHT = """\
+:KUBE-FIREWALL - [0:0]
+:CNI-HOSTPORT-DNAT - [0:0]
+-A INPUT -m comment --comment "kubernetes health" -j KUBE-FIREWALL
+-A FORWARD -m comment --comment "flanneld forward" -j FLANNEL-FWD
+-A KUBE-FIREWALL -m conntrack --ctstate INVALID -j DROP
+"""
+EARLIER = ":KUBE-EARLIER - [0:0]\n-A INPUT -j KUBE-EARLIER\n"
+OWN_BEFORE = ":INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:MINE - [0:0]\n-A INPUT -j MINE\n"
+OWN_SINCE = (
+    ":INPUT DROP [0:0]\n:FORWARD ACCEPT [0:0]\n:MINE - [0:0]\n-A INPUT -j MINE\n-A INPUT -p tcp --dport 22 -j ACCEPT\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "since", "after"),
+    [
+        (OWN_BEFORE, OWN_BEFORE + BROUGHT, OWN_BEFORE),
+        (OWN_BEFORE, OWN_SINCE + BROUGHT, OWN_SINCE),
+        (OWN_BEFORE, OWN_SINCE, OWN_SINCE),
+        ("", OWN_SINCE + BROUGHT, OWN_SINCE),
+        (EARLIER + OWN_BEFORE, OWN_BEFORE + BROUGHT, EARLIER + OWN_BEFORE),
+        (EARLIER + OWN_BEFORE, OWN_SINCE + BROUGHT, OWN_SINCE + EARLIER),
+    ],
+    ids=[
+        "brought",
+        "and changed",
+        "only changed",
+        "where nothing was",
+        "an earlier one's",
+        "an earlier one's, changed",
+    ],
+)
+def test_rules_that_were_brought_go_and_what_somebody_changed_since_stays(
+    world: World, before: str, since: str, after: str
+) -> None:
+    """An operator who has shut a host but for SSH isn't locked out by an undo."""
+    file = "/proc/filter/iptables-nft"
+    world.tree.write(file, f"*filter\n{before}COMMIT\n" if before else "")
+    done = world.do(STEP)
+    world.tree.write(file, f"*filter\n{since}COMMIT\n")
+    world.undo(STEP, done)
+
+    assert world.tree.read(file).decode() == f"*filter\n{after}COMMIT\n"
+
+
+def test_a_table_of_iptables_that_somebody_else_uses_now_stays(world: World) -> None:
+    before = world.do(STEP)
+    tables = "table ip filter\ntable inet filter\n"
+    world.tree.write("/proc/nft", tables)
+    nft = world.host.machine.programs["nft"].act
+
+    def used(machine: Machine, argv: Sequence[str], stdin: bytes) -> Completed:
+        if list(argv[1:3]) == ["list", "table"]:
+            return said(out="table ip filter {\n\tchain INPUT {\n\t\ttcp dport 22 accept\n\t}\n}\n")
+        return nft(machine, argv, stdin)
+
+    world.host.program("nft", used)
+    world.undo(STEP, before)
+
+    assert world.tree.read("/proc/nft").decode() == tables
 
 
 LOCKED = "Another app is currently holding the xtables lock"
