@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Collection
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -36,13 +37,15 @@ class Fence(BaseModel):
         """As it is written."""
         return File(path=FENCE, content=self.model_dump_json().encode(), mode=0o600)
 
-    def refuse(self, ours: Fence, towards: Ending, host: str) -> None:
+    def refuse(self, ours: Fence, towards: Ending, host: str, past: Collection[str] | None = None) -> None:
         """Refuse a state that this host has seen the end of.
 
         Args:
             ours: what would be written.
             towards: where our run goes.
             host: for the error.
+            past: all runs that our state has ended; None if some are forgotten. A serial alone may deceive: an old copy
+                that was written without touching hosts has caught up with it.
 
         Raises:
             ForeignCluster, StaleState.
@@ -53,6 +56,13 @@ class Fence(BaseModel):
                 host=host,
                 seen=f"lineage {self.lineage}, ours is {ours.lineage}; last changed by {self.who}, {moment(self.when)}",
                 hint=f"use another host; if that cluster is gone for good, remove {FENCE} on this one",
+            )
+        if past is not None and self.run and self.run not in (*past, ours.run):
+            raise StaleState(
+                f"this state file is older than what {host} has seen: it knows nothing of run {self.run}",
+                host=host,
+                seen=f"that run was by {self.who}, {moment(self.when)}",
+                hint="use the newest copy of the state file",
             )
         # A run that began from an old copy would make the serial that another run has made.
         if self.serial > ours.serial or (self.serial == ours.serial and self.run != ours.run):

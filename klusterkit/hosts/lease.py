@@ -61,6 +61,7 @@ class Lease:
         run: whose running jobs are this run's own.
         towards: where the run goes: a host that knows it to have ended otherwise refuses.
         records: how many the run's journal has: a host on which the run acted with more refuses.
+        past: the runs that the state has ended, all of them; None if it has forgotten some.
         guests: hosts that belong to another state: of these the lock is taken, and the record left alone.
     """
 
@@ -72,6 +73,7 @@ class Lease:
         run: str = "",
         *,
         towards: Ending = "done",
+        past: Collection[str] | None = None,
         guests: Collection[str] = (),
         records: Callable[[], int] = lambda: 0,
     ) -> None:
@@ -80,6 +82,7 @@ class Lease:
         self._who = who
         self._run = run
         self._towards: Ending = towards
+        self._past = past
         self._guests = guests
         self._records = records
         self._token = secrets.token_hex(8)
@@ -120,7 +123,7 @@ class Lease:
             StaleState, ForeignCluster.
         """
         if self._lineage:
-            read_fence(content, host).refuse(self._ours(), self._towards, host)
+            read_fence(content, host).refuse(self._ours(), self._towards, host, self._past)
 
     def _lock(self, lane: Lane, host: str) -> None:
         holder = Holder(who=self._who, since=time.time(), run=self._run, token=self._token)

@@ -20,6 +20,7 @@ from klusterkit.hosts.errors import ForeignCluster, StaleState
 from klusterkit.hosts.fence import FENCE, Ending
 from klusterkit.hosts.pace import Pace
 from klusterkit.session.hold import Hold
+from klusterkit.session.running.briefs import all_names
 from klusterkit.session.running.ending import visited_by
 from klusterkit.state import user_name, who
 from klusterkit.tasks import preflight
@@ -187,11 +188,12 @@ def _lease(hold: Hold, journal: Journal | None = None, towards: Ending = "done")
     # What hosts remember is the serial that the state will have when the run has ended: a copy of the state from before
     # the run proposes the same one with another run, and is refused.
     lineage = hold.snapshot.lineage if hold.claims else ""
+    past = all_names(hold.snapshot.runs)
     serial, whose = hold.snapshot.serial + 1, f"{who()}, {hold.state.path}"
     if journal is None:
-        return Lease(lineage, serial, whose, guests=hold.guests)
+        return Lease(lineage, serial, whose, past=past, guests=hold.guests)
     records = lambda: journal.length  # noqa: E731
-    return Lease(lineage, serial, whose, journal.run, towards=towards, guests=hold.guests, records=records)
+    return Lease(lineage, serial, whose, journal.run, towards=towards, past=past, guests=hold.guests, records=records)
 
 
 def machines_of(hold: Hold, plan: Plan | None) -> list[Machine]:

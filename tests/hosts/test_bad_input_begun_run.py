@@ -51,7 +51,7 @@ def test_a_copy_from_before_a_run_is_refused_with_what_the_host_has_seen(laptops
     said = refused(copy, *creation(copy), "--yes", rc=5)
 
     assert f"this state file is older than what {copy.lab.address(HOST)} has seen" in said
-    assert "ours is" in said
+    assert "knows nothing of run" in said
     assert "use the newest copy of the state file" in said
 
 

@@ -84,6 +84,20 @@ def test_a_copy_that_another_operators_run_has_left_behind_is_refused_by_the_hos
     assert second.on_host("ls /run/b 2>/dev/null || echo none") == "none\n"
 
 
+def test_a_copy_that_was_left_behind_does_not_catch_up_by_writing_itself(first: SmallSite, second: SmallSite) -> None:
+    first("apply", first.save(*files("/run/a")))
+    for _ in range(3):
+        second("state", "rekey")
+    before = second.state.read_bytes()
+
+    said = second("apply", second.save(*files("/run/b")), rc=5).err
+
+    assert "older than what m1 has seen: it knows nothing of run" in said
+    assert f"anna@{os.uname().nodename}" in said
+    assert second.state.read_bytes() == before
+    assert second.on_host("ls /run/b 2>/dev/null || echo none") == "none\n"
+
+
 def test_a_copy_from_the_middle_of_a_run_that_went_on_is_refused_by_the_host(
     first: SmallSite, second: SmallSite
 ) -> None:

@@ -43,6 +43,11 @@ def brief_of(journal: Journal, outcome: str) -> dict[str, Any]:
     }
 
 
+def all_names(briefs: Sequence[Mapping[str, Any]]) -> list[str] | None:
+    """The names of all runs that have ended; None where the first of them are forgotten."""
+    return [str(brief["name"]) for brief in briefs] if len(briefs) < KEPT else None
+
+
 def kept(briefs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Those that the state goes on to hold, oldest first."""
     found = [*briefs[-KEPT:]]
