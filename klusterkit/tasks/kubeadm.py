@@ -7,6 +7,7 @@ from typing import ClassVar
 from klusterkit.engine.errors import CommandFailedTemporarily
 from klusterkit.engine.step import Before, Context, Observation, Step, Undo
 from klusterkit.tasks import kubectl
+from klusterkit.tasks.durable import flush
 
 KUBEADM = "/usr/local/bin/kubeadm"
 CONFIG = "/etc/kubernetes/kubeadm.yaml"
@@ -55,6 +56,7 @@ class Phase(Step):
         for path in before["files"]:
             on.host.keep(path, on.kept(path))
         _run(on, self.path, self.config)
+        flush(on, *self.makes)
 
     def undo(self, on: Context, before: Before) -> None:
         """Put back the files that were there, remove the others."""

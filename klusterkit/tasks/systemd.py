@@ -10,11 +10,14 @@ from klusterkit.engine.errors import CommandFailed, CommandFailedTemporarily
 from klusterkit.engine.host import Completed, File
 from klusterkit.engine.step import Before, Context, Difference, Observation, Step
 from klusterkit.tasks import note
+from klusterkit.tasks.durable import flush
 from klusterkit.tasks.files import text_at
 from klusterkit.tasks.prior import Prior, describe, keep, put_back
 
 UNITS = "/etc/systemd/system"
 
+_WANTS = f"{UNITS}/multi-user.target.wants"
+"""Has a link for each unit that is enabled."""
 _ENABLED = ("enabled", "static", "indirect", "generated", "alias")
 """States of a unit's file in which there is nothing left to enable."""
 _JOURNAL_LINES = 20
@@ -154,7 +157,7 @@ class Service(Step):
         """Enable and start, or disable and stop."""
         _ = before
         if self.enabled is not None:
-            systemctl(on, "enable" if self.enabled else "disable", self.unit)
+            _enable(on, self.unit, yes=self.enabled)
         if self.running is None:
             return
         if self.running and self.restart_for:
@@ -176,7 +179,7 @@ class Service(Step):
                 on.host.run(["systemctl", "reset-failed", self.unit])
         was, now = before["enabled"], seen.get("UnitFileState", "")
         if self.enabled is not None and was != now:
-            systemctl(on, "enable" if was in _ENABLED else "disable", self.unit)
+            _enable(on, self.unit, yes=was in _ENABLED)
 
     def _long(self, on: Context, verb: str) -> None:
         ended = on.host.job(on.key, ["systemctl", verb, self.unit], timeout=on.timeout)
@@ -225,6 +228,12 @@ def systemctl(on: Context, *arguments: str) -> None:
         raise CommandFailed(
             f"`systemctl {' '.join(arguments)}` failed on {on.host.name}", host=on.host.name, seen=ended.said
         )
+
+
+def _enable(on: Context, unit: str, *, yes: bool) -> None:
+    systemctl(on, "enable" if yes else "disable", unit)
+    if on.host.stat(_WANTS)[0].type == "directory":
+        flush(on, _WANTS)
 
 
 def _last_lines(on: Context, unit: str, ended: Completed) -> str:

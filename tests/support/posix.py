@@ -118,6 +118,10 @@ def ip(machine: Machine, argv: Sequence[str], _: bytes) -> Completed:
     return said()
 
 
+def sync(_: Machine, __: Sequence[str], ___: bytes) -> Completed:
+    return said()
+
+
 def nft(machine: Machine, argv: Sequence[str], _: bytes) -> Completed:
     tables = machine.tree.read("/proc/nft").decode().splitlines()
     if argv[1:3] == ["list", "tables"]:
@@ -168,6 +172,7 @@ PROGRAMS = {
     "journalctl": journalctl,
     "modprobe": modprobe,
     "nft": nft,
+    "sync": sync,
     "tar": tar,
     "tee": tee,
     "umount": umount,

@@ -21,6 +21,11 @@ version = 3
 # Makes folders below /opt that nothing here uses.
 disabled_plugins = ["io.containerd.internal.v1.opt"]
 
+# A layer is on the disk before it is taken for unpacked: after a power cut containerd doesn't look again, and
+# programs would be empty files, for good.
+[plugins."io.containerd.service.v1.diff-service"]
+sync_fs = true
+
 [plugins."io.containerd.cri.v1.images".pinned_images]
 sandbox = "{pause}"
 
