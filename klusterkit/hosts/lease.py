@@ -14,10 +14,13 @@ On the host:
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import secrets
 import time
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -32,6 +35,7 @@ from klusterkit.hosts.writing import write_script
 GRACE = 10
 """Seconds that are given to short programs of a run that was killed, to end."""
 _LOCKED = 45
+_MACHINE_ID = Path("/etc/machine-id")
 _TIMEOUT = GRACE + 20.0
 
 
@@ -44,6 +48,8 @@ class Holder(BaseModel):
     since: float
     run: str = ""
     token: str = ""
+    machine: str = ""
+    """Tells two machines apart that have the same name."""
 
     def __str__(self) -> str:
         since = f", since {moment(self.since)}" if self.since else ""
@@ -126,7 +132,7 @@ class Lease:
             read_fence(content, host).refuse(self._ours(), self._towards, host, self._past)
 
     def _lock(self, lane: Lane, host: str) -> None:
-        holder = Holder(who=self._who, since=time.time(), run=self._run, token=self._token)
+        holder = Holder(who=self._who, since=time.time(), run=self._run, token=self._token, machine=this_machine())
         script = b"kk_lease " + word(holder.model_dump_json())
         for attempt in range(20):
             reply = lane.call(script, timeout=_TIMEOUT)
@@ -146,9 +152,11 @@ class Lease:
     def _our_own(self, found: Holder) -> bool:
         """Whether we, or an earlier command of the same run with the same state file, hold the lock.
 
-        No two commands use one state file at once: its own lock sees to that. So the earlier one has ended.
+        No two commands use one state file at once: its own lock sees to that. So the earlier one has ended. A copy of
+        the state on a machine that is called the same is another file.
         """
-        return found.token == self._token or (bool(self._run) and (found.run, found.who) == (self._run, self._who))
+        ours = (self._run, self._who, this_machine())
+        return found.token == self._token or (bool(self._run) and (found.run, found.who, found.machine) == ours)
 
     def _refuse_others_work(self, caller: Caller, host: str) -> None:
         if caller.call(b"kk_work_is_over %d" % GRACE, timeout=_TIMEOUT).rc:
@@ -187,6 +195,13 @@ class Lease:
             reply = lane.call(b"kk_home && " + write_script([self._ours().file()]), timeout=_TIMEOUT)
             if reply.rc:
                 raise _failed(reply, host, f"{FENCE} can't be written")
+
+
+def this_machine() -> str:
+    """A name that no other machine has, and that doesn't give the machine's id away (machine-id(5))."""
+    with contextlib.suppress(OSError):
+        return hashlib.sha256(b"klusterkit" + _MACHINE_ID.read_bytes()).hexdigest()[:16]
+    return ""
 
 
 class Caller(Protocol):

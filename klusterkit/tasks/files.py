@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any, ClassVar, Self
@@ -229,10 +230,23 @@ class SecretFile(_WrittenFile):
 
 
 def text_at(on: Context, path: str, state: State) -> str | None:
-    """The text that a file holds, or None where there is no file or no text."""
+    """The text that a file holds, or None where there is no file or no text.
+
+    For showing it: somebody else may have written secrets into it. Of one that others can't read nothing is told, and
+    values whose names say that they are secret are hidden.
+    """
     if state["type"] != "file":
         return None
+    if not int(state["mode"], 8) & 0o004:
+        return f"(not shown: its mode is {state['mode']})\n"
     try:
-        return on.host.read(path).decode()
+        return _TELLING.sub(r"\1[secret]", on.host.read(path).decode())
     except (FileNotFoundError, UnicodeDecodeError):
         return None
+
+
+_TELLING = re.compile(
+    r"((?<![\w.-])[\"']?(?:password|passwd|token|secret|auth|identitytoken|certificateKey)[\"']?\s*[:=]\s*)"
+    r"(?:\"[^\"\n]+\"|'[^'\n]+'|[^\s\"'{\[]\S*)",
+    re.IGNORECASE,
+)

@@ -37,11 +37,13 @@ def cluster(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Operator:
     """One cluster for all tests that only look at it, made on the host c1 with the original's three commands."""
     lab("up", "c1")
     made = Operator(tmp_path_factory.mktemp("cluster"), lab)
-    made.prepare()
     machine = ("create", "machine", "--ip", lab.address("c1"), "--role", "master")
     with Sampler() as sampler:
-        made.planned = made("plan", *machine, "--diff", "--out", "saved-plan.yaml", "--debug")
-        made.created = made(*machine, "--yes", "--debug")
+        made.prepare("--debug")
+        made("plan", *machine, "--diff", "--out", "saved-plan.yaml", "--debug")
+        made(*machine, "--yes", "--debug", rc=-9, crash_after=90)
+        made("status", "--debug", rc=6)
+        made("resume", "--debug")
     made.records_of_creation = made.records_of_last_run()
     made.seen_arguments = sampler.seen
     return made

@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import re
 import subprocess
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 
 import pytest
 
-from klusterkit.state import IdentityFile, StateFile
+from tests.cluster.leaks import kept_in_state, leaks, pieces, written_and_shown
 from tests.cluster.sampler import Sampler
 from tests.support.operator import Operator
 
@@ -34,31 +33,13 @@ FIND_VALUES = "cd / && grep -rlaF -f - --exclude-dir=proc --exclude-dir=sys --ex
 """Files of any kind, the data of etcd and systemd's journal among them, but for images and archives as they came."""
 
 
-def pieces(value: bytes) -> Iterator[bytes]:
-    """A secret's telling parts: every full line of it, and the whole in base64, whose last characters may vary."""
-    lines = [line.strip() for line in value.splitlines() if line.strip() and not line.startswith(b"-----")]
-    yield from (line for line in lines if len(line) >= 20)
-    yield base64.b64encode(value)[:-4]
-
-
-def leaks(secrets: Iterable[bytes], texts: Iterable[tuple[str, bytes]]) -> list[str]:
-    """The names of the texts that hold a piece of a secret."""
-    wanted = {piece for value in secrets for piece in pieces(value)}
-    return [name for name, text in texts if any(piece in text for piece in wanted)]
-
-
 @pytest.fixture(scope="module")
 def secrets(cluster: Operator) -> list[bytes]:
     """Every secret of the state file, and every private key that was issued to the host."""
-    identity = cluster.folder / ".config" / "klusterkit" / "identity.txt"
-    state = StateFile.load(cluster.state, IdentityFile(identity))
-    kept = [
-        state.secret(name).get_secret_value() for name in state.snapshot.secrets if not name.endswith((".crt", ".pub"))
-    ]
-    issued = keys_on_the_host(cluster)
-    assert len(kept) >= 5
+    kept, issued = kept_in_state(cluster), keys_on_the_host(cluster)
+    assert len(kept) >= 6
     assert len(issued) >= 2 + 7 + 3
-    return [*kept, *issued, identity.read_bytes().split(b"\n")[-2]]
+    return [*kept, *issued]
 
 
 def keys_on_the_host(cluster: Operator) -> list[bytes]:
@@ -74,25 +55,13 @@ def keys_on_the_host(cluster: Operator) -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def texts(cluster: Operator) -> list[tuple[str, bytes]]:
-    return collected(cluster)
-
-
-def collected(cluster: Operator) -> list[tuple[str, bytes]]:
-    """All that planning and the run have written or shown on the control machine, and all processes' arguments."""
-    assert cluster.created is not None
-    assert cluster.planned is not None
-    files = [path for path in cluster.folder.rglob("*") if path.is_file()]
-    written = [(str(path), path.read_bytes()) for path in files if not _in_place(path)]
-    assert any(name.endswith(".jsonl") for name, _ in written)
-    assert any("cctl-state.yaml" in name for name, _ in written)
-    assert any(name.endswith("saved-plan.yaml") for name, _ in written)
-    assert "+++" in cluster.planned.out
-    shown = [("terminal", (ended.out + ended.err).encode()) for ended in (cluster.planned, cluster.created)]
-    return [*written, *shown, *(("process arguments", text) for text in cluster.seen_arguments)]
-
-
-def _in_place(path: Path) -> bool:
-    return path.name in ("identity.txt", "kubeconfig")
+    found = written_and_shown(cluster)
+    names = [name for name, _ in found]
+    assert any(name.endswith(".jsonl") for name in names)
+    assert any("cctl-state.yaml" in name for name in names)
+    assert any(name.endswith("saved-plan.yaml") for name in names)
+    assert any(b"+++" in text for name, text in found if name == "terminal")
+    return found
 
 
 def test_no_secret_is_in_state_journal_log_terminal_or_arguments(
@@ -108,7 +77,7 @@ def test_the_search_finds_a_secret_that_is_planted_in_a_file(
     planted = cluster.folder / place
     planted.write_bytes(b'{"said": "' + list(pieces(secrets[0]))[-1] + b'"}')
     try:
-        assert leaks(secrets, collected(cluster)) == [str(planted)]
+        assert leaks(secrets, written_and_shown(cluster)) == [str(planted)]
     finally:
         planted.unlink()
 

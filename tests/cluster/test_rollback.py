@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.cluster.leaks import kept_in_state, leaks, written_and_shown
 from tests.cluster.machines import as_it_is
 from tests.support.operator import Operator, nodes_ready
 
@@ -18,33 +19,6 @@ pytestmark = pytest.mark.cluster
 
 def create(operator: Operator) -> list[str]:
     return ["create", "machine", "--ip", operator.lab.address("m1"), "--role", "master", "--yes"]
-
-
-def killed_and_rolled_back(operator: Operator, moment: int) -> None:
-    operator.prepare()
-    before = as_it_is(operator.lab, "m1")
-    print(f"killed after {moment} records")
-
-    operator(*create(operator), rc=-9, crash_after=moment)
-    operator("rollback", "--yes")
-
-    assert as_it_is(operator.lab, "m1") ^ before == set()
-    assert operator("get", "machine", "-o", "name").out.strip() == ""
-
-
-@pytest.mark.parametrize("third", [0, 1, 2])
-def test_killed_at_a_random_moment_of_each_third_and_rolled_back(
-    operator: Operator, cluster: Operator, third: int
-) -> None:
-    records = cluster.records_of_creation
-
-    killed_and_rolled_back(
-        operator, random.Random(time.time_ns()).randrange(third * records // 3 + 3, (third + 1) * records // 3)
-    )
-
-
-def test_killed_when_the_cluster_was_complete_and_rolled_back(operator: Operator, cluster: Operator) -> None:
-    killed_and_rolled_back(operator, cluster.records_of_creation - 1)
 
 
 @contextmanager
@@ -60,6 +34,43 @@ def under_way(operator: Operator, *command: str, records: int) -> Iterator[subpr
     finally:
         running.kill()
         running.communicate()
+
+
+def kill(operator: Operator, *command: str, records: int) -> None:
+    """Some time after so many records, in the middle of whatever is done then."""
+    more = random.Random(time.time_ns()).uniform(0.0, 0.5)
+    print(f"{command[0]} is killed {more:.2f} s after {records} records")
+    with under_way(operator, *command, records=records):
+        time.sleep(more)
+
+
+@contextmanager
+def as_before(operator: Operator) -> Iterator[None]:
+    """What is done in this block leaves the host as it was, no machine, and no secret where it doesn't belong."""
+    operator.prepare()
+    before = as_it_is(operator.lab, "m1")
+    yield
+    assert as_it_is(operator.lab, "m1") ^ before == set()
+    assert operator("get", "machine", "-o", "name").out.strip() == ""
+    assert leaks(kept_in_state(operator), written_and_shown(operator)) == []
+
+
+@pytest.mark.parametrize("third", [0, 1, 2])
+def test_killed_at_a_random_moment_of_each_third_and_of_the_way_back_it_is_taken_back(
+    operator: Operator, cluster: Operator, third: int
+) -> None:
+    records = cluster.records_of_creation
+    moment = random.Random(time.time_ns()).randrange(third * records // 3 + 3, (third + 1) * records // 3 - 5)
+    with as_before(operator):
+        kill(operator, *create(operator), records=moment)
+        kill(operator, "rollback", "--yes", "--debug", records=2)
+        operator("rollback", "--yes", "--debug")
+
+
+def test_killed_when_the_cluster_was_complete_and_rolled_back(operator: Operator, cluster: Operator) -> None:
+    with as_before(operator):
+        operator(*create(operator), rc=-9, crash_after=cluster.records_of_creation - 1)
+        operator("rollback", "--yes", "--debug")
 
 
 def test_without_patience_a_cut_link_and_a_pulled_plug_stop_the_run_and_resume_finishes(operator: Operator) -> None:

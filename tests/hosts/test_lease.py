@@ -106,6 +106,16 @@ def test_a_connection_that_died_unnoticed_gives_its_lock_to_its_own_successor(ow
                     os.kill(pid, signal.SIGCONT)
 
 
+def test_a_machine_of_the_same_name_is_no_successor(own_host, tmp_path, monkeypatch):
+    with own_host.fleet(lease=lease()) as fleet:
+        fleet["h"].run(["true"])
+        other = tmp_path / "machine-id"
+        other.write_text("that of another machine\n")
+        monkeypatch.setattr("klusterkit.hosts.lease._MACHINE_ID", other)
+        assert "second@desktop" in _refusal(own_host, lease())
+        assert fleet["h"].run(["echo", "mine"]).text == "mine"
+
+
 def test_a_lock_that_a_dead_connection_holds_can_be_broken(own_host):
     with own_host.fleet(lease=lease(who="dead@laptop")) as fleet:
         fleet["h"].run(["true"])

@@ -30,9 +30,9 @@ class Operator:
     folder: Path
     lab: Lab
     environment: dict[str, str] = field(default_factory=dict[str, str], repr=False)
-    planned: Ended | None = None
-    created: Ended | None = None
     records_of_creation: int = 0
+    said: list[str] = field(default_factory=list[str], repr=False)
+    """All that its commands have shown."""
     seen_arguments: set[bytes] = field(default_factory=set[bytes], repr=False)
 
     def __post_init__(self) -> None:
@@ -80,6 +80,7 @@ class Operator:
         assert rc is None or done.returncode == rc, (
             f"cctl {arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
         )
+        self.said.append(done.stdout + done.stderr)
         return Ended(done.returncode, done.stdout, done.stderr)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
@@ -94,11 +95,12 @@ class Operator:
             text=True,
         )
 
-    def prepare(self, *cluster_options: str) -> None:
-        """The original's first two commands."""
-        self("create", "credential", "--user", "root", "--private-key", self.key)
+    def prepare(self, *options: str) -> None:
+        """The original's first two commands, with options for the second one; ``--debug`` is for both."""
+        debug = [word for word in options if word == "--debug"]
+        self("create", "credential", "--user", "root", "--private-key", self.key, *debug)
         networks = ("--pod-network", "192.168.0.0/16", "--service-network", "192.169.0.0/24")
-        self("create", "cluster", *networks, *cluster_options)
+        self("create", "cluster", *networks, *options)
 
     def records(self) -> int:
         """How many journal records the state file holds."""

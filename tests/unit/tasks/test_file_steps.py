@@ -126,6 +126,24 @@ def test_a_write_that_did_nothing_is_noticed(world: World) -> None:
         world.do(TextFile(path="/etc/demo", content="wanted"))
 
 
+@pytest.mark.parametrize(
+    ("there", "shown"),
+    [
+        ('password = "hunter2-1"\n', "password = [secret]\n"),
+        ("  auth: aHVudGVyMg==\n", "  auth: [secret]\n"),
+        ("certificateKey: hunter2\n", "certificateKey: [secret]\n"),
+        ('{"token": "hunter2"}\n', '{"token": [secret]}\n'),
+        ("client-cert-auth: true\nsecretName: web\n", "client-cert-auth: true\nsecretName: web\n"),
+    ],
+)
+def test_what_somebody_else_wrote_is_shown_without_his_secrets(world: World, there: str, shown: str) -> None:
+    step = TextFile(path="/etc/demo", content="new\n")
+    world.tree.write("/etc/demo", there)
+    assert step.differences(world.on(), world.observe(step))[0].old == shown
+    world.tree.write("/etc/demo", there, 0o640)
+    assert step.differences(world.on(), world.observe(step))[0].old == "(not shown: its mode is 0640)\n"
+
+
 def test_differences_of_a_text_are_both_texts(world: World) -> None:
     world.tree.write("/etc/demo", "old\n")
     step = TextFile(path="/etc/demo", content="new\n")
