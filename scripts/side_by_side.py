@@ -3,9 +3,9 @@
 
 With ``sweep``, the sweeps instead, and what they have shown becomes ``docs/proof.md``.
 
-Each part says from time to time how far it is, and how long it still takes by what its tests took the last time; what
-fails is told at once. The exit code is the first that isn't 0. When it is interrupted or ended, each part takes down
-its hosts before this ends.
+Each part says from time to time how far it is, and how long it still takes by what its tests took the last time, or
+the first time by what they took elsewhere; what fails is told at once. The exit code is the first that isn't 0. When it
+is interrupted or ended, each part takes down its hosts before this ends.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ PARTS = {
 """The longest first, so that the end of one leaves no processor idle for long."""
 SWEPT = ("clusters", "simulation")
 """The parts that have sweeps."""
+MINUTES = {"clusters": 26, "hosts": 24, "simulation": 6, "unit": 5}
+"""What they take, about, on two processors and beside each other."""
+SWEEP_MINUTES = {"clusters": 150, "simulation": 70}
 AT_ONCE = 2
 """Not more: real hosts have limits of time to hold, on two processors too."""
 
@@ -60,10 +63,12 @@ class Progress:
 
     Args:
         kept: a file with what each test took the last time, in seconds.
+        minutes: what all of them take, about.
     """
 
-    def __init__(self, kept: Path) -> None:
+    def __init__(self, kept: Path, minutes: float) -> None:
         self._kept = kept
+        self._minutes = minutes
         self._known: dict[str, float] = json.loads(kept.read_text()) if kept.exists() else {}
         self._took: dict[str, float] = {}
         self._began = self._last = time.monotonic()
@@ -82,18 +87,19 @@ class Progress:
         done = len(self._took)
         so_far = time.monotonic() - self._began
         left = sum(seconds for test, seconds in self._known.items() if test not in self._took)
-        still = f"; about {left / 60:.0f} min left" if self._known else ""
-        return f"{done} of {self._all} tests, {so_far / 60:.0f} min{still}"
+        still = left / 60 if self._known else max(self._minutes - so_far / 60, 1)
+        return f"{done} of {self._all} tests, {so_far / 60:.0f} min; about {still:.0f} min left"
 
     def keep(self) -> None:
         """For the next time."""
         self._kept.write_text(json.dumps({**self._known, **self._took}))
 
 
-def show(name: str, part: subprocess.Popen[str], kept: Path) -> None:
+def show(name: str, part: subprocess.Popen[str], *, sweep: bool) -> None:
     """What is to be known of it, until it has ended."""
     width = max(map(len, PARTS))
-    progress, told = Progress(kept), time.monotonic()
+    kept = ROOT / "build" / f"took-{'sweep' if sweep else 'tests'}-{name}.json"
+    progress, told = Progress(kept, (SWEEP_MINUTES if sweep else MINUTES)[name]), time.monotonic()
     for line in part.stdout or ():
         if found := _COLLECTED.search(line):
             progress.collected(int(found["selected"] or found["all"]))
@@ -124,10 +130,9 @@ class Parts:
 
     def take(self) -> None:
         """One part after the other, until none is left."""
-        kind = "sweep" if self._sweep else "tests"
         while begun := self._next():
             name, part = begun
-            show(name, part, ROOT / "build" / f"took-{kind}-{name}.json")
+            show(name, part, sweep=self._sweep)
             self.ended[name] = part.wait()
             print(f"{name}: {_said(self.ended[name])}", flush=True)
 
