@@ -52,8 +52,9 @@ def report(found: list[Figure]) -> str:
 Measured {time.strftime("%Y-%m-%d", time.gmtime())} with `make bench` on {_machine()}; {_versions()}.
 
 Ratios are ours divided by theirs: medians of runs that took turns on the same hosts, each in a new process, the time
-to connect included; of file steps, one run each. The hosts are containers on the same machine, so that programs on the
-hosts, and not the network, take the time. What each part does is in `bench/`; `python -m bench NAME…` measures a part.
+to connect included; of file steps, one run of each of the others. The hosts are containers on the same machine, so
+that programs on the hosts, and not the network, take the time. What each part does is in `bench/`;
+`python -m bench NAME…` measures a part.
 """
 
 
