@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from klusterkit.lean import collect_rarely
+from klusterkit import lean
 
 
 def main() -> int:
     """0 if the run came to its end."""
-    collect_rarely()
+    lean.begin()
     from bench.ours import run
 
     return run(Path(sys.argv[1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,12 +14,15 @@ OBJECTS = 50_000
 """New objects after which Python looks for those that only hold each other: 700 by default."""
 
 
-def collect_rarely() -> None:
-    """For a program, when it begins: while modules are imported, everything lives, and is looked at in vain.
+def begin() -> None:
+    """For a program, when it begins.
 
-    It is an eighth of the time that it takes to import what a run needs.
+    While modules are imported, everything lives, and is looked at by the collector in vain: an eighth of the time that
+    it takes to import what a run needs. Another twelfth is pydantic's search for plugins among all packages that are
+    installed; and what is installed beside KlusterKit shouldn't have a say in how a plan is read.
     """
     gc.set_threshold(OBJECTS)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 @contextmanager

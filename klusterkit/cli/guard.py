@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from klusterkit import lean
 from klusterkit.cli.exit_codes import ExitCode
 from klusterkit.cli.signals import Interrupted, interruptible, leave
 from klusterkit.cli.unheard import give_up, open_closed_streams
 from klusterkit.foreign import words_of
-from klusterkit.lean import collect_rarely
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -27,7 +27,7 @@ _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 def guarded(command: TyperGroup, arguments: Sequence[str]) -> int:
     """Run a command line. Returns its exit status; whatever went wrong has been said on standard error."""
-    collect_rarely()
+    lean.begin()
     debug = "--debug" in arguments
     open_closed_streams()
     try:
