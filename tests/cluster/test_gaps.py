@@ -14,6 +14,7 @@ from tests.cluster.agreement import in_order
 from tests.cluster.machines import Machines
 from tests.cluster.written import until, written
 from tests.support.lab import Lab
+from tests.support.writers import PATIENCE_WITH_LOSS
 
 pytestmark = [pytest.mark.cluster, pytest.mark.sweep]
 
@@ -81,11 +82,11 @@ def test_the_link_of_the_master_with_the_address_loses_a_fifth_of_all_packets(
     three: Machines, record_property: Record
 ) -> None:
     holder = three.holder(MASTERS)
-    with written(three) as writers:
+    with written(three, PATIENCE_WITH_LOSS) as writers:
         try:
             with writers.measured() as gap:
                 three.lab("link", holder, "loss", "20%")
-                writers.go_on(200)
+                writers.go_on(100, within=600)
         finally:
             three.lab("link", holder, "loss", "0%")
     record_property("figures", told(gap))

@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.cluster.machines import Machines
-from tests.support.writers import Writers
+from tests.support.writers import PATIENCE, Writers
 
 
 @contextmanager
-def written(machines: Machines) -> Iterator[Writers]:
+def written(machines: Machines, patience: float = PATIENCE) -> Iterator[Writers]:
     """They write all through this block; at its end, all that was acknowledged has to be there."""
     namespace = f"written-{secrets.token_hex(3)}"
     manifest = machines.operator.folder / "namespace.json"
     manifest.write_text(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}))
     machines.kubectl("apply", "-f", str(manifest))
-    with Writers(machines.kubeconfig, namespace) as writers:
+    with Writers(machines.kubeconfig, namespace, patience=patience) as writers:
         writers.go_on()
         yield writers
         writers.go_on()

@@ -65,6 +65,7 @@ def fresh():
 
 CLEAN = """
 set -e
+[ -n "$(ls -d /etc/etcd /root/saved /root/text /var/lib/klusterkit 2>/dev/null)" ] || exit 0
 etcdadm status >/dev/null 2>&1 || etcdadm rollback --yes
 [ ! -e /etc/systemd/system/etcd.service ] || etcdadm reset --skip-remove-member --yes
 rm -rf /etc/etcd /root/saved /root/text /var/lib/klusterkit

@@ -20,7 +20,9 @@ from urllib.parse import urlsplit
 import yaml
 
 PATIENCE = 1.0
-"""Seconds that a writer waits for an answer before it tries the same write again, over a new connection."""
+"""Seconds, as in :class:`Writers`."""
+PATIENCE_WITH_LOSS = 4.0
+"""Where many packets are lost: TLS takes several of them to begin, and each is sent again only after a while."""
 
 
 @dataclass
@@ -51,14 +53,18 @@ class Writers:
         namespace: where they write.
         count: how many.
         pause: seconds between an acknowledgement and the next write.
+        patience: seconds that a writer waits for an answer before it tries the same write over a new connection.
     """
 
-    def __init__(self, kubeconfig: Path, namespace: str, count: int = 4, pause: float = 0.1) -> None:
+    def __init__(
+        self, kubeconfig: Path, namespace: str, count: int = 4, pause: float = 0.1, patience: float = PATIENCE
+    ) -> None:
         config = yaml.safe_load(kubeconfig.read_text())
         self._server = urlsplit(config["clusters"][0]["cluster"]["server"])
         self._tls = _tls(config)
         self._path = f"/api/v1/namespaces/{namespace}/configmaps"
         self._pause = pause
+        self._patience = patience
         self._ended = threading.Event()
         self.writers = [Writer(f"writer-{number}") for number in range(count)]
         self._threads = [threading.Thread(target=self._write, args=(writer,), daemon=True) for writer in self.writers]
@@ -116,7 +122,7 @@ class Writers:
 
     def _connect(self) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection(
-            str(self._server.hostname), self._server.port, timeout=PATIENCE, context=self._tls
+            str(self._server.hostname), self._server.port, timeout=self._patience, context=self._tls
         )
 
     def _make(self, connection: http.client.HTTPSConnection, name: str) -> None:

@@ -14,7 +14,7 @@ from tests.cluster.agreement import in_order
 from tests.cluster.demo.conftest import HOSTS, MASTERS, SPARE, WORKER
 from tests.cluster.machines import Machines
 from tests.cluster.written import until, written
-from tests.support.writers import Writers
+from tests.support.writers import PATIENCE_WITH_LOSS, Writers
 
 pytestmark = pytest.mark.cluster
 
@@ -80,13 +80,14 @@ def test_the_address_leaves_a_master_whose_api_server_or_keepalived_is_gone_and_
     assert len(cluster.holders(MASTERS)) == 1
 
 
-def test_no_write_is_lost_on_a_link_that_loses_a_fifth_of_all_packets(cluster: Machines, writers: Writers) -> None:
+def test_no_write_is_lost_on_a_link_that_loses_a_fifth_of_all_packets(cluster: Machines) -> None:
     holding = cluster.holder(MASTERS)
-    try:
-        cluster.lab("link", holding, "loss", "20%")
-        writers.go_on(20, within=300)  # most attempts fail within a writer's patience on a busy machine
-    finally:
-        cluster.lab("link", holding, "loss", "0%")
+    with written(cluster, PATIENCE_WITH_LOSS) as writers:
+        try:
+            cluster.lab("link", holding, "loss", "20%")
+            writers.go_on(20, within=300)
+        finally:
+            cluster.lab("link", holding, "loss", "0%")
 
 
 def test_no_write_is_lost_while_a_member_leaves_and_comes_back_among_others(
