@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 
 from tests.cluster.machines import Machines, role_of
@@ -83,13 +82,7 @@ def _pods_talk(machines: Machines, hosts: Sequence[str]) -> None:
 
 def _status_agrees(machines: Machines, hosts: Sequence[str], masters: Sequence[str]) -> None:
     """``cctl status`` finds all well, and says of members what etcdctl does, on each master."""
-    status = machines.status()
-    until = time.monotonic() + 180
-    # Pods of the system are on their way to a new node; a kubelet waits before it starts one again that has ended.
-    while not status["ok"] and time.monotonic() < until:
-        time.sleep(1)
-        status = machines.status()
-    assert status["ok"], [each for each in status["components"] if not each["ok"]]
+    status = machines.well()
     ready = {each["machine"] for each in status["components"] if each["name"] == "node" and each["seen"] == "Ready"}
     assert ready == machines.known() == {machines.lab.address(host) for host in hosts}
     said = {(each["name"], int(each["id"], 16), each["learner"], each["leader"]) for each in status["etcd"]["members"]}

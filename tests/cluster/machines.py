@@ -120,6 +120,18 @@ class Machines:
         """What ``cctl status`` says, whether all is well or not."""
         return json.loads(self.operator("status", "-o", "json", rc=None).out)
 
+    def well(self) -> Mapping[str, Any]:
+        """What ``cctl status`` says when all is well, which may take a while: pods of the system are on their way.
+
+        A kubelet waits longer each time before it starts one again that has ended; and a machine that is used for
+        other things, too, is slow.
+        """
+        until = time.monotonic() + 300
+        while not (status := self.status())["ok"]:
+            assert time.monotonic() < until, [each for each in status["components"] if not each["ok"]]
+            time.sleep(1)
+        return status
+
     def members(self, asked: str) -> Collection[Member]:
         """etcd's members, as the real etcdctl on a master says. Raises where etcd has no quorum."""
         listed = json.loads(self.on(asked, f"{ETCDCTL} member list -w json"))["members"]

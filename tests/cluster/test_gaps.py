@@ -12,7 +12,7 @@ import pytest
 
 from tests.cluster.agreement import in_order
 from tests.cluster.machines import Machines
-from tests.cluster.written import until, written
+from tests.cluster.written import written
 from tests.support.lab import Lab
 from tests.support.writers import PATIENCE_WITH_LOSS
 
@@ -36,11 +36,6 @@ def three(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machin
     lab("down", *HOSTS)
 
 
-def whole(machines: Machines) -> None:
-    """Wait until all masters are there again, and nothing moves any more."""
-    until(lambda: machines.status()["ok"], 180)
-
-
 def told(gaps: list[float], wanted: float | None = None) -> str:
     assert max(gaps) <= BEYOND * (wanted or 5)
     each = ", ".join(f"{gap:.2f}" for gap in gaps)
@@ -62,7 +57,7 @@ def test_the_master_that_has_the_address_and_leads_etcd_is_switched_off(
             with writers.measured() as gap:
                 three.lab("power-off", holder)
             three.lab("power-on", holder)
-            whole(three)
+            three.well()
         gaps += gap
     record_property("figures", told(gaps, 3))
 
@@ -73,7 +68,7 @@ def test_the_leaders_etcd_is_killed(three: Machines, record_property: Record) ->
         with written(three) as writers:
             with writers.measured() as gap:
                 three.on(three.leader(MASTERS[0]), "systemctl kill --signal=KILL etcd")
-            whole(three)
+            three.well()
         gaps += gap
     record_property("figures", told(gaps))
 
@@ -106,6 +101,6 @@ def test_the_master_that_has_the_address_and_leads_etcd_leaves_in_order_and_come
             with writers.measured() as gap:
                 three.create(holder)
             came += gap
-            whole(three)
+            three.well()
             in_order(three, *HOSTS)
     record_property("figures", f"left: {told(left, 1)}; came: {told(came, 1)}")
