@@ -79,6 +79,13 @@ class _Joining(_Member):
 
     def add(self, on: Context) -> None:
         """Add it. etcd wants all others to have been connected for five seconds, and no other learner to be there."""
+        if on.host.stat(etcdctl.ETCDCTL)[0].type == "absent":  # of phases by themselves, this one was given too early
+            raise PermanentError(
+                f"etcdctl, which has to ask the other members, is not on {on.host.name} yet",
+                host=on.host.name,
+                seen=f"no {etcdctl.ETCDCTL}",
+                hint="roll back (`etcdadm rollback`), and give the phase `install` before `membership`",
+            )
         title = f"add {self.name} to etcd's members, as a learner"
         wait_until(on, self._not_added, title=title, hint="see `journalctl -u etcd` on the other masters")
 

@@ -184,7 +184,9 @@ def _two_members(first: ByHand, second: ByHand, lines: Lines) -> None:
         second(f"{lines.take(line, first=first.address)} --yes")
         assert second("etcdadm info").out.count("voting") == 2
         second("etcdadm reset --yes")
-    for line in [line for line in lines.left if line.startswith("etcdadm join phase")]:
+    phases = [line for line in lines.left if line.startswith("etcdadm join phase")]
+    phases.sort(key=lambda line: " install " not in line)  # the original's own etcdctl was part of it
+    for line in phases:
         second(f"{lines.take(line, first=first.address)} --yes")
         if " start " in line:
             second(f"etcdadm join phase promote https://{first.address}:2379 --yes")

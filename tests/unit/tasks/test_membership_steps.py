@@ -109,6 +109,14 @@ def site() -> Site:
     return made
 
 
+def test_without_etcdctl_nobody_is_asked_and_the_phase_that_brings_it_is_named(site: Site) -> None:
+    site.node("m3").machine.tree.remove(ETCDCTL)
+
+    with pytest.raises(PermanentError, match="is not on") as refused:
+        JOIN.apply(site.on, {"member": False})
+    assert "`install` before `membership`" in refused.value.hint
+
+
 def become_third(site: Site) -> None:
     JOIN.apply(site.on, {"member": False})
     site.start("m3")
