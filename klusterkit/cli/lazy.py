@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any, cast
 
 import typer
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from klusterkit.cli.options import GLOBAL, flattened
 
@@ -30,17 +30,26 @@ class Option(TyperOption):
         return super().process_value(ctx, value)
 
 
-class _Quick:
+class Argument(TyperArgument):
+    """An argument whose help says what it is, and not how Python calls that."""
+
+    def display_type_rich(self, ctx: Any) -> str | None:
+        """Nothing: ``MACHINE`` instead of ``MACHINE <list[str]>``."""
+
+
+class _Parameters:
     # Mixed into commands and groups.
     def get_params(self, ctx: Any) -> list[Any]:
         parameters: list[Any] = cast(Any, super()).get_params(ctx)
-        for parameter in parameters:
-            if type(parameter) is TyperOption:  # typer makes them, and asks nobody of which class
+        for parameter in parameters:  # typer makes them, and asks nobody of which class
+            if type(parameter) is TyperOption:
                 parameter.__class__ = Option
+            elif type(parameter) is TyperArgument:
+                parameter.__class__ = Argument
         return parameters
 
 
-class Command(_Quick, TyperCommand):
+class Command(_Parameters, TyperCommand):
     """A command whose help lists its own options first, and those of all commands after them."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -61,7 +70,7 @@ def _heading(parameter: Any) -> str:
     return getattr(parameter, "rich_help_panel", None) or "Options"
 
 
-class Group(_Quick, TyperGroup):
+class Group(_Parameters, TyperGroup):
     """A group of commands that says what they are from their modules alone."""
 
     commands: Commands  # type: ignore[assignment] - a mapping, made as it is read

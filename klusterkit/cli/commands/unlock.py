@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def run(
     common: Common,
     host: Annotated[str, typer.Option("--host", metavar="NAME", help="A machine's name, or any other's address")],
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Of such another's sshd")] = 22,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, metavar="PORT", help="Of such another's sshd")] = 22,
 ) -> int:
     """Tell, ask, free."""
     from klusterkit.cli.notices import say_notices
