@@ -47,7 +47,7 @@ class MachineChoice:
         Path | None,
         typer.Option("--file", "-f", metavar="FILE", help="Machines of any roles: a list of {ip, role}, or objects"),
     ] = None
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, metavar="PORT", help="Of sshd", show_default=True)] = 22
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, metavar="PORT", help="Of sshd")] = 22
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Of the machine [its address]")] = None
     label: Label = None
     taint: Taint = None

@@ -57,13 +57,14 @@ class Driver:
         fresh = [task for task in batch if self._journal[task.id].status in NotBegun]
         if len(fresh) < 2:
             return {}
+        since = time.time()
         looked = list(zip(fresh, self._perform(Verb.OBSERVE, fresh), strict=True))
         there = [task for task, outcome in looked if _satisfied(outcome)]
         todo = [(task, outcome.observation) for task, outcome in looked if not _satisfied(outcome)]
         before = {task.id: seen.before for task, seen in todo if seen is not None}
         self._journal.write(
-            *(self._end(task, changed=False) for task in there),
-            *(self._begin(task, before[task.id]) for task in fresh if task.id in before),
+            *(self._end(task, changed=False, since=since) for task in there),
+            *(self._begin(task, before[task.id], since) for task in fresh if task.id in before),
         )
         for task in there:
             self._say("unchanged", task)
@@ -104,10 +105,11 @@ class Driver:
 
     def forward(self, task: Task) -> bool:
         """Bring a task that may start to its end. Returns whether what needs it may start."""
+        since = time.time()
         try:
             for attempt in self._retrying(task):
                 with attempt, self._recording(task):
-                    self._attempt(task)
+                    self._attempt(task, since)
         except Failure as failure:
             self._say_failed(task, failure.error)
             return False
@@ -128,7 +130,7 @@ class Driver:
                 self._journal.write(self._fail(task, error))
             raise
 
-    def _attempt(self, task: Task) -> None:
+    def _attempt(self, task: Task, since: float) -> None:
         if self._journal[task.id].unknown:
             self._settle(task)
             if self._journal[task.id].status is Status.DONE:
@@ -137,17 +139,17 @@ class Driver:
         state = self._journal[task.id]
         if seen.satisfied:
             changed = state.to_undo
-            self._journal.write(self._end(task, changed=changed))
+            self._journal.write(self._end(task, changed=changed, since=since))
             self._say("done" if changed else "unchanged", task)
             return
         if task.step.repeat is Repeat.ONCE and state.to_undo and not state.retry and not _prior(state, seen):
             # It is known to have failed, and left something: doing it again may do it twice.
             raise Failure(_question(task, state, seen))
-        self._apply(task, seen.before)
+        self._apply(task, seen.before, since)
 
-    def _apply(self, task: Task, before: Mapping[str, Any]) -> None:
+    def _apply(self, task: Task, before: Mapping[str, Any], since: float) -> None:
         state = self._journal[task.id]
-        self._journal.write(self._begin(task, before))
+        self._journal.write(self._begin(task, before, since))
         # No two programs of one task at once: the operator may have said to retry while one still runs.
         self._one(Verb.APPLY, task, stop_applies=state.attempt, stop_undos=state.undo_attempt)
         self._journal.write(self._end(task))
@@ -298,12 +300,13 @@ class Driver:
             before=state.before or {},
         )
 
-    def _begin(self, task: Task, before: Mapping[str, Any]) -> Record:
+    def _begin(self, task: Task, before: Mapping[str, Any], since: float) -> Record:
         attempt = self._journal[task.id].attempt + 1
-        return Record(record="begin", at=time.time(), task=task.id, attempt=attempt, before=dict(before))
+        return Record(record="begin", at=time.time(), task=task.id, attempt=attempt, before=dict(before), since=since)
 
-    def _end(self, task: Task, *, changed: bool = True, source: str = "run") -> Record:
+    def _end(self, task: Task, *, changed: bool = True, source: str = "run", since: float = 0.0) -> Record:
         fields: dict[str, Any] = {"changed": changed, "source": source, "direction": self._journal.direction}
+        fields |= {"since": since}
         return Record(record="end", at=time.time(), task=task.id, **fields)
 
     def _fail(self, task: Task, error: ErrorInfo) -> Record:

@@ -72,6 +72,8 @@ class Record(BaseModel):
     attempt: int = 0
     before: dict[str, Any] | None = None
     """Of a forward ``begin``: what undo will put back."""
+    since: float = 0.0
+    """Of a forward ``begin``, and of an ``end`` without one: when the task was taken up, to be looked at first."""
     changed: bool = True
     """Of an ``end``: False where the host already was as wanted, so that there is nothing to undo."""
     source: Literal["run", "look", "operator"] = "run"
@@ -104,6 +106,7 @@ class TaskState(BaseModel):
     retry: bool = False
     """The operator said to do it again, whatever is there."""
     began: float = 0.0
+    """When it was taken up: what it takes includes the look at what is there."""
     ended: float = 0.0
 
     def after(self, record: Record) -> TaskState:
@@ -113,13 +116,14 @@ class TaskState(BaseModel):
                 # A second attempt observes what the first one left: what undo must put back is what the first one saw.
                 before = self.before if self.before is not None else record.before
                 update: dict[str, Any] = {"status": Status.UNKNOWN, "attempt": record.attempt, "before": before}
-                update |= {"error": None, "asked": False, "retry": False, "began": record.at}
+                update |= {"error": None, "asked": False, "retry": False, "began": record.since or record.at}
             case "begin":
                 update = {"status": Status.UNDO_UNKNOWN, "undo_attempt": record.attempt, "began": record.at}
                 update |= {"error": None, "asked": False, "retry": False}
             case "end" if record.direction is Direction.FORWARD:
                 before = self.before if record.changed else None
                 update = {"status": Status.DONE, "before": before, "error": None, "asked": False, "ended": record.at}
+                update |= {"began": record.since or self.began}
             case "end":
                 update = {"status": Status.UNDONE, "before": None, "error": None, "round": self.round + 1}
                 update |= {"asked": False, "retry": False, "ended": record.at}

@@ -25,7 +25,7 @@ def run(
     no_peers: Annotated[
         bool, typer.Option("--no-peers", help="Send everything from here: machines serve each other nothing")
     ] = False,
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, metavar="PORT", help="Of sshd", show_default=True)] = 22,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, metavar="PORT", help="Of sshd")] = 22,
 ) -> int:
     """Plan, ask, push."""
     wanted = {"bundle": file, "addresses": tuple(ip or ()), "port": port, "share": not no_peers}

@@ -91,6 +91,25 @@ def test_a_worker_that_was_on_its_way_out_comes_back_as_it_was(cluster: Machines
     cluster.kubectl("rollout", "status", "deployment/shop", "--timeout=120s")
 
 
+def test_a_worker_that_leaves_its_images_comes_back_with_labels_and_taints_and_gets_nothing_again(
+    cluster: Machines,
+) -> None:
+    uploads = "find /var/lib/klusterkit/artifacts -type f -printf '%i %s %p\\n' | sort"
+    cluster.delete(WORKER, "--keep-images")
+    kept = cluster.on(WORKER, uploads).splitlines()
+    assert kept
+    assert set(nodes_ready(cluster.operator)) == set(MASTERS)
+
+    own = ("--label", "rack=8", "--taint", "dedicated=shop:PreferNoSchedule")
+    machine = ("--ip", cluster.lab.address(WORKER), "--role", "worker")
+    cluster.cctl("create", "machine", *machine, *own, "--yes")
+
+    assert cluster.on(WORKER, uploads).splitlines() == kept
+    node = json.loads(cluster.kubectl("get", "node", WORKER, "-o", "json"))
+    assert node["metadata"]["labels"]["rack"] == "8"
+    assert {"key": "dedicated", "value": "shop", "effect": "PreferNoSchedule"} in node["spec"]["taints"]
+
+
 def test_a_worker_leaves_and_its_host_is_what_it_was(cluster: Machines) -> None:
     cluster.delete(WORKER)
 

@@ -126,6 +126,18 @@ def test_an_error_is_known_until_the_next_attempt() -> None:
     assert after(begin(), fail(), begin(attempt=2)).error is None
 
 
+def test_what_a_task_takes_begins_where_it_was_taken_up() -> None:
+    def took(*records: Record) -> tuple[float, float]:
+        state = after(*records)
+        return state.began, state.ended
+
+    taken_up = begin().model_copy(update={"since": 0.5})
+    assert took(taken_up, end()) == (0.5, 2)
+    assert took(taken_up, end(source="look")) == (0.5, 2)
+    assert took(end(changed=False, since=1.5)) == (1.5, 2)
+    assert took(begin(), end()) == (1, 2), "as versions before wrote it"
+
+
 def test_a_turn_changes_the_direction_and_is_written_once() -> None:
     store = MemoryStore()
     journal = Journal.open(store, PLAN, run="r", who="me")

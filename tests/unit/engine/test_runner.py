@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -45,6 +46,20 @@ def test_what_is_there_already_is_not_touched_and_has_nothing_to_undo(bench: Ben
     assert bench.store.words() == ["run", "end a"]
     assert not report.states["a"].to_undo
     assert bench.happened("a") == ["started", "unchanged"]
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("names", ["a", "ab"])
+def test_the_look_at_what_is_there_is_part_of_what_a_task_takes(bench: Bench, names: str, there: bool) -> None:
+    looked: dict[str, float] = {}
+    for name in names:
+        bench.on("observe", name, lambda on: looked.setdefault(on.task, time.time()))
+        bench.cells |= {name: "new"} if there else {}
+
+    states = bench.runner(bench.open(plan(*(task(name, step=Short()) for name in names)))).forward().states
+
+    assert looked.keys() == {*names}
+    assert all(0 < states[name].began <= moment <= states[name].ended for name, moment in looked.items())
 
 
 def test_an_empty_plan_is_done(bench: Bench) -> None:
