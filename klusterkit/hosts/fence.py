@@ -57,6 +57,17 @@ class Fence(BaseModel):
                 seen=f"lineage {self.lineage}, ours is {ours.lineage}; last changed by {self.who}, {moment(self.when)}",
                 hint=f"use another host; if that cluster is gone for good, remove {FENCE} on this one",
             )
+        self._refuse_older(ours, host, past)
+        if self.serial == ours.serial and self.ended not in (None, towards):
+            command = "resume" if self.ended == "done" else "rollback"
+            raise StaleState(
+                f"{host} knows that this run has ended: it is {self.ended}",
+                host=host,
+                seen=f"run {self.run}, by {self.who}, {moment(self.when)}",
+                hint=f"use the newest copy of the state file; if this is it, `cctl {command}` ends the run",
+            )
+
+    def _refuse_older(self, ours: Fence, host: str, past: Collection[str] | None) -> None:
         if past is not None and self.run and self.run not in (*past, ours.run):
             raise StaleState(
                 f"this state file is older than what {host} has seen: it knows nothing of run {self.run}",
@@ -71,14 +82,6 @@ class Fence(BaseModel):
                 host=host,
                 seen=f"ours is {ours.serial}; seen was {self.serial}, by {self.who}, {moment(self.when)}",
                 hint="use the newest copy of the state file",
-            )
-        if self.serial == ours.serial and self.ended not in (None, towards):
-            command = "resume" if self.ended == "done" else "rollback"
-            raise StaleState(
-                f"{host} knows that this run has ended: it is {self.ended}",
-                host=host,
-                seen=f"run {self.run}, by {self.who}, {moment(self.when)}",
-                hint=f"use the newest copy of the state file; if this is it, `cctl {command}` ends the run",
             )
 
 
