@@ -26,8 +26,16 @@ class Content(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
+    """Of the program or project, or an image's full reference."""
+    version: str
     sha256: str
     size: int
+
+    @property
+    def label(self) -> str:
+        """Tells it from all others of a bundle, which may hold several versions of one name; without slashes."""
+        known = self.name if ":" in self.name else f"{self.name}-{self.version}"
+        return known.replace("/", ".")
 
 
 class PushRequest(BaseModel):
@@ -80,7 +88,7 @@ def _bring(draft: Draft, request: PushRequest, machine: Machine) -> None:
     for content in request.lacking(machine):
         draft.budgets[budget] = request.options.uploads_each
         on.add(
-            f"artifacts/{content.name.replace('/', '.')}",
+            f"artifacts/{content.label}",
             Upload(name=content.name, sha256=content.sha256, size=content.size),
             cost=0.02 + content.size / UPLOAD_SPEED,
             timeout=3600.0,

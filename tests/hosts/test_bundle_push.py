@@ -35,8 +35,9 @@ class Site:
         self.contents: dict[str, bytes] = {}
 
     def bundle(self, name: str, piece: int = PIECE) -> Path:
-        """A new bundle of random content, in pieces of so many bytes."""
-        self.contents = {f"files/{name}/{number}": os.urandom(piece) for number in range(PIECES)}
+        """A new bundle of random content, in pieces of so many bytes: programs in two versions."""
+        paths = [f"{name}/{version}/{program}" for version in ("v1.36.3", "v1.37.2") for program in range(PIECES // 2)]
+        self.contents = {path: os.urandom(piece) for path in paths}
         return make(self.folder / name, self.contents)
 
     def arguments(self, bundle: Path, *names: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tarfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -30,7 +31,9 @@ FILES: Mapping[str, bytes] = {KUBELET: b"a kubelet" * 1000, PAUSE: b"p" * 512, "
 
 
 def entry(path: str, content: bytes, **fields: object) -> Entry:
-    given = {"kind": Kind.BINARY, "name": path.rpartition("/")[2], "version": "v1.36.3", **fields}
+    version = re.search(r"v\d+\.\d+\.\d+", path)
+    named = {"name": path.rpartition("/")[2], "version": version[0] if version else "v1.36.3"}
+    given = {"kind": Kind.BINARY, **named, **fields}
     return Entry.model_validate({"path": path, "sha256": sha256(content), "size": len(content), **given})
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 
 from klusterkit.cluster import Cluster, Machine, Role, artifacts_for
+from klusterkit.cluster.releases import RELEASES
 from klusterkit.engine.facts import Facts
 from klusterkit.engine.journal import TaskState
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.record import HostRecord, done_by_host
 from klusterkit.plans.create import extra_artifacts
+from klusterkit.plans.push import Content
 from klusterkit.plans.request import ArtifactFile
 from klusterkit.tasks.preflight import FEATURES, PROGRAMS
 
@@ -79,6 +81,20 @@ def artifacts(cluster: Cluster) -> dict[str, ArtifactFile]:
     wanted = artifacts_for([Role.MASTER], cluster.kubernetes_version, cluster.cni, vip=cluster.vip is not None)
     names = [item.name for item in (*wanted, *extra_artifacts(cluster.cni))]
     return {name: ArtifactFile(sha256=hashlib.sha256(name.encode()).hexdigest(), size=50_000_000) for name in names}
+
+
+def bundled() -> tuple[Content, ...]:
+    """A bundle with what clusters of each Kubernetes version need; made up as well."""
+    wanted = [artifact for release in RELEASES for artifact in artifacts_for([Role.MASTER], release.tried, CLUSTER.cni)]
+    return tuple(
+        Content(
+            name=artifact.name,
+            version=artifact.version,
+            sha256=hashlib.sha256(path.encode()).hexdigest(),
+            size=50_000_000,
+        )
+        for path, artifact in {artifact.url_path: artifact for artifact in wanted}.items()
+    )
 
 
 def made(machine: Machine) -> Machine:

@@ -19,6 +19,7 @@ from klusterkit.plans.reference.inputs import (
     MASTERS,
     WORKERS,
     artifacts,
+    bundled,
     facts_of,
     master,
     records,
@@ -106,8 +107,8 @@ def delete_cluster() -> Plan:
 
 
 def bundle_push() -> Plan:
-    """``bundle push``: three hosts get what they lack, and one of them has most of it already."""
-    contents = tuple(Content(name=name, sha256=it.sha256, size=it.size) for name, it in artifacts(CLUSTER).items())
+    """``bundle push``: three hosts get what they lack of two versions; one of them has most of it already."""
+    contents = bundled()
     return compile_push(
         PushRequest(
             machines=MASTERS,

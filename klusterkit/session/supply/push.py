@@ -101,7 +101,9 @@ def _stranger(address: str, user: str, port: int) -> Machine:
 
 def _contents(bundle: Bundle) -> tuple[Content, ...]:
     entries = {entry.sha256: entry for entry in bundle.manifest.entries if entry.kind in PUSHED}
-    return tuple(Content(name=each.name, sha256=each.sha256, size=each.size) for each in entries.values())
+    return tuple(
+        Content(name=each.name, version=each.version, sha256=each.sha256, size=each.size) for each in entries.values()
+    )
 
 
 def _request(

@@ -219,7 +219,10 @@ class Push(Next):
     @staticmethod
     def contents() -> list[Content]:
         """What is in the bundle."""
-        return [Content(name=name, sha256=it.sha256, size=it.size) for name, it in sorted(supplies.files().items())]
+        return [
+            Content(name=name, version="v1", sha256=it.sha256, size=it.size)
+            for name, it in sorted(supplies.files().items())
+        ]
 
     @property
     def brought(self) -> tuple[str, ...]:
