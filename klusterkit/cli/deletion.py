@@ -53,7 +53,7 @@ class LeavingMachines:
         bool, typer.Option("--drain-force", help="Delete pods, too, that nothing makes anew elsewhere")
     ] = False
     drain_delete_local_data: Annotated[
-        bool, typer.Option("--drain-delete-local-data", help="As always: the data in emptyDirs ends with its pods")
+        bool, typer.Option("--drain-delete-local-data", help="Delete pods, too, that keep data in an emptyDir")
     ] = False
     skip_drain: Annotated[
         bool, typer.Option("--skip-drain", "--skip-drain-delete", help="Let pods end with their host")
@@ -76,6 +76,7 @@ class LeavingMachines:
             "skip": self.skip_drain,
             "within": seconds("--drain-timeout", self.drain_timeout) or None,
             "force": self.drain_force,
+            "local_data": self.drain_delete_local_data,
             "grace": None if self.drain_grace_period < 0 else self.drain_grace_period,
         }
         return {"machines": machines, "drain": drain}

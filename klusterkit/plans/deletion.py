@@ -22,6 +22,8 @@ class DrainOptions(BaseModel):
     """Seconds for all pods of a node; None for no limit."""
     force: bool = False
     """Whether pods go that nothing makes anew elsewhere."""
+    local_data: bool = False
+    """Whether pods go that keep data in an emptyDir, which ends with them."""
     grace: int | None = None
     """Seconds that each pod gets to end; None for what it says itself."""
 

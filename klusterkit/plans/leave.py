@@ -17,7 +17,7 @@ from klusterkit.plans.vip import UNIT as KEEPALIVED
 from klusterkit.plans.vip import narrow
 from klusterkit.tasks.gates import ApiAnswers, ApiStopped
 from klusterkit.tasks.kubelet import STATIC_PODS
-from klusterkit.tasks.leaving import Cordon, DeleteNode, Drain
+from klusterkit.tasks.leaving import Cordon, DeleteNode, Drain, Gone
 from klusterkit.tasks.membership import Leave, Spared
 
 KUBELET = "kubelet.service"
@@ -53,11 +53,12 @@ def leave(draft: Draft, request: DeleteRequest, host: HostDraft) -> None:
     Until the first vote goes, all of it can be undone: so whatever may be in the way comes before.
     """
     asked = Asked(host)
+    gone = {each.node: asked.add(each, "gone", gone_gate(each), timeout=LOOKING) for each in request.gone}
     # Before any is drained: a pod that leaves one is not to come to another.
     cordoned = [asked.add(each, "cordon", Cordon(node=each.node)) for each in request.living]
     drained = {each.node: drain(asked, each, request.drain, cordoned) for each in request.living}
-    ready: list[Needs] = list(drained.values())
-    stopped: list[str] = []
+    ready: list[Needs] = [*gone.values(), *drained.values()]
+    stopped = [*gone.values()]
     for each in request.living:
         if each.machine.is_master:
             address, api = _master(draft, asked, each, request, drained[each.node])
@@ -70,15 +71,21 @@ def leave(draft: Draft, request: DeleteRequest, host: HostDraft) -> None:
     ready += _tell_masters(draft, request, stopped)
     _votes(asked, request, ready)
     for each in request.gone:
-        vote = [asked.id(each, "vote")] if each.machine.is_master else []
-        asked.add(each, "node", DeleteNode(node=each.node), vote)
+        before = asked.id(each, "vote") if each.machine.is_master else gone[each.node]
+        asked.add(each, "node", DeleteNode(node=each.node), before)
+
+
+def gone_gate(leaving: Leaving) -> Gone:
+    """Whether it is gone for good, as others see it."""
+    client = etcd.client_url(str(leaving.machine.address)) if leaving.machine.is_master else None
+    return Gone(node=leaving.node, client=client)
 
 
 def drain(asked: Asked, leaving: Leaving, options: DrainOptions, cordoned: Sequence[str]) -> Sequence[str]:
     """Make its pods leave. Returns the tasks after which they have, as far as they should."""
     if options.skip:
         return cordoned
-    step = Drain(node=leaving.node, within=options.within, force=options.force, grace=options.grace)
+    step = Drain(node=leaving.node, **options.model_dump(exclude={"skip"}))
     timeout = FOREVER if options.within is None else options.within + SPARE
     return [asked.add(leaving, "drain", step, cordoned, cost=10.0, timeout=timeout)]
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from klusterkit.engine.errors import CommandFailedTemporarily, NotYet, PermanentError
 from klusterkit.engine.host import Host
 from klusterkit.engine.step import Before, Context, Observation, Step
-from klusterkit.tasks import kubectl, note
-from klusterkit.tasks.gates import Gate
+from klusterkit.tasks import etcdctl, kubectl, note
+from klusterkit.tasks.gates import Gate, NodeReady
 from klusterkit.tasks.node import take_out
 
 _SLICE = 10
@@ -41,7 +42,42 @@ class Pod:
     @property
     def is_lost(self) -> bool:
         """Whether it runs, and would not be made anew elsewhere."""
-        return self.leaves and not self.controller and self.phase not in ("Succeeded", "Failed")
+        return self.leaves and not self.controller and not self.is_over
+
+    @property
+    def loses_data(self) -> bool:
+        """Whether it runs, and what it keeps in an emptyDir would end with it."""
+        return self.leaves and self.empty_dir and not self.is_over
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has run to its end."""
+        return self.phase in ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What draining a node would cost, and nobody has agreed to."""
+
+    what: str
+    pods: tuple[str, ...]
+    option: str
+    """By which one agrees."""
+
+    @property
+    def hint(self) -> str:
+        """What to do."""
+        return f"delete them yourself, or say {self.option} to have them deleted"
+
+
+def costs(pods: Sequence[Pod], *, force: bool, local_data: bool) -> Iterator[Cost]:
+    """What draining these pods would cost beyond what was agreed to."""
+    lost = [pod.name for pod in pods if pod.is_lost]
+    data = [pod.name for pod in pods if pod.loses_data]
+    if lost and not force:
+        yield Cost("has pods that nothing would make anew elsewhere", tuple(lost), "--drain-force")
+    if data and not local_data:
+        yield Cost("has pods that keep data in an emptyDir", tuple(data), "--drain-delete-local-data")
 
 
 _COLUMNS = {
@@ -79,6 +115,37 @@ def _table(host: Host, what: str, columns: dict[str, str], *options: str) -> lis
     return [line.split(None, len(columns) - 1) for line in ended.text.splitlines()]
 
 
+class Gone(Gate):
+    """Open while a machine that is to be left behind is as gone as it seems: others hear nothing of it.
+
+    It is asked again when the plan runs: a machine that has come back meanwhile would lose its vote while it serves.
+
+    Args:
+        node: its name in Kubernetes.
+        client: its etcd's client URL; None for a machine that has none.
+    """
+
+    kind: ClassVar[str] = "gate.gone"
+    hint: ClassVar[str] = (
+        "see why, or switch it off; what was switched off counts as gone after a minute. If it is to leave alive, "
+        "delete it without --gone"
+    )
+
+    node: str
+    client: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What is waited for."""
+        return f"see that {self.node} is gone"
+
+    def missing(self, on: Context) -> str:
+        """What of it is alive."""
+        if self.client and etcdctl.healthy(on, [self.client]):
+            return "its etcd works"
+        return "its node is Ready" if NodeReady(node=self.node).observe(on).satisfied else ""
+
+
 class Cordon(Step):
     """Keep new pods off a node. Undo lets them in again, unless somebody had kept them off before."""
 
@@ -112,13 +179,14 @@ class Cordon(Step):
 class Drain(Gate):
     """Have all pods of a node go elsewhere, as their PodDisruptionBudgets allow (Eviction API, as ``kubectl drain``).
 
-    What each node has for itself (DaemonSets, static pods) stays. Data in emptyDirs ends with its pods. Pods that have
-    gone stay where they are then: there is nothing to undo.
+    What each node has for itself (DaemonSets, static pods) stays. Pods that have gone stay where they are then: there
+    is nothing to undo.
 
     Args:
         node: by its name.
         within: seconds that all of it may take; None to try for as long as the task may.
         force: whether pods go that nothing makes anew elsewhere.
+        local_data: whether pods go that keep data in an emptyDir, which ends with them.
         grace: seconds that each pod gets to end; None for as long as it says itself.
     """
 
@@ -131,6 +199,7 @@ class Drain(Gate):
     node: str
     within: float | None = 300.0
     force: bool = False
+    local_data: bool = False
     grace: int | None = None
 
     @property
@@ -152,22 +221,22 @@ class Drain(Gate):
             raise PermanentError(error.message, host=error.host, seen=error.seen, hint=error.hint) from None
 
     def _drained(self, on: Context) -> str:
-        self._refuse_loss(on)
+        self._refuse_costs(on)
         options = ["--force"] if self.force else []
+        options += ["--delete-emptydir-data"] if self.local_data else []
         options += [] if self.grace is None else [f"--grace-period={self.grace}"]
-        what = ("drain", self.node, "--ignore-daemonsets", "--delete-emptydir-data", f"--timeout={_SLICE}s")
+        what = ("drain", self.node, "--ignore-daemonsets", f"--timeout={_SLICE}s")
         ended = kubectl.ask(on, *what, *options, timeout=_SLICE + 10.0)
         missing = "" if ended.ok else self.missing(on)
         return f"{missing}: {_why_not(on, ended.said)}" if missing else ""
 
-    def _refuse_loss(self, on: Context) -> None:
-        lost = [pod.name for pod in pods_on(on.host, self.node) if pod.is_lost]
-        if lost and not self.force:
+    def _refuse_costs(self, on: Context) -> None:
+        for cost in costs(pods_on(on.host, self.node), force=self.force, local_data=self.local_data):
             raise PermanentError(
-                f"{self.node} has pods that nothing would make anew elsewhere",
+                f"{self.node} {cost.what}",
                 host=on.host.name,
-                seen=", ".join(lost),
-                hint="delete them yourself, or plan with --drain-force to have them deleted",
+                seen=", ".join(cost.pods),
+                hint=f"delete them yourself, then `cctl resume`; or `cctl rollback`, and plan with {cost.option}",
             )
 
 

@@ -237,8 +237,9 @@ class Leave(_Member):
         return Observation(satisfied=member is None, before=before, reason="it is a member" if member else "")
 
     def apply(self, on: Context, before: Before) -> None:
-        """See that a majority stays, and remove it."""
+        """See that a majority stays, and that what counts as gone is gone; remove it."""
         _ = before
+        self._refuse_alive(on)
         loss = loss_now(on, self.through, [self.peer])
         if loss is not None:
             raise PermanentError(
@@ -248,6 +249,16 @@ class Leave(_Member):
                 hint="bring the others up (`journalctl -u etcd` on their hosts), then `cctl resume`",
             )
         self.remove(on, at=self.client)
+
+    def _refuse_alive(self, on: Context) -> None:
+        """A run may be resumed long after it was seen that the host is gone."""
+        member = None if self.client else self.own(etcdctl.members(on, self.through))
+        if member is not None and etcdctl.healthy(on, member.clients):
+            raise PermanentError(
+                f"{self.name} counts as gone for good, but its etcd works",
+                host=on.host.name,
+                hint="switch its host off, then `cctl resume`; or `cctl rollback`, and delete it without --gone",
+            )
 
 
 class Spared(Gate):

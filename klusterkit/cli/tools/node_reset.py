@@ -34,6 +34,9 @@ def run(
     drain_force: Annotated[
         bool, typer.Option("--drain-force", help="Delete pods, too, that nothing makes anew elsewhere")
     ] = False,
+    drain_delete_local_data: Annotated[
+        bool, typer.Option("--drain-delete-local-data", help="Delete pods, too, that keep data in an emptyDir")
+    ] = False,
     skip_drain: Annotated[bool, typer.Option("--skip-drain", help="Let pods end with their host")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Also if the host belongs to a cluster that cctl looks after elsewhere")
@@ -46,6 +49,11 @@ def run(
         "alone": skip_remove_node,
         "confirm": confirm,
         "force": force,
-        "drain": {"skip": skip_drain, "within": within, "force": drain_force},
+        "drain": {
+            "skip": skip_drain,
+            "within": within,
+            "force": drain_force,
+            "local_data": drain_delete_local_data,
+        },
     }
     return plan_and_do(common, looking, "nodeadm reset", lambda session, _: session.plan_node_reset(**wanted))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,12 +14,12 @@ from klusterkit.hosts import Fleet
 from klusterkit.plans import quorum
 from klusterkit.plans.deletion import DrainOptions, Leaving
 from klusterkit.plans.files import etcd
+from klusterkit.plans.leave import gone_gate
 from klusterkit.plans.quorum import SeenMaster
 from klusterkit.session.errors import Refused
 from klusterkit.session.machines.masters import answering, look_at_masters
 from klusterkit.tasks import etcdctl
-from klusterkit.tasks.gates import NodeReady
-from klusterkit.tasks.leaving import Pod, pods_on
+from klusterkit.tasks.leaving import Pod, costs, pods_on
 
 
 class Sparing(BaseModel):
@@ -47,9 +47,9 @@ def look_who_stays(
     voters = _voters(leaving)
     working = _working(on, [*(master.machine for master in left), *voters])
     pods = {} if drain.skip else _pods(on.host, leaving)
-    reasons: list[UsageError] = [*_not_gone(on, leaving, working)]
+    reasons: list[UsageError] = [*_not_gone(on, leaving)]
     reasons += quorum.losses(etcdctl.members(on, [etcdctl.LOCAL]), working, voters)
-    reasons += [] if drain.force else _held(pods)
+    reasons += _costs(pods, drain)
     if reasons:
         names = ", ".join(dict.fromkeys(str(reason.host) for reason in reasons))
         raise Refused(f"{names} can't be spared; nothing was changed", reasons)
@@ -67,12 +67,11 @@ def refuse_living(fleet: Fleet, leaving: Sequence[Leaving]) -> None:
     Raises:
         Refused: they aren't.
     """
-    voters = _voters(leaving)
     asked = next((each.machine for each in leaving if each.machine.is_master and each.record is not None), None)
     if asked is None or all(each.record is not None for each in leaving):
         return
     on = Context(host=fleet[asked.name], run="look", task="look")
-    if reasons := [*_not_gone(on, leaving, _working(on, voters))]:
+    if reasons := [*_not_gone(on, leaving)]:
         names = ", ".join(dict.fromkeys(str(reason.host) for reason in reasons))
         raise Refused(f"{names} can't be left behind; nothing was changed", reasons)
 
@@ -81,10 +80,10 @@ def refuse_held_pods(host: Host, leaving: Sequence[Leaving], drain: DrainOptions
     """See that pods can leave. Returns what is worth knowing of them.
 
     Raises:
-        Refused: there are some that nothing would make anew elsewhere.
+        Refused: there are some that nothing would make anew elsewhere, or whose data end with them.
     """
     pods = _pods(host, leaving)
-    if not drain.force and (reasons := list(_held(pods))):
+    if reasons := list(_costs(pods, drain)):
         raise Refused(f"{', '.join(pods)} can't be spared; nothing was changed", reasons)
     return list(_of_pods(pods))
 
@@ -108,38 +107,30 @@ def _working(on: Context, masters: Sequence[Machine]) -> set[str]:
     return {etcd.peer_url(address) for address in addresses if etcd.client_url(address) in healthy}
 
 
-def _not_gone(on: Context, leaving: Sequence[Leaving], working: Collection[str]) -> Iterator[UsageError]:
+def _not_gone(on: Context, leaving: Sequence[Leaving]) -> Iterator[UsageError]:
     """Hosts that don't answer us, but others: what goes on there would go on behind the cluster's back."""
     for each in leaving:
-        if each.record is not None:
-            continue
-        alive = "its etcd works" if etcd.peer_url(str(each.machine.address)) in working else ""
-        alive = alive or ("its node is Ready" if NodeReady(node=each.node).observe(on).satisfied else "")
-        if alive:
+        gate = None if each.record else gone_gate(each)
+        if gate and (alive := gate.missing(on)):
             yield UsageError(
                 "it can't be taken back from here, but it isn't gone",
                 host=each.machine.name,
                 seen=alive,
-                hint="see why, or switch it off; what was switched off counts as gone after a minute",
+                hint=gate.hint,
             )
 
 
-def _held(pods: Mapping[str, Sequence[Pod]]) -> Iterator[UsageError]:
+def _costs(pods: Mapping[str, Sequence[Pod]], drain: DrainOptions) -> Iterator[UsageError]:
     for machine, found in pods.items():
-        if lost := [pod.name for pod in found if pod.is_lost]:
-            yield UsageError(
-                "it has pods that nothing would make anew elsewhere",
-                host=machine,
-                seen=", ".join(lost),
-                hint="delete them yourself, or say --drain-force to have them deleted",
-            )
+        for cost in costs(found, force=drain.force, local_data=drain.local_data):
+            yield UsageError(f"it {cost.what}", host=machine, seen=", ".join(cost.pods), hint=cost.hint)
 
 
 def _of_pods(pods: Mapping[str, Sequence[Pod]]) -> Iterator[str]:
     for machine, found in pods.items():
         if lost := [pod.name for pod in found if pod.is_lost]:
             yield f"{machine}: pods that end and aren't made anew: {', '.join(lost)}"
-        if data := [pod.name for pod in found if pod.empty_dir]:
+        if data := [pod.name for pod in found if pod.loses_data]:
             yield f"{machine}: pods that lose what they keep in an emptyDir: {', '.join(data)}"
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
+import networkx as nx
 import pytest
 
 from klusterkit.cluster.cluster import CLUSTER_NAME
@@ -13,6 +15,7 @@ from klusterkit.engine.errors import HostUnreachable, UsageError
 from klusterkit.engine.host import Host
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.record import PLACE
+from klusterkit.engine.step import Context, Undo
 from klusterkit.hosts.fence import FENCE
 from klusterkit.hosts.simulated import SimulatedHost
 from klusterkit.plans.deletion import DrainOptions
@@ -21,7 +24,7 @@ from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
 from klusterkit.session.machines import delete, sparing
 from klusterkit.session.machines.delete import Wanted, plan_delete
-from klusterkit.tasks.leaving import Pod
+from klusterkit.tasks.leaving import Gone, Pod
 from tests.simulation.real.following import Next
 from tests.simulation.real.worlds import THREE_MASTERS
 from tests.unit.session.conftest import Opened
@@ -122,6 +125,24 @@ def test_what_is_gone_for_good_must_not_come_back(site: Site, hold: Hold, deleti
     assert any("2 voting members" in notice for notice in hold.notices)
 
 
+def test_a_machine_that_comes_back_after_it_was_planned_to_be_left_behind_is_not(
+    site: Site, deleting: Deleting
+) -> None:
+    site.model.switch_off(M3)
+    plan = deleting(M3, gone=True)
+    (gate,) = (task for task in plan.tasks if isinstance(task.step, Gone))
+    on = Context(host=site.hosts[gate.host], run="r", task=gate.id)
+    assert gate.step.observe(on).satisfied
+
+    site.model.nodes[M3].power_on()
+    site.model.settle()
+
+    assert gate.step.observe(on).reason == "its etcd works"
+    changing = [task for task in plan.tasks if task.step.undoing is not Undo.NOTHING]
+    assert changing
+    assert all(gate.id in nx.ancestors(plan.graph, task.id) for task in changing)
+
+
 def test_a_host_that_only_we_cant_reach_isnt_gone(site: Site, deleting: Deleting) -> None:
     for machine in (M3, W1):
         cut_off(site, machine)
@@ -212,9 +233,17 @@ WEB = Pod("default/web", "ReplicaSet", "Running", static=False, empty_dir=True)
 PROXY = Pod("kube-system/proxy", "DaemonSet", "Running", static=False, empty_dir=True)
 
 
-def test_data_that_ends_with_pods_is_told(hold: Hold, deleting: Deleting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sparing, "pods_on", pods(WEB, PROXY))
-    deleting(W1)
+def test_data_that_would_end_with_pods_stop_it_unless_that_is_wanted(
+    hold: Hold, deleting: Deleting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = replace(WEB, name="default/ended", phase="Succeeded")
+    monkeypatch.setattr(sparing, "pods_on", pods(WEB, PROXY, ended))
+    with pytest.raises(Refused) as caught:
+        deleting(W1)
+    assert reasons(caught) == {W1: "it has pods that keep data in an emptyDir: default/web"}
+    assert "--drain-delete-local-data" in str(caught.value.reasons[0].hint)
+
+    deleting(W1, drain=DrainOptions(local_data=True))
     assert hold.notices == [f"{W1}: pods that lose what they keep in an emptyDir: default/web"]
 
 
@@ -225,6 +254,6 @@ def test_pods_that_would_be_lost_stop_it_unless_that_is_wanted(
     with pytest.raises(Refused) as caught:
         deleting(W1)
     assert "default/alone" in reasons(caught)[W1]
-    deleting(W1, drain=DrainOptions(force=True))
+    deleting(W1, drain=DrainOptions(force=True, local_data=True))
     assert any("aren't made anew: default/alone" in notice for notice in hold.notices)
     deleting(W1, drain=DrainOptions(skip=True))

@@ -105,6 +105,8 @@ class Api:
         going = [each for each in known["pods"] if not each["static"] and each["controller"] != "DaemonSet"]
         if any(not each["controller"] for each in going) and "force" not in options:
             return said(1, err="cannot delete Pods declare no controller (use --force to override)")
+        if any(each["empty"] for each in going) and "delete-emptydir-data" not in options:
+            return said(1, err="cannot delete Pods with local storage (use --delete-emptydir-data to override)")
         kept = [each for each in going if known["full"] and each["name"].startswith("held")]
         known["pods"] = [each for each in known["pods"] if each not in going or each in kept]
         return said(1, err="error: global timeout reached: 10s") if kept else said()
@@ -176,6 +178,17 @@ def test_pods_that_nothing_makes_anew_stop_it_before_any_other_goes() -> None:
     assert caught.value.seen == "default/alone"
     assert len(api.read()["pods"]) == 3
     drain(api, force=True)
+    assert api.read()["pods"] == []
+
+
+def test_pods_that_keep_data_in_an_emptydir_stop_it_before_any_other_goes() -> None:
+    api = Api(pod("web"), pod("cache", empty=True), pod("ended", "Job", phase="Succeeded"))
+    with pytest.raises(PermanentError, match="keep data in an emptyDir") as caught:
+        drain(api)
+    assert caught.value.seen == "default/cache"
+    assert "--drain-delete-local-data" in str(caught.value.hint)
+    assert len(api.read()["pods"]) == 3
+    drain(api, local_data=True)
     assert api.read()["pods"] == []
 
 

@@ -317,6 +317,13 @@ def test_one_whose_host_is_gone_is_not_asked(three: Site) -> None:
     assert three.peers == {PEERS["m1"]: False, PEERS["m2"]: False}
 
 
+def test_one_that_counts_as_gone_and_works_keeps_its_vote(three: Site) -> None:
+    gone = LEAVE.model_copy(update={"client": None})
+    with pytest.raises(PermanentError, match="m3 counts as gone for good, but its etcd works"):
+        gone.apply(three.on, gone.observe(three.on).before)
+    assert three.etcd.changes == []
+
+
 def test_it_stays_where_the_others_would_be_no_majority_that_works(three: Site) -> None:
     three.node("m2").machine.power_off()
     with pytest.raises(PermanentError, match="no majority") as caught:
