@@ -75,9 +75,9 @@ def costs(pods: Sequence[Pod], *, force: bool, local_data: bool) -> Iterator[Cos
     lost = [pod.name for pod in pods if pod.is_lost]
     data = [pod.name for pod in pods if pod.loses_data]
     if lost and not force:
-        yield Cost("has pods that nothing would make anew elsewhere", tuple(lost), "--drain-force")
+        yield Cost("it has pods that nothing would make anew elsewhere", tuple(lost), "--drain-force")
     if data and not local_data:
-        yield Cost("has pods that keep data in an emptyDir", tuple(data), "--drain-delete-local-data")
+        yield Cost("it has pods that keep data in an emptyDir", tuple(data), "--drain-delete-local-data")
 
 
 _COLUMNS = {
@@ -233,7 +233,7 @@ class Drain(Gate):
     def _refuse_costs(self, on: Context) -> None:
         for cost in costs(pods_on(on.host, self.node), force=self.force, local_data=self.local_data):
             raise PermanentError(
-                f"{self.node} {cost.what}",
+                f"{self.node} can't be drained: {cost.what}",
                 host=on.host.name,
                 seen=", ".join(cost.pods),
                 hint=f"delete them yourself, then `cctl resume`; or `cctl rollback`, and plan with {cost.option}",

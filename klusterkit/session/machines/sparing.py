@@ -123,7 +123,7 @@ def _not_gone(on: Context, leaving: Sequence[Leaving]) -> Iterator[UsageError]:
 def _costs(pods: Mapping[str, Sequence[Pod]], drain: DrainOptions) -> Iterator[UsageError]:
     for machine, found in pods.items():
         for cost in costs(found, force=drain.force, local_data=drain.local_data):
-            yield UsageError(f"it {cost.what}", host=machine, seen=", ".join(cost.pods), hint=cost.hint)
+            yield UsageError(cost.what, host=machine, seen=", ".join(cost.pods), hint=cost.hint)
 
 
 def _of_pods(pods: Mapping[str, Sequence[Pod]]) -> Iterator[str]:

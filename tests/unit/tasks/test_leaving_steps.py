@@ -173,7 +173,7 @@ def test_what_a_budget_holds_is_named_with_the_budget_when_the_time_is_up() -> N
 
 def test_pods_that_nothing_makes_anew_stop_it_before_any_other_goes() -> None:
     api = Api(pod("web"), pod("alone", ""), pod("ended", "", phase="Succeeded"))
-    with pytest.raises(PermanentError, match="nothing would make anew") as caught:
+    with pytest.raises(PermanentError, match="can't be drained: it has pods that nothing would make anew") as caught:
         drain(api)
     assert caught.value.seen == "default/alone"
     assert len(api.read()["pods"]) == 3
