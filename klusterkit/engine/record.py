@@ -3,10 +3,14 @@
 A run's journal is folded away when it ends, and with it what each step saw before it acted. That is kept on the host
 itself, beside the copies that undo puts back. What the first step saw that changed a thing is how the host was; what
 later steps saw of the same thing is of no interest any more. How the last of them left it is how it should still be.
+
+The host isn't trusted with it: a record is sealed with a key of the state, and one that was changed there is refused.
 """
 
 from __future__ import annotations
 
+import hmac
+import json
 from collections.abc import Collection, Mapping
 from typing import Any, Literal, Self
 
@@ -98,11 +102,34 @@ class HostRecord(BaseModel):
         """The record as plain data."""
         return {"version": self.version, "done": [each.data() for each in self.done]}
 
+    def sealed(self, key: bytes, host: str) -> dict[str, Any]:
+        """As plain data, with what shows that the owner of this key wrote it for this host."""
+        plain = self.data()
+        return {**plain, "seal": _seal(plain, key, host)}
+
     @classmethod
-    def parse(cls, data: Mapping[str, Any], host: str) -> Self:
-        """The record that this data describes. Raises ``PermanentError`` when it isn't one, or is a later version's."""
+    def parse(cls, data: Mapping[str, Any], host: str, key: bytes | None = None) -> Self:
+        """The record that this data describes.
+
+        Args:
+            data: as :meth:`sealed` made it.
+            host: that it was found on.
+            key: it was sealed with. None takes it as it is: only for who gives no secret to the host.
+
+        Raises:
+            PermanentError: it isn't one, is a later version's, or was changed on the host.
+        """
+        plain = {name: value for name, value in data.items() if name != "seal"}
+        if key is not None and not hmac.compare_digest(str(data.get("seal")), _seal(plain, key, host)):
+            raise PermanentError(
+                f"what was done to {host} isn't told as it was written",
+                host=host,
+                seen=f"the seal of {PLACE} doesn't fit: somebody has changed it there, or brought it from another host",
+                hint="see who was on that host; bring the file back from a backup, or switch the host off and delete "
+                "the machine with --gone",
+            )
         try:
-            return cls.model_validate(data)
+            return cls.model_validate(plain)
         except ValidationError as error:
             seen = misfit(error)
         except PlanInvalid as error:
@@ -113,6 +140,11 @@ class HostRecord(BaseModel):
             seen=seen,
             hint=f"use the version of KlusterKit that was used last; {PLACE} on the host is the record",
         )
+
+
+def _seal(plain: Mapping[str, Any], key: bytes, host: str) -> str:
+    """Whoever reads a record runs its steps, with secrets. Root of a host could have it read what he wrote there."""
+    return hmac.digest(key, json.dumps([host, plain], sort_keys=True).encode(), "sha256").hex()
 
 
 def _needing(done: Done, passed_over: Mapping[str, tuple[str, ...]]) -> Done:

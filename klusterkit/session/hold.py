@@ -17,6 +17,7 @@ from klusterkit.state import KeySource, Lock, Snapshot, StateFile, key_source, l
 if TYPE_CHECKING:
     from klusterkit.engine.journal import Journal
     from klusterkit.hosts import Target
+    from klusterkit.session.running.records import Records
 
 
 class Hold:
@@ -102,6 +103,13 @@ class Hold:
         self.mask.learn(value)
         return value
 
+    @property
+    def records(self) -> Records:
+        """What runs have done to this state's hosts, as it is kept there."""
+        from klusterkit.session.running.records import SECRET, UNSEALED, Records
+
+        return Records(self.secret(SECRET)) if SECRET in self.snapshot.secrets else UNSEALED
+
     def has_artifact(self, sha256: str) -> bool:
         """Whether :meth:`artifact` has it."""
         from klusterkit.bundle import ArtifactStore
@@ -165,8 +173,12 @@ def open_hold(settings: Settings, *, write: str | None = None, create: bool = Fa
 @contextmanager
 def _new_state(settings: Settings, keys: KeySource, held: Lock) -> Generator[StateFile]:
     """A new state file, which goes again if the command that it was made for is refused."""
+    from klusterkit.session.running.records import SECRET, new_key
+
     source = None if settings.plaintext else keys
-    state = StateFile.create(settings.state, source, lock=held, public_keys=settings.recipients)
+    state = StateFile.create(
+        settings.state, source, lock=held, public_keys=settings.recipients, secrets={SECRET: new_key()}
+    )
     made = state.snapshot.serial
     try:
         yield state

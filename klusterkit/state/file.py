@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,13 @@ class StateFile:
 
     @classmethod
     def create(
-        cls, path: Path, keys: KeySource | None, *, lock: Lock | None = None, public_keys: Sequence[str] = ()
+        cls,
+        path: Path,
+        keys: KeySource | None,
+        *,
+        lock: Lock | None = None,
+        public_keys: Sequence[str] = (),
+        secrets: Mapping[str, bytes] | None = None,
     ) -> StateFile:
         """Begin a new lineage at serial 1, in a new file of mode 0600.
 
@@ -65,12 +71,15 @@ class StateFile:
             keys: what will open it; None keeps secrets in plain text (``--insecure-plaintext-state``).
             lock: needed for writing more than this.
             public_keys: age recipients that open it besides ``keys``.
+            secrets: what it holds from its beginning.
 
         Raises:
             StateExists, StateNotWritable, KeyInvalid.
         """
         path = path.resolve()
         snapshot, vault = recipients.begin(new_lineage(), keys, str(path), public_keys)
+        sealed = {name: vault.seal(value, secret_place(name)) for name, value in (secrets or {}).items()}
+        snapshot = _changed(snapshot, secrets=sealed)
         data, _ = _encode(snapshot, vault, str(path))
         try:
             disk.create(path, data)

@@ -19,7 +19,8 @@ from klusterkit.engine.step import Step
 from klusterkit.pki import Authority, Leaf, Usage
 from klusterkit.plans.draft import Draft
 from klusterkit.plans.revert import take_back
-from klusterkit.session.running.ending import clear, read_record, record
+from klusterkit.session.running.ending import clear, record
+from klusterkit.session.running.records import UNSEALED
 from klusterkit.tasks.certificates import Certificate
 from klusterkit.tasks.files import Directory, TextFile
 from klusterkit.tasks.kernel import Sysctl
@@ -98,7 +99,7 @@ def plan_of(*names: str, **changed: Step) -> Plan:
 
 def taking_back(host: StepHost) -> Plan:
     draft = Draft()
-    take_back(draft.on("t1"), read_record(host.real))
+    take_back(draft.on("t1"), UNSEALED.read(host.real))
     tasks = tuple(draft.tasks)
     return Plan(operation="leave", lineage="l", serial=3, tasks=tasks, outcome={"removed": {"machines": ["t1"]}})
 

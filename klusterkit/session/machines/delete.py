@@ -21,7 +21,6 @@ from klusterkit.session.connect import each_host, fleet_for_machines, refuse_pas
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
 from klusterkit.session.machines.sparing import Sparing, look_who_stays, refuse_living
-from klusterkit.session.running.ending import read_record
 
 
 class Wanted(BaseModel):
@@ -139,7 +138,7 @@ def _look(hold: Hold, fleet: Fleet, machines: Sequence[Machine], wanted: Wanted)
 def _look_at(hold: Hold, host: Host, machine: Machine) -> _Seen:
     try:
         refuse_passed(hold, host)
-        facts, record = host.facts(), read_record(host)
+        facts, record = host.facts(), hold.records.read(host)
     except StaleState:
         raise
     except (HostUnreachable, HostRefused) as error:

@@ -5,19 +5,19 @@ All of it can be done twice: a command that is killed before the run is folded d
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from klusterkit.engine.errors import KlusterKitError, PermanentError
-from klusterkit.engine.host import HOME, File, Host
+from klusterkit.engine.errors import KlusterKitError
+from klusterkit.engine.host import HOME, Host
 from klusterkit.engine.journal import Direction, Journal
-from klusterkit.engine.record import PLACE, HostRecord, done_by_host
+from klusterkit.engine.record import PLACE, done_by_host
 from klusterkit.engine.step import Undo, copies_of
 from klusterkit.hosts.errors import StaleState
 from klusterkit.hosts.fence import FENCE, REACHED, Ending, mark_ended
 from klusterkit.session.errors import RunCutShort
+from klusterkit.session.running.records import UNSEALED, Records
 from klusterkit.tasks.prior import ABSENT
 from klusterkit.tasks.revert import Revert
 
@@ -30,7 +30,14 @@ SET_ASIDE = "set-aside"
 """Data of etcd, in KlusterKit's folder: never removed by KlusterKit."""
 
 
-def end(hosts: Hosts, journal: Journal, ending: Ending, stay: Collection[str], guests: Collection[str] = ()) -> None:
+def end(
+    hosts: Hosts,
+    journal: Journal,
+    ending: Ending,
+    stay: Collection[str],
+    guests: Collection[str] = (),
+    records: Records = UNSEALED,
+) -> None:
     """Have the hosts know that the run is over, before the state does: a copy of it with the journal lasts.
 
     Args:
@@ -40,6 +47,7 @@ def end(hosts: Hosts, journal: Journal, ending: Ending, stay: Collection[str], g
         stay: machines of the cluster as it was. Others are as before when the run is undone, and belong to nobody:
             another state may have them.
         guests: hosts that were only asked. Nothing of the run is theirs.
+        records: of what was done, as the state keeps them on hosts.
 
     Raises:
         RunCutShort: a host can't be told now.
@@ -48,19 +56,19 @@ def end(hosts: Hosts, journal: Journal, ending: Ending, stay: Collection[str], g
     if ending == "done":
         leaving = _leaving(journal, guests)
         visited = names.intersection(data["metadata"]["name"] for data in visited_by(journal.plan.outcome))
-        record(hosts, journal, guests)
+        record(hosts, journal, guests, records)
         tell_ended(hosts, journal, names - leaving - visited, ending)
         let_go(hosts, journal, visited)
         clear(hosts, journal, guests)
         drop_copies(hosts, journal, names - leaving)
     else:
-        forget(hosts, journal, guests)
+        forget(hosts, journal, guests, records)
         tell_ended(hosts, journal, names.intersection(stay), ending)
         let_go(hosts, journal, names.difference(stay))
         drop_copies(hosts, journal, names)
 
 
-def record(hosts: Hosts, journal: Journal, guests: Collection[str] = ()) -> None:
+def record(hosts: Hosts, journal: Journal, guests: Collection[str] = (), records: Records = UNSEALED) -> None:
     """Keep on each host that stays what the run changed there, for the day when it leaves; no more what it took back.
 
     Raises:
@@ -75,17 +83,17 @@ def record(hosts: Hosts, journal: Journal, guests: Collection[str] = ()) -> None
 
     def keep(name: str) -> None:
         host = hosts(name)
-        before = read_record(host)
+        before = records.read(host)
         mine = {(run, task) for at, run, task in taken_back if at == name}
         after = before.without(mine).after(changed.get(name, ()))
         if after != before:
             host.keep(PLACE, _earlier(journal))
-            _write_record(host, after)
+            records.write(host, after)
 
     _each(journal, names, keep, "what was done can't be recorded on it")
 
 
-def forget(hosts: Hosts, journal: Journal, guests: Collection[str] = ()) -> None:
+def forget(hosts: Hosts, journal: Journal, guests: Collection[str] = (), records: Records = UNSEALED) -> None:
     """Have each host's record as it was before a run that is undone: it was written if the run's end was cut short.
 
     Raises:
@@ -96,7 +104,7 @@ def forget(hosts: Hosts, journal: Journal, guests: Collection[str] = ()) -> None
         host = hosts(name)
         if host.stat(_earlier(journal))[0].type != ABSENT:
             host.put_back(_earlier(journal), PLACE)
-        elif read_record(host).of_run_alone(journal.run):
+        elif records.read(host).of_run_alone(journal.run):
             host.remove(PLACE)
 
     names = set(journal.plan.hosts).difference(guests)
@@ -120,31 +128,6 @@ def tell_ended(hosts: Hosts, journal: Journal, names: Iterable[str], ending: End
 def _earlier(journal: Journal) -> str:
     """Where a host keeps its record as it was before the run, while that may still be undone."""
     return f"{PLACE}.{journal.run}"
-
-
-def _write_record(host: Host, record: HostRecord) -> None:
-    if record.done:
-        content = json.dumps(record.data(), separators=(",", ":")).encode()
-        host.write(File(path=PLACE, content=content, mode=0o600))
-    else:
-        host.remove(PLACE)
-
-
-def read_record(host: Host) -> HostRecord:
-    """What has been done on a host. Raises ``PermanentError`` when it can't be read, or is none."""
-    try:
-        content = host.read(PLACE)
-    except FileNotFoundError:
-        return HostRecord()
-    try:
-        return HostRecord.parse(json.loads(content), host.name)
-    except ValueError:
-        raise PermanentError(
-            f"{PLACE} on {host.name} is damaged",
-            host=host.name,
-            seen=content[:80].decode(errors="replace"),
-            hint="bring it back from a backup of the host",
-        ) from None
 
 
 def let_go(hosts: Hosts, journal: Journal, names: Iterable[str]) -> None:

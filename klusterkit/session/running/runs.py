@@ -164,7 +164,7 @@ def _walk(
         if runner.abandoned:
             fleet.abandon()
         if report.outcome == towards:
-            ending.end(fleet, journal, towards, stay=hold.belonging, guests=others)
+            ending.end(fleet, journal, towards, stay=hold.belonging, guests=others, records=hold.records)
             fold(hold, journal, report, met=fleet.known(set(journal.plan.hosts) - others))
             hold.notices += told_of(journal)
             hold.notices += keep_copies(hold.state, hold.machines, fleet)

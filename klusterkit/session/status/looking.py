@@ -11,7 +11,7 @@ from klusterkit.engine.errors import PermanentError
 from klusterkit.engine.host import Completed, Host
 from klusterkit.engine.record import HostRecord
 from klusterkit.plans import vip
-from klusterkit.session.running.ending import read_record
+from klusterkit.session.running.records import Records
 from klusterkit.session.status import certificates
 from klusterkit.session.status.seen import ApiSeen, EtcdSeen, ListedMember, MachineSeen, Node, UnitState, Workload
 from klusterkit.tasks import etcdctl, kubectl
@@ -35,9 +35,11 @@ def units_of(cluster: Cluster, machine: Machine) -> tuple[str, ...]:
     return (*MASTER_UNITS, vip.UNIT) if cluster.vip else MASTER_UNITS
 
 
-def look_at(host: Host, cluster: Cluster, machine: Machine, secret: Callable[[str], bytes]) -> MachineSeen:
+def look_at(
+    host: Host, cluster: Cluster, machine: Machine, records: Records, secret: Callable[[str], bytes]
+) -> MachineSeen:
     """All that the machine says of itself. Raises ``HostUnreachable``, ``HostRefused``."""
-    master, record = machine.is_master, _record(host)
+    master, record = machine.is_master, _record(host, records)
     issued = [step for step in record.latest().values() if isinstance(step, Issued)] if record else []
     return MachineSeen(
         facts=host.facts(),
@@ -49,9 +51,9 @@ def look_at(host: Host, cluster: Cluster, machine: Machine, secret: Callable[[st
     )
 
 
-def _record(host: Host) -> HostRecord | None:
+def _record(host: Host, records: Records) -> HostRecord | None:
     try:
-        return read_record(host)
+        return records.read(host)
     except PermanentError:
         return None
 

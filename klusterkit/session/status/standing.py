@@ -56,7 +56,7 @@ class Standing:
         machines = {machine.name: machine for machine in hold.machines}
 
         def look(name: str) -> MachineSeen:
-            return look_at(self._fleet[name], cluster, machines[name], hold.secret)
+            return look_at(self._fleet[name], cluster, machines[name], hold.records, hold.secret)
 
         seen = self._machines.ask(machines, look)
         self._look_for_drift(seen, hold.secret)

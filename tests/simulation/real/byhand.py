@@ -18,7 +18,7 @@ from klusterkit.plans.nodereset import NodeResetRequest, compile_node_reset
 from klusterkit.plans.request import EtcdOptions
 from klusterkit.session.connect import QUESTION
 from klusterkit.session.host.hold import AUTHORITIES, FOLDER
-from klusterkit.session.running.ending import read_record
+from klusterkit.session.running.records import UNSEALED
 from tests.simulation.real.following import Next
 from tests.simulation.real.programs.cluster import ClusterModel
 from tests.simulation.real.programs.texts import documents
@@ -170,7 +170,7 @@ class _Reset(ByHand):
     def seen(self) -> dict[str, Any]:
         """What every request to take a host back says."""
         node = self.hosts().nodes[self.host]
-        record = read_record(SimulatedHost(self.host, machine=node.machine))
+        record = UNSEALED.read(SimulatedHost(self.host, machine=node.machine))
         facts = node.machine.look(QUESTION)
         return {"host": self.host, "facts": facts, "record": record, "keep": (FOLDER,), "lineage": "l", "serial": 2}
 

@@ -17,7 +17,7 @@ from klusterkit.plans.push import Content, PushRequest, compile_push
 from klusterkit.plans.relabel import RelabelRequest, compile_relabel
 from klusterkit.plans.request import Options
 from klusterkit.session.connect import QUESTION
-from klusterkit.session.running.ending import read_record
+from klusterkit.session.running.records import UNSEALED
 from klusterkit.tasks import readiness
 from klusterkit.tasks.artifacts import place
 from klusterkit.tasks.deploying import Deploy
@@ -123,7 +123,7 @@ class Departure(Next):
         request = DeleteRequest(
             cluster=self.cluster,
             leaving=(
-                *(Leaving(machine=left[name], record=read_record(host)) for name, host in hosts.items()),
+                *(Leaving(machine=left[name], record=UNSEALED.read(host)) for name, host in hosts.items()),
                 *(Leaving(machine=left[name]) for name in self._gone),
             ),
             staying=tuple(staying),

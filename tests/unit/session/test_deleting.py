@@ -24,6 +24,7 @@ from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
 from klusterkit.session.machines import delete, sparing
 from klusterkit.session.machines.delete import Wanted, plan_delete
+from klusterkit.session.running.records import UNSEALED
 from klusterkit.tasks.leaving import Gone, Pod
 from tests.simulation.real.following import Next
 from tests.simulation.real.worlds import THREE_MASTERS
@@ -65,6 +66,8 @@ def hold(opened: Opened, site: Site, monkeypatch: pytest.MonkeyPatch) -> Generat
         machines = [machine.to_object() for machine in site.machines]
         objects = {"cluster": site.cluster.to_object(), "machines": machines}
         held.state.fold(held.snapshot.model_copy(update=objects))
+        for host in site.hosts.values():
+            held.records.write(host, UNSEALED.read(host))
         yield held
 
 

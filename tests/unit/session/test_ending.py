@@ -20,7 +20,8 @@ from klusterkit.hosts.errors import StaleState
 from klusterkit.hosts.fence import FENCE, Fence
 from klusterkit.hosts.simulated import SimulatedHost
 from klusterkit.session.errors import RunCutShort
-from klusterkit.session.running.ending import clear, end, let_go, read_record, record, refuse_left
+from klusterkit.session.running.ending import clear, end, let_go, record, refuse_left
+from klusterkit.session.running.records import UNSEALED, Records
 from klusterkit.tasks.deploying import Deploy
 from klusterkit.tasks.files import Directory, TextFile
 from klusterkit.tasks.revert import Revert
@@ -59,8 +60,8 @@ def paths(host: SimulatedHost, below: str = HOME) -> set[str]:
 def test_each_host_keeps_what_was_done_to_it() -> None:
     there = hosts()
     record(there.__getitem__, journal())
-    assert [done.task for done in read_record(there["m1"]).done] == ["m1/folder", "m1/file"]
-    assert [done.task for done in read_record(there["m2"]).done] == ["m2/folder"]
+    assert [done.task for done in UNSEALED.read(there["m1"]).done] == ["m1/folder", "m1/file"]
+    assert [done.task for done in UNSEALED.read(there["m2"]).done] == ["m2/folder"]
     assert there["m1"].stat(PLACE)[0].mode == 0o600
 
 
@@ -114,7 +115,7 @@ def test_a_run_whose_end_was_cut_short_and_that_is_undone_leaves_the_record_as_i
 def test_when_a_run_is_over_nothing_tells_of_the_record_before_it() -> None:
     there = with_an_earlier_record()
     end(there.__getitem__, journal(TAKES_BACK), "done", stay=("m1",))
-    assert read_record(there["m1"]).done == EARLIER[1:]
+    assert UNSEALED.read(there["m1"]).done == EARLIER[1:]
     assert paths(there["m1"]) == {PLACE, FENCE}
 
 
@@ -126,7 +127,7 @@ def test_a_host_that_doesnt_take_it_leaves_the_run_resumable() -> None:
     assert caught.value.exit_code == 6
     assert "cctl resume" in str(caught.value.hint)
     record(there.__getitem__, journal())
-    assert read_record(there["m2"]).done
+    assert UNSEALED.read(there["m2"]).done
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff"])
@@ -134,7 +135,29 @@ def test_a_damaged_record_is_said_to_be(content: bytes) -> None:
     host = hosts()["m1"]
     host.machine.tree.write(PLACE, content.decode("latin-1"))
     with pytest.raises(PermanentError, match=r"record\.json on m1 is damaged|can't be read"):
-        read_record(host)
+        UNSEALED.read(host)
+
+
+def test_a_record_that_was_changed_on_the_host_or_comes_from_another_is_refused() -> None:
+    """Its steps are run by whoever reads it, with secrets: root of a host must not choose them."""
+    there, records = hosts(), Records(b"k" * 32)
+    end(there.__getitem__, journal(), "done", stay=("m1", "m2"), records=records)
+    assert [done.task for done in records.read(there["m1"]).done] == ["m1/folder", "m1/file"]
+    written = there["m1"].machine.tree.read(PLACE)
+
+    for content in (
+        written.replace(b"/etc/demo", b"/etc/loot"),
+        json.dumps(HostRecord(done=EARLIER).data()).encode(),
+        json.dumps(records.read(there["m1"]).sealed(b"k" * 32, "another host")).encode(),
+    ):
+        there["m1"].machine.tree.write(PLACE, content.decode(), 0o600)
+        with pytest.raises(PermanentError, match="isn't told as it was written"):
+            records.read(there["m1"])
+
+    there["m1"].machine.tree.write(PLACE, json.dumps(json.loads(written), indent=2, sort_keys=True), 0o600)
+    assert records.read(there["m1"]).done, "how it is laid out doesn't matter"
+    with pytest.raises(PermanentError, match="isn't told as it was written"):
+        Records(b"another" * 5).read(there["m1"])
 
 
 def test_what_has_left_keeps_nothing_of_ours_but_data_that_was_set_aside() -> None:
