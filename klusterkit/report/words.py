@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 _OF_EVERY_TOOL = re.compile(r"\bcctl (?=(resume|rollback|status|history)\b)")
+_TRUSTING = re.compile(r"\bcctl bundle trust (?=KEY\b)")
 _speaking = ["cctl"]
 
 
@@ -17,7 +18,8 @@ def speak_as(command: str) -> None:
 
 def in_own_words(text: str) -> str:
     """A text with the commands of the tool that shows it. What goes wrong below doesn't know which tool that is."""
-    return _OF_EVERY_TOOL.sub(lambda _: f"{_speaking[0]} ", text)
+    text = _OF_EVERY_TOOL.sub(lambda _: f"{_speaking[0]} ", text)
+    return text if _speaking == ["cctl"] else _TRUSTING.sub("--bundle-key ", text)
 
 
 def duration(seconds: float) -> str:

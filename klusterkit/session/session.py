@@ -141,10 +141,10 @@ class Session:
 
     @property
     def bundle_keys(self) -> list[PublicKey]:
-        """The public keys that the state pins. Raises ``NotTrusted`` when there is none."""
-        from klusterkit.session.supply.trust import pinned_keys
+        """The public keys whose bundles are trusted. Raises ``NotTrusted`` when there is none."""
+        from klusterkit.session.supply.trust import trusted_keys
 
-        return pinned_keys(self._hold)
+        return trusted_keys(self._hold)
 
     def plan_bundle_push(self, onlooker: Onlooker, **wanted: Any) -> Plan:
         """Look at hosts, verify the bundle, compile (fields of :class:`klusterkit.session.supply.push.WantedPush`)."""

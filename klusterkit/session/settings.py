@@ -44,6 +44,8 @@ class Settings(BaseModel):
     """A folder, ``file://`` or ``http(s)://`` address that holds the official sites' paths, one folder a site."""
     bundle: Path | None = None
     """Has all artifacts, instead of mirror and registries."""
+    bundle_keys: tuple[str, ...] = ()
+    """Public keys, as their lines of base64, whose bundles are trusted besides those of keys that the state pins."""
     allow_older_bundle: bool = False
     """Whether a bundle may be older than the last one that was used."""
     bandwidth: int | None = None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.bundles import KEY, make
 from tests.support.lab import Lab
 from tests.support.onefile import HostWithTools
 
@@ -218,6 +219,21 @@ def test_what_was_downloaded_is_enough_when_nothing_can_be_reached(hosts):
     host("etcdadm download")
     host(f"mv {MIRROR} {MIRROR}.gone; unset KLUSTERKIT_MIRROR; etcdadm init --yes; mv {MIRROR}.gone {MIRROR}")
     assert host.info()["members"] == {"m1": "voting"}
+
+
+def test_a_signed_bundle_is_enough_when_nothing_else_can_be_reached(hosts, tmp_path):
+    host = hosts[0]
+    mirror = Path(host.lab.env["LAB_MIRROR"])
+    files = {str(path.relative_to(mirror)): path for path in mirror.glob("github.com/etcd-io/etcd/**/*.tar.gz")}
+    host.copy(make(tmp_path / "b", {name: path.read_bytes() for name, path in files.items()}), "/root/k8s.bundle")
+    alone = "unset KLUSTERKIT_MIRROR; export KLUSTERKIT_BUNDLE=/root/k8s.bundle"
+    try:
+        refused = host(f"{alone}; etcdadm download", rc=8)
+        assert "--bundle-key KEY" in refused.err
+        host(f"{alone}; etcdadm download --bundle-key {KEY.public.text}; etcdadm init --yes")
+        assert host.info()["members"] == {"m1": "voting"}
+    finally:
+        host("rm -rf /root/k8s.bundle /var/cache/klusterkit/downloads")
 
 
 def test_it_works_the_same_from_another_machine(hosts):

@@ -44,6 +44,15 @@ class OnHost(Shared):
             "--private-key", metavar="FILE", help="SSH key for other hosts [the agent's]", rich_help_panel=GLOBAL
         ),
     ] = None
+    bundle_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--bundle-key",
+            metavar="KEY",
+            help="Trust bundles signed by this public key, from now on; several: once each",
+            rich_help_panel=GLOBAL,
+        ),
+    ] = None
     log_level: Annotated[
         str | None,
         typer.Option("--log-level", "-l", metavar="LEVEL", help="The original's", rich_help_panel=GLOBAL, hidden=True),
@@ -62,8 +71,13 @@ class OnHost(Shared):
         return host_at(self.host, self.private_key, self.ssh_jump) if self.host else this_host(self.private_key)
 
     @contextmanager
-    def session(self, write: str | None = None) -> Generator[HostSession]:
-        """A session with the host's own state file."""
+    def session(self, write: str | None = None, *, lasting: bool = True) -> Generator[HostSession]:
+        """A session with the host's own state file.
+
+        Args:
+            write: the command in words, if it writes.
+            lasting: whether a command that writes also pins the keys that it is given, for those after it.
+        """
         from klusterkit.cli.notices import say_notices
         from klusterkit.report.words import speak_as
         from klusterkit.session.host.session import HostSession
@@ -74,11 +88,21 @@ class OnHost(Shared):
         said["debug"] = self.debug or self.log_level == "debug"
         said["state"] = said["state"] or place.state  # CCTL_STATE is another tool's
         said["cache"] = os.environ.get("KLUSTERKIT_CACHE") or place.cache
+        said["bundle_keys"] = self._bundle_keys()
         settings = Settings.from_environment(**said)
         speak_as(self.called)
         with HostSession.on(settings, place, write=write) as session:
             say_notices(session, self)
+            if self.bundle_key and write and lasting:
+                session.pin_bundle_keys()
             yield session
+
+    def _bundle_keys(self) -> tuple[str, ...]:
+        if not self.bundle_key:
+            return ()
+        from klusterkit.session.supply.trust import public_key  # slow to import: cryptography
+
+        return tuple(public_key(text).text for text in self.bundle_key)
 
 
 @dataclass(frozen=True)
@@ -118,7 +142,7 @@ def plan_and_do(common: OnHost, looking: Looking, words: str, compiled: Compile,
     common.show_as(Output.WIDE, Output.JSON, Output.YAML, Output.NAME)
     if not looking.only:
         refuse_unasked(yes=common.yes)
-    with common.session(write=words) as session:
+    with common.session(write=words, lasting=not looking.only) as session:
         with Preparing(aside(color=common.color)) as onlooker:
             plan = compiled(session, onlooker)
         if not plan.tasks:

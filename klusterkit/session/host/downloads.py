@@ -87,8 +87,10 @@ def node_artifacts(role: Role, version: Version, cni: CNI, architecture: Archite
 def download(hold: Hold, architecture: Architecture, artifacts: Iterable[Artifact], onlooker: Onlooker) -> list[Path]:
     """Bring artifacts to the folder of downloads, each with what vouches for it."""
     wanted = list(artifacts)
-    brought = supply(hold, architecture, wanted, onlooker).files
-    return [_kept(hold.settings.cache, artifact, brought[artifact.name].sha256) for artifact in wanted]
+    brought = supply(hold, architecture, wanted, onlooker)
+    if brought.outcome and not hold.state.records:  # an older bundle is refused from now on; folding would end a run
+        hold.state.fold(hold.snapshot.model_copy(update=brought.outcome))
+    return [_kept(hold.settings.cache, artifact, brought.files[artifact.name].sha256) for artifact in wanted]
 
 
 def _kept(cache: Path, artifact: Artifact, sha256: str) -> Path:

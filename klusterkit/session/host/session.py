@@ -33,6 +33,12 @@ class HostSession(Session):
         with open_on_host(settings, place, write=write) as hold:
             yield cls(hold)
 
+    def pin_bundle_keys(self) -> None:
+        """Pin the public keys that the command was given (:func:`klusterkit.session.supply.trust.pin_given_keys`)."""
+        from klusterkit.session.supply.trust import pin_given_keys
+
+        pin_given_keys(self._host)
+
     def plan_member(self, onlooker: Onlooker, **wanted: Any) -> Plan:
         """A member of etcd on the host (the fields of :class:`klusterkit.session.host.member.WantedMember`)."""
         from klusterkit.session.host.member import WantedMember, plan_member

@@ -48,24 +48,31 @@ def _pin(hold: Hold, keys: Sequence[str]) -> None:
         hold.state.fold(hold.snapshot.model_copy(update={"bundle_keys": list(keys)}))
 
 
-def pinned_keys(hold: Hold) -> list[PublicKey]:
-    """The keys that the state pins. Raises ``NotTrusted`` when there is none."""
-    if not hold.snapshot.bundle_keys:
+def pin_given_keys(hold: Hold) -> None:
+    """Pin the keys that the command was given. While a run is in progress it is the command alone that trusts them."""
+    if not hold.state.records:  # folding would end the run
+        trust(hold, map(PublicKey.parse, hold.settings.bundle_keys))
+
+
+def trusted_keys(hold: Hold) -> list[PublicKey]:
+    """The keys that the state pins, and those that the command was given. Raises ``NotTrusted`` when there is none."""
+    keys = dict.fromkeys([*hold.snapshot.bundle_keys, *hold.settings.bundle_keys])
+    if not keys:
         raise NotTrusted(
             f"{hold.state.path} pins no key, so no bundle can be trusted",
             hint="pin the public key of whoever signs your bundles: cctl bundle trust KEY",
         )
-    return [PublicKey.parse(text) for text in hold.snapshot.bundle_keys]
+    return [PublicKey.parse(text) for text in keys]
 
 
 @contextmanager
 def trusted_bundle(hold: Hold, path: Path) -> Generator[Bundle]:
-    """A bundle that may be used: signed by a pinned key, whole, and not older than the last one that was.
+    """A bundle that may be used: signed by a trusted key, whole, and not older than the last one that was.
 
     Raises:
         BundleRefused: it is none.
     """
-    with Bundle.open(path, pinned_keys(hold)) as bundle:
+    with Bundle.open(path, trusted_keys(hold)) as bundle:
         _refuse_older(hold, bundle.manifest)
         bundle.verify_content()
         yield bundle
