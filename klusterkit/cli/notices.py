@@ -13,15 +13,17 @@ if TYPE_CHECKING:
 
 def say_notices(session: Session, common: Shared) -> None:
     """Say on standard error what the session has to tell, once."""
-    if not session.notices:
-        return
+    while session.notices:
+        say(session.notices.pop(0), common)
+
+
+def say(note: str, common: Shared) -> None:
+    """Say on standard error what the operator should know."""
     from rich.text import Text
 
     from klusterkit.report.screen import aside
 
-    screen = aside(color=common.color)
-    while session.notices:
-        screen.print(Text.assemble(("note: ", "care"), session.notices.pop(0)))
+    aside(color=common.color).print(Text.assemble(("note: ", "care"), note))
 
 
 def in_progress(session: Session, common: Shared, verb: str) -> Journal:

@@ -146,6 +146,12 @@ class Session:
 
         return trusted_keys(self._hold)
 
+    def check_bundle(self, path: Path, plan: Plan) -> int:
+        """Whether a run takes all that a plan needs from a bundle; see ``completeness.check_for_run``."""
+        from klusterkit.session.running.completeness import check_for_run
+
+        return check_for_run(self._hold, path, plan)
+
     def plan_bundle_push(self, onlooker: Onlooker, **wanted: Any) -> Plan:
         """Look at hosts, verify the bundle, compile (fields of :class:`klusterkit.session.supply.push.WantedPush`)."""
         from klusterkit.session.supply.push import WantedPush, plan_push

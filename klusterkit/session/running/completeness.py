@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from klusterkit.bundle import ArtifactStore
 from klusterkit.bundle.bundle import Bundle
 from klusterkit.bundle.errors import BundleLacks
+from klusterkit.bundle.minisign import PublicKey
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.plan import Plan, Task
 from klusterkit.session.hold import Hold
@@ -61,14 +62,33 @@ def _some(names: Iterable[str]) -> str:
     return ", ".join(all_of_them[:5]) + (f" and {len(all_of_them) - 5} more" if len(all_of_them) > 5 else "")
 
 
-def check_bundle(path: Path, plan: Plan) -> int:
+def check_bundle(path: Path, plan: Plan, keys: Sequence[PublicKey] | None) -> int:
     """See that a bundle is whole and has everything that a plan needs. Returns how many files that is.
+
+    Args:
+        path: of the bundle.
+        plan: what it is for.
+        keys: one of which is to have signed it; None leaves the signature alone.
 
     Raises:
         BundleRefused: it isn't, or hasn't.
     """
-    wanted = needed(plan.tasks)
-    with Bundle.open(path) as bundle:
-        refuse_incomplete(bundle, wanted)
+    with Bundle.open(path, keys) as bundle:
         bundle.verify_content()
+        return _complete(bundle, plan)
+
+
+def check_for_run(hold: Hold, path: Path, plan: Plan) -> int:
+    """Likewise, and that a run of this state takes it: signed by a trusted key, no older than the last one.
+
+    Raises:
+        BundleRefused: it won't.
+    """
+    with trusted_bundle(hold, path) as bundle:
+        return _complete(bundle, plan)
+
+
+def _complete(bundle: Bundle, plan: Plan) -> int:
+    wanted = needed(plan.tasks)
+    refuse_incomplete(bundle, wanted)
     return len(wanted)

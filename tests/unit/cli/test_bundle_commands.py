@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -11,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from klusterkit.engine.plan import Plan, Task
+from klusterkit.session.running.plans import save_plan
+from klusterkit.tasks.artifacts import Upload
+from tests.support.bundles import KEY, make
 from tests.support.mirrors import VERSIONS, make_mirror
 from tests.support.onefile import tools
 from tests.support.sites import serving_folder
@@ -220,3 +225,40 @@ def test_a_bad_key_is_refused_before_a_cluster_is_made(operator: Operator) -> No
 
     operator(*state, "create", "cluster", "--bundle-key", "site.pub")
     operator(*state, "bundle", "verify", "old.bundle")
+
+
+@pytest.fixture(name="checked")
+def _checked(operator: Operator, tmp_path: Path) -> Operator:
+    """In a folder with a signed bundle, one that nobody signed, and a plan that needs a kubelet; no state file."""
+    content = b"a kubelet" * 1000
+    step = Upload(name="kubelet", sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+    plan = Plan(operation="create machine", lineage="l", serial=1, tasks=(Task(id="m1/a", host="m1", step=step),))
+    save_plan(plan, tmp_path / "plan.yaml")
+    make(tmp_path / "signed.bundle")
+    make(tmp_path / "unsigned.bundle", key=None)
+    (tmp_path / "site.pub").write_text(KEY.public.file)
+    return Operator(tmp_path, operator.mirror)
+
+
+def test_a_bundle_is_checked_against_a_plan_by_the_keys_that_the_state_pins(checked: Operator) -> None:
+    checked("bundle", "trust", "site.pub")
+
+    done = checked("bundle", "check", "signed.bundle", "plan.yaml")
+    assert "has all 1 files" in done.stdout
+    assert done.stderr == ""
+    assert "isn't signed" in checked("bundle", "check", "unsigned.bundle", "plan.yaml", code=8).stderr
+
+
+def test_without_a_state_file_the_key_may_be_named(checked: Operator) -> None:
+    key = ("--key", "site.pub")
+
+    assert checked("bundle", "check", "signed.bundle", "plan.yaml", *key).stderr == ""
+    assert "isn't signed" in checked("bundle", "check", "unsigned.bundle", "plan.yaml", *key, code=8).stderr
+
+
+def test_with_no_key_at_hand_it_is_said_that_the_signature_was_not_checked(checked: Operator) -> None:
+    said = checked("bundle", "check", "unsigned.bundle", "plan.yaml").stderr
+    assert "signature of unsigned.bundle was not checked" in said
+    assert "--key" in said
+
+    assert "no state file" in checked("--state", "typo", "bundle", "check", "signed.bundle", "plan.yaml", code=3).stderr

@@ -13,12 +13,13 @@ import pytest
 from klusterkit.bundle import ArtifactStore
 from klusterkit.bundle.errors import BundleLacks, BundleRefused, NotTrusted
 from klusterkit.bundle.minisign import PublicKey
+from klusterkit.bundle.signingkey import SigningKey
 from klusterkit.cluster import Architecture, Artifact, ArtifactKind
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.plan import Plan, Task
 from klusterkit.plans.request import ArtifactFile
 from klusterkit.session.hold import Hold
-from klusterkit.session.running.completeness import check_bundle, supply_plan
+from klusterkit.session.running.completeness import check_bundle, check_for_run, supply_plan
 from klusterkit.session.supply.supplies import Supplies, supply
 from klusterkit.session.supply.trust import forget, public_key, trust
 from klusterkit.tasks.artifacts import Upload
@@ -166,17 +167,17 @@ LACKING = plan(kubelet=FILES[KUBELET], kubeadm=b"another")
 
 
 def test_a_plan_whose_files_are_all_in_the_bundle_is_told_so(tmp_path: Path) -> None:
-    assert check_bundle(make(tmp_path / "b"), GOOD) == 1
+    assert check_bundle(make(tmp_path / "b"), GOOD, None) == 1
 
 
 def test_a_plan_that_needs_more_than_the_bundle_has_is_refused_with_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(BundleLacks, match="lacks 1 of 2 files that the plan needs: kubeadm"):
-        check_bundle(make(tmp_path / "b"), LACKING)
+        check_bundle(make(tmp_path / "b"), LACKING, None)
 
 
 def test_a_plan_that_needs_another_file_of_the_same_name_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(BundleLacks) as raised:
-        check_bundle(make(tmp_path / "b"), plan(kubelet=b"another kubelet"))
+        check_bundle(make(tmp_path / "b"), plan(kubelet=b"another kubelet"), None)
 
     assert "others of the names kubelet" in str(raised.value.seen)
 
@@ -186,7 +187,32 @@ def test_a_damaged_bundle_is_not_complete(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"pppp", b"pqpp", 1))
 
     with pytest.raises(BundleRefused):
-        check_bundle(path, GOOD)
+        check_bundle(path, GOOD, None)
+
+
+@pytest.mark.parametrize("key", [STRANGER, None], ids=["somebody else", "nobody"])
+def test_a_plan_is_not_told_that_all_is_there_in_a_bundle_that_a_run_would_refuse(
+    hold: Hold, tmp_path: Path, key: SigningKey | None
+) -> None:
+    trust(hold, [KEY.public])
+    path = make(tmp_path / "b", key=key)
+
+    with pytest.raises(NotTrusted):
+        check_for_run(hold, path, GOOD)
+    with pytest.raises(NotTrusted):
+        check_bundle(path, GOOD, [KEY.public])
+
+
+def test_nor_in_one_that_is_older_than_the_last_unless_that_is_meant(hold: Hold, tmp_path: Path) -> None:
+    trust(hold, [KEY.public])
+    older, newer = make(tmp_path / "old"), make(tmp_path / "new", created=CREATED + timedelta(seconds=1))
+    use(hold, supplied(hold, newer))
+
+    assert check_for_run(hold, newer, GOOD) == 1
+    with pytest.raises(BundleRefused, match="older than the last one"):
+        check_for_run(hold, older, GOOD)
+    hold.settings = hold.settings.model_copy(update={"allow_older_bundle": True})
+    assert check_for_run(hold, older, GOOD) == 1
 
 
 def test_a_saved_plan_gets_its_files_from_the_bundle_on_a_machine_that_has_none(hold: Hold, tmp_path: Path) -> None:
