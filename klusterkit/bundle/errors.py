@@ -35,5 +35,11 @@ class BundleLacks(BundleRefused):
     """It doesn't hold what is needed."""
 
 
+class SignatureRefused(UsageError):
+    """A signature that was made elsewhere, and isn't one of the bundle that it is for."""
+
+    exit_code: ClassVar[int] = 8
+
+
 class WrongPassphrase(UsageError):
     """The passphrase doesn't open the signing key."""

@@ -89,6 +89,8 @@ class Signature:
     @classmethod
     def parse(cls, content: bytes) -> Signature:
         """From its text. Raises ``NotTrusted`` when it is none."""
+        if len(content) > SIGNATURE_LIMIT:
+            raise _malformed(f"it has more than {SIGNATURE_LIMIT} bytes")
         try:
             head, first, comment, second = content.decode().removesuffix("\n").split("\n")
         except ValueError:

@@ -15,7 +15,7 @@ from klusterkit.bundle.manifest import Entry, Kind, Manifest
 from klusterkit.bundle.minisign import PublicKey
 from klusterkit.bundle.signingkey import SigningKey
 from klusterkit.bundle.writing import Head, write
-from klusterkit.session.supply.bundles import now, sign_bundle
+from klusterkit.session.supply.bundles import now, put_signature
 
 pytestmark = pytest.mark.hosts
 
@@ -60,9 +60,10 @@ def test_a_signature_that_minisign_made_elsewhere_is_put_in_and_verified(tmp_pat
     subprocess.run(["tar", "-xf", bundle, "-C", tmp_path, "manifest.json"], check=True)
     minisign(tmp_path, "-S", "-s", "key", "-m", "manifest.json", "-t", "signed in the vault")
 
-    sign_bundle(bundle, None, tmp_path / "manifest.json.minisig")
+    key = PublicKey.parse((tmp_path / "key.pub").read_text())
+    put_signature(bundle, tmp_path / "manifest.json.minisig", [key])
 
-    with Bundle.open(bundle, [PublicKey.parse((tmp_path / "key.pub").read_text())]) as opened:
+    with Bundle.open(bundle, [key]) as opened:
         assert opened.signed is not None
         assert opened.signed.comment == "signed in the vault"
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from klusterkit.bundle import ArtifactStore
 from klusterkit.bundle.building import Tell, build, sign_manifest
 from klusterkit.bundle.bundle import Bundle
+from klusterkit.bundle.errors import NotTrusted, SignatureRefused
 from klusterkit.bundle.manifest import Manifest
-from klusterkit.bundle.minisign import PublicKey
+from klusterkit.bundle.minisign import PublicKey, Signature, verify
 from klusterkit.bundle.publishing import publish
 from klusterkit.bundle.reference import Place
 from klusterkit.bundle.registry import Registry
@@ -110,18 +111,46 @@ def _passphrase(ask: Ask | None, environ: Mapping[str, str] = os.environ) -> Ask
     return ask
 
 
-def sign_bundle(path: Path, key: SigningKey | None, signature: Path | None) -> Manifest:
-    """Sign a bundle, or put a signature into it that was made elsewhere. Its content is verified first.
+def sign_bundle(path: Path, key: SigningKey) -> Manifest:
+    """Sign a bundle. Its content is verified first, and it is replaced as a whole."""
+    return _with_signature(path, lambda manifest: sign_manifest(manifest, key, now()))
+
+
+def put_signature(path: Path, signature: Path, keys: Sequence[PublicKey] | None) -> Manifest:
+    """Put a signature into a bundle that was made elsewhere. Its content is verified first.
 
     Args:
-        path: the bundle. It is replaced as a whole.
-        key: signs it.
-        signature: a file that ``minisign -S`` made of the manifest, in place of a key.
+        path: the bundle. It is replaced as a whole, or left as it is.
+        signature: a file that ``minisign -S`` made of the manifest.
+        keys: one of which is to have made it; None where no key is at hand: then its form is all that is looked at.
+
+    Raises:
+        SignatureRefused: it is none, or of something else, or made by another key.
     """
+    made = _read(expanded(signature), "signature")
+
+    def belonging(manifest: Manifest) -> bytes:
+        try:
+            Signature.parse(made) if keys is None else verify(manifest.content, made, keys)
+        except NotTrusted as error:
+            raise SignatureRefused(
+                f"{signature} isn't put into {path}: {error.message}", seen=error.seen, hint=_SIGNING
+            ) from None
+        return made
+
+    return _with_signature(path, belonging)
+
+
+_SIGNING = (
+    "sign the manifest that is in this bundle (tar -xf BUNDLE manifest.json; minisign -S -m manifest.json) "
+    "with a key that the state pins, or name its public half: --key KEY"
+)
+
+
+def _with_signature(path: Path, signature: Callable[[Manifest], bytes]) -> Manifest:
     path = expanded(path)
     with Bundle.open(path) as bundle:
-        made = sign_manifest(bundle.manifest, key, now()) if key else _read(expanded(signature or path), "signature")
-        head = Head(bundle.manifest, made, bundle.sbom)
+        head = Head(bundle.manifest, signature(bundle.manifest), bundle.sbom)
         write(path, head, bundle.manifest.blobs, bundle.pieces)
         return bundle.manifest
 

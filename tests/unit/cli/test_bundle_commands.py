@@ -15,7 +15,7 @@ import pytest
 from klusterkit.engine.plan import Plan, Task
 from klusterkit.session.running.plans import save_plan
 from klusterkit.tasks.artifacts import Upload
-from tests.support.bundles import KEY, make
+from tests.support.bundles import KEY, STRANGER, make
 from tests.support.mirrors import VERSIONS, make_mirror
 from tests.support.onefile import tools
 from tests.support.sites import serving_folder
@@ -225,6 +225,82 @@ def test_a_bad_key_is_refused_before_a_cluster_is_made(operator: Operator) -> No
 
     operator(*state, "create", "cluster", "--bundle-key", "site.pub")
     operator(*state, "bundle", "verify", "old.bundle")
+
+
+def minisig(operator: Operator, bundle: str, to: str) -> str:
+    """The signature that is in a bundle, as a file."""
+    done = subprocess.run(
+        ["tar", "-xOf", bundle, "manifest.json.minisig"], cwd=operator.folder, capture_output=True, check=True
+    )
+    (operator.folder / to).write_bytes(done.stdout)
+    return to
+
+
+@pytest.fixture(name="signed")
+def _signed(operator: Operator, tmp_path: Path) -> Operator:
+    """In a folder with a signed bundle, a signature of it made elsewhere, and one of another bundle."""
+    made = Operator(tmp_path, operator.mirror)
+    make(tmp_path / "a.bundle")
+    make(tmp_path / "other.bundle", {"a/b": b"c"})
+    minisig(made, "other.bundle", "other.minisig")
+    minisig(made, "a.bundle", "a.minisig")
+    (tmp_path / "site.pub").write_text(KEY.public.file)
+    (tmp_path / "stranger.pub").write_text(STRANGER.public.file)
+    return made
+
+
+@pytest.mark.parametrize("how", ["named", "pinned"])
+def test_a_signature_made_elsewhere_is_put_in_if_the_key_made_it_for_this_bundle(signed: Operator, how: str) -> None:
+    make(signed.folder / "bare.bundle", key=None)
+    if how == "pinned":
+        signed("bundle", "trust", "site.pub")
+    key = ("--key", "site.pub") if how == "named" else ()
+
+    assert signed("bundle", "sign", "bare.bundle", "--signature", "a.minisig", *key).stderr == ""
+    assert (signed.folder / "bare.bundle").read_bytes() == (signed.folder / "a.bundle").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "key", "why"),
+    [
+        (None, "site.pub", "doesn't belong to this content"),
+        ("a.minisig", "stranger.pub", "isn't trusted"),
+        (b"anything\n", None, "it isn't four lines of text"),
+        (b"\n" * 5000, None, "more than 4096 bytes"),
+        (b"untrusted comment: x\nRWQ=\ntrusted comment: y\nRWQ=\n", None, "aren't those of a minisign signature"),
+    ],
+    ids=["of another bundle", "by another key", "no signature", "too long", "half of one"],
+)
+def test_another_signature_is_refused_and_the_good_one_stays(
+    signed: Operator, content: bytes | str | None, key: str | None, why: str
+) -> None:
+    before = (signed.folder / "a.bundle").read_bytes()
+    file = content if isinstance(content, str) else "other.minisig"
+    if isinstance(content, bytes):
+        (signed.folder / file).write_bytes(content)
+
+    said = signed("bundle", "sign", "a.bundle", "--signature", file, *(("--key", key) if key else ()), code=8).stderr
+
+    assert f"{file} isn't put into a.bundle" in said
+    assert why in " ".join(said.split())
+    assert (signed.folder / "a.bundle").read_bytes() == before
+
+
+def test_a_signature_by_a_key_that_the_state_does_not_pin_is_refused(signed: Operator) -> None:
+    signed("bundle", "trust", "stranger.pub")
+
+    assert "isn't trusted" in signed("bundle", "sign", "a.bundle", "--signature", "a.minisig", code=8).stderr
+
+
+def test_with_no_key_at_hand_it_is_said_that_a_signature_was_only_parsed(signed: Operator) -> None:
+    said = " ".join(signed("bundle", "sign", "a.bundle", "--signature", "a.minisig").stderr.split())
+
+    assert "whether it is one of a.bundle was not checked" in said
+    assert "--key" in said
+
+
+def test_a_bundle_is_signed_with_something(signed: Operator) -> None:
+    assert "--key or --signature" in signed("bundle", "sign", "a.bundle", code=3).stderr
 
 
 @pytest.fixture(name="checked")
