@@ -77,6 +77,17 @@ def test_taken_back_without_it_the_others_are_as_before_and_the_next_run_may_beg
     site("apply", site.save(*files("/run/a"), name="next.yaml"))
 
 
+def test_one_that_was_installed_anew_in_the_middle_of_the_run_is_gone(site: SmallSite, other: PrivateHost) -> None:
+    other.power_off()
+    other.new_host_key("ed25519")
+    other.start()
+
+    ended = site("rollback", "--yes", "--gone", "m2")
+
+    assert "m1 as before, m2 left alone" in ended.out
+    assert there(site) == []
+
+
 @pytest.mark.parametrize("records", [4, 7])
 def test_a_run_that_makes_it_leave_is_finished_without_it(site: SmallSite, other: PrivateHost, records: int) -> None:
     """Lost while it was acted on, or when all was done but to tell it so."""

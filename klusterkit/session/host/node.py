@@ -99,7 +99,7 @@ def plan_join(hold: HostHold, master: str, role: Role, node: WantedNode, onlooke
             if said := quorum.notice(len(masters) + 1):
                 hold.notice(said)
         request = _request(hold, host, cluster, node, role).model_copy(
-            update={"existing": masters, "asked_on": answering(look_at_masters(fleet, masters)), "by_hand": words}
+            update={"existing": masters, "asked_on": answering(look_at_masters(hold, fleet, masters)), "by_hand": words}
         )
         return _compiled(hold, request.checked(), onlooker)
 

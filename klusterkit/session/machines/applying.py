@@ -66,7 +66,7 @@ def _plan_relabel(hold: Hold, changed: Sequence[tuple[Machine, Machine]]) -> Pla
     after = {machine.name: machine for _, machine in changed}
     machines = [after.get(machine.name, machine) for machine in hold.machines]
     with fleet_for_meeting(hold, machines) as fleet:
-        asked_on = answering(look_at_masters(fleet, [machine for machine in machines if machine.is_master]))
+        asked_on = answering(look_at_masters(hold, fleet, [machine for machine in machines if machine.is_master]))
         facts = each_host(dict.fromkeys([asked_on, *after]), lambda name: fleet[name].facts())
     return compile_relabel(
         RelabelRequest(

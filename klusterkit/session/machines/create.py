@@ -85,7 +85,7 @@ def _anchored(hold: Hold, fleet: Fleet, request: CreateRequest) -> CreateRequest
     masters = [machine for machine in request.existing if machine.is_master]
     if not masters:
         return request
-    seen = look_at_masters(fleet, masters)
+    seen = look_at_masters(hold, fleet, masters)
     if joins and (reasons := list(quorum.refusals(seen))):
         raise Refused("no master can be added to the cluster as it is; nothing was changed", reasons)
     return request.model_copy(update={"asked_on": answering(seen)})

@@ -73,7 +73,7 @@ def plan_delete(hold: Hold, wanted: Wanted) -> Plan:
         if not staying:
             refuse_living(fleet, [each.leaving for each in seen])
         if staying:
-            stay = look_who_stays(fleet, staying, [each.leaving for each in seen], wanted.drain)
+            stay = look_who_stays(hold, fleet, staying, [each.leaving for each in seen], wanted.drain)
             hold.notices += stay.notices
         if stay.asked_on:
             facts[stay.asked_on] = fleet[stay.asked_on].facts()

@@ -8,25 +8,34 @@ from klusterkit.cluster import Machine
 from klusterkit.engine.errors import CommandFailedTemporarily, KlusterKitError, UsageError
 from klusterkit.engine.step import Context
 from klusterkit.hosts import Fleet
+from klusterkit.hosts.errors import ForeignCluster, StaleState
 from klusterkit.plans.quorum import SeenMaster, SeenMember
-from klusterkit.session.connect import each_host
+from klusterkit.session.connect import each_host, refuse_passed
 from klusterkit.session.errors import Refused
+from klusterkit.session.hold import Hold
 from klusterkit.tasks import etcdctl
 from klusterkit.tasks.etcd import Healthy
 from klusterkit.tasks.gates import ApiReady
 
 
-def look_at_masters(fleet: Fleet, masters: Sequence[Machine]) -> list[SeenMaster]:
-    """All of them at once, in their order. One that can't be reached is told as such."""
+def look_at_masters(hold: Hold, fleet: Fleet, masters: Sequence[Machine]) -> list[SeenMaster]:
+    """All of them at once, in their order. One that can't be reached is told as such.
+
+    Raises:
+        StaleState, ForeignCluster: one has seen a later state than ours, though a plan may ask another one.
+    """
     known = {machine.name: machine for machine in masters}
-    return list(each_host(known, lambda name: _look(fleet, known[name])).values())
+    return list(each_host(known, lambda name: _look(hold, fleet, known[name])).values())
 
 
-def _look(fleet: Fleet, machine: Machine) -> SeenMaster:
+def _look(hold: Hold, fleet: Fleet, machine: Machine) -> SeenMaster:
     try:
+        refuse_passed(hold, fleet[machine.name])
         on = Context(host=fleet[machine.name], run="look", task="look")
         etcd, api = Healthy().observe(on).reason, ApiReady().observe(on).reason
         return SeenMaster(machine=machine, etcd=etcd, api=api, members=_members(on))
+    except (StaleState, ForeignCluster):
+        raise
     except KlusterKitError as error:
         return SeenMaster(machine=machine, reached=False, etcd=error.message, api=error.message)
 

@@ -17,6 +17,7 @@ from klusterkit.plans.files import etcd
 from klusterkit.plans.leave import gone_gate
 from klusterkit.plans.quorum import SeenMaster
 from klusterkit.session.errors import Refused
+from klusterkit.session.hold import Hold
 from klusterkit.session.machines.masters import answering, look_at_masters
 from klusterkit.tasks import etcdctl
 from klusterkit.tasks.leaving import Pod, costs, pods_on
@@ -35,14 +36,14 @@ class Sparing(BaseModel):
 
 
 def look_who_stays(
-    fleet: Fleet, staying: Sequence[Machine], leaving: Sequence[Leaving], drain: DrainOptions
+    hold: Hold, fleet: Fleet, staying: Sequence[Machine], leaving: Sequence[Leaving], drain: DrainOptions
 ) -> Sparing:
     """See that the cluster works without those that leave.
 
     Raises:
         Refused: it doesn't, or they aren't as gone as they seem.
     """
-    left = look_at_masters(fleet, [machine for machine in staying if machine.is_master])
+    left = look_at_masters(hold, fleet, [machine for machine in staying if machine.is_master])
     on = Context(host=fleet[answering(left)], run="look", task="look")
     voters = _voters(leaving)
     working = _working(on, [*(master.machine for master in left), *voters])

@@ -15,6 +15,7 @@ from klusterkit.engine.journal import Direction, Journal, Record, Settled
 from klusterkit.engine.plan import Task
 from klusterkit.engine.step import Undo
 from klusterkit.hosts import Fleet
+from klusterkit.hosts.errors import ChangedHostKey
 from klusterkit.session.running.ending import leaving_by
 from klusterkit.tasks.membership import Join, Leave, Promote
 from klusterkit.tasks.revert import Discard, Revert
@@ -134,7 +135,7 @@ def _refuse_alone(fleet: Fleet, others: Collection[str]) -> None:
 def _answers(fleet: Fleet, name: str) -> bool:
     try:
         fleet[name].connect()
-    except HostUnreachable:
+    except (HostUnreachable, ChangedHostKey):  # with another key, it is another host by now
         return False
     return True
 

@@ -63,7 +63,7 @@ def plan_deploy(hold: Hold, wanted: WantedDeploy, onlooker: Onlooker) -> Plan:
         raise UsageError("the cluster has no master yet", hint="cctl create machine --ip 10.0.0.5 --role master")
     with fleet_for_meeting(hold, masters) as fleet:
         onlooker.stage(f"asking the cluster about {len(manifests)} objects")
-        asked_on = answering(look_at_masters(fleet, masters))
+        asked_on = answering(look_at_masters(hold, fleet, masters))
         host = fleet[asked_on]
         at = placed(manifests, look_at_api(Context(host=host, run="look", task="look")), wanted.namespace)
         objects, values = steps(at, force=wanted.force)

@@ -16,7 +16,8 @@ from klusterkit.engine.host import Host
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.record import PLACE
 from klusterkit.engine.step import Context, Undo
-from klusterkit.hosts.fence import FENCE
+from klusterkit.hosts.errors import StaleState
+from klusterkit.hosts.fence import FENCE, Fence
 from klusterkit.hosts.simulated import SimulatedHost
 from klusterkit.plans.deletion import DrainOptions
 from klusterkit.session.connect import QUESTION
@@ -106,6 +107,15 @@ def test_a_machine_that_is_not_there_is_named(hold: Hold) -> None:
 def test_the_plan_is_for_the_hosts_as_they_are(deleting: Deleting) -> None:
     assert set(deleting(W1).facts) == {W1, M1}
     assert set(deleting(M1, W1).facts) == {M1, W1, M2}
+
+
+def test_a_state_that_any_master_knows_to_be_old_is_refused_whichever_is_asked(
+    site: Site, hold: Hold, deleting: Deleting
+) -> None:
+    later = Fence(lineage=hold.snapshot.lineage, serial=99, who="somebody", when=0.0, run="later")
+    site.hosts[M2].write(later.file())
+    with pytest.raises(StaleState, match=f"older than what {M2} has seen"):
+        deleting(W1)
 
 
 # Gone for good --------------------------------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def _cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
         yield made
 
     monkeypatch.setattr(deploying, "fleet_for_meeting", fleet)
-    monkeypatch.setattr(deploying, "look_at_masters", lambda _, masters: masters)
+    monkeypatch.setattr(deploying, "look_at_masters", lambda _, __, masters: masters)
     monkeypatch.setattr(deploying, "answering", lambda masters: masters[0].name)
     return made
 
