@@ -19,3 +19,16 @@ class Onlooker(Protocol):
     def ended(self, name: str) -> None:
         """An artifact is here and verified."""
         ...
+
+
+class Nobody:
+    """Looks on, and wants to know nothing."""
+
+    def stage(self, what: str) -> None:
+        """Nothing to tell."""
+
+    def came(self, name: str, size: int) -> None:
+        """Nothing to tell."""
+
+    def ended(self, name: str) -> None:
+        """Nothing to tell."""

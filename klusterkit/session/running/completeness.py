@@ -2,40 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from klusterkit.bundle import ArtifactStore
 from klusterkit.bundle.bundle import Bundle
 from klusterkit.bundle.errors import BundleLacks
 from klusterkit.bundle.minisign import PublicKey
+from klusterkit.cluster import Architecture, Artifact, Role, artifacts_for
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.plan import Plan, Task
+from klusterkit.plans.create import extra_artifacts
 from klusterkit.session.hold import Hold
+from klusterkit.session.onlooker import Nobody
+from klusterkit.session.supply.supplies import supply
 from klusterkit.session.supply.trust import trusted_bundle
 from klusterkit.tasks.artifacts import Upload
 
 
 def supply_plan(hold: Hold, plan: Plan, tasks: Iterable[Task]) -> None:
-    """See that what these tasks of a plan bring to hosts is on this machine; take it out of the bundle if there is one.
+    """See that what these tasks of a plan bring to hosts is on this machine; have it from the bundle or the mirror.
+
+    A run may be gone on with where its plan wasn't made: the machine that made it is lost, say.
 
     Raises:
         BundleRefused: it isn't in the bundle, or the bundle can't be trusted.
-        UsageError: it isn't here.
+        ArtifactMissing, ArtifactDamaged, MirrorUnreachable, DownloadCut: it can't be had from the mirror.
+        UsageError: what the mirror has under its names is something else.
     """
-    store = ArtifactStore(hold.settings.cache)
-    missing = {sha256: name for sha256, name in needed(tasks).items() if not hold.has_artifact(sha256)}
-    if not missing:
-        return
-    if hold.settings.bundle is None:
+    wanted = needed(tasks)
+    missing = _missing(hold, wanted)
+    if missing and hold.settings.bundle is not None:
+        with trusted_bundle(hold, hold.settings.bundle) as bundle:
+            refuse_incomplete(bundle, missing)
+            bundle.extract(missing, ArtifactStore(hold.settings.cache))
+    elif missing:
+        _fetch(hold, plan, missing)
+
+
+def _missing(hold: Hold, wanted: Mapping[str, str]) -> dict[str, str]:
+    return {sha256: name for sha256, name in wanted.items() if not hold.has_artifact(sha256)}
+
+
+def _fetch(hold: Hold, plan: Plan, missing: Mapping[str, str]) -> None:
+    architecture = Architecture.parse(str(next(iter(plan.facts.values()))["architecture"]))
+    supply(hold, architecture, _known(hold, architecture, set(missing.values())), Nobody())
+    if others := _missing(hold, missing):
         raise UsageError(
-            f"'{plan.operation}' needs {_some(missing.values())}, which this machine hasn't",
-            seen=f"looked in {hold.settings.cache}",
-            hint="name the bundle that has it (--bundle FILE), or plan again: planning fetches what a plan needs",
+            f"'{plan.operation}' needs {_some(others.values())}, which this machine hasn't",
+            seen=f"{hold.settings.mirror} has something else under these names; looked in {hold.settings.cache}, too",
+            hint="name the bundle or the mirror that the plan was made with (--bundle FILE, --mirror WHERE)",
         )
-    with trusted_bundle(hold, hold.settings.bundle) as bundle:
-        refuse_incomplete(bundle, missing)
-        bundle.extract(missing, store)
+
+
+def _known(hold: Hold, architecture: Architecture, names: Collection[str]) -> list[Artifact]:
+    """Those of the cluster's artifacts that have these names."""
+    cluster = hold.cluster
+    if cluster is None:
+        return []
+    wanted = artifacts_for([*Role], cluster.kubernetes_version, cluster.cni, architecture, vip=True)
+    return [artifact for artifact in (*wanted, *extra_artifacts(cluster.cni)) if artifact.name in names]
 
 
 def needed(tasks: Iterable[Task]) -> dict[str, str]:

@@ -14,11 +14,12 @@ from klusterkit.bundle import ArtifactStore
 from klusterkit.bundle.errors import BundleLacks, BundleRefused, NotTrusted
 from klusterkit.bundle.minisign import PublicKey
 from klusterkit.bundle.signingkey import SigningKey
-from klusterkit.cluster import Architecture, Artifact, ArtifactKind
+from klusterkit.cluster import Architecture, Artifact, ArtifactKind, Cluster
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.plan import Plan, Task
 from klusterkit.plans.request import ArtifactFile
 from klusterkit.session.hold import Hold
+from klusterkit.session.onlooker import Nobody
 from klusterkit.session.running.completeness import check_bundle, check_for_run, supply_plan
 from klusterkit.session.supply.supplies import Supplies, supply
 from klusterkit.session.supply.trust import forget, public_key, trust
@@ -28,16 +29,6 @@ from tests.support.bundles import CREATED, FILES, KEY, KUBELET, STRANGER, make, 
 Opened = Callable[[], AbstractContextManager[Hold]]
 
 WANTED = Artifact("kubelet", ArtifactKind.BINARY, "v1.36.3", KUBELET, f"{KUBELET}.sha256")
-
-
-class Nobody:
-    """Looks on, and wants to know nothing."""
-
-    def stage(self, what: str) -> None: ...
-
-    def came(self, name: str, size: int) -> None: ...
-
-    def ended(self, name: str) -> None: ...
 
 
 @pytest.fixture(name="hold")
@@ -226,12 +217,38 @@ def test_a_saved_plan_gets_its_files_from_the_bundle_on_a_machine_that_has_none(
         supply_plan(hold, LACKING, LACKING.tasks)
 
 
-def test_a_saved_plan_without_its_files_is_refused_before_a_host_is_touched(hold: Hold) -> None:
-    with pytest.raises(UsageError, match="needs kubelet, which this machine hasn't") as raised:
-        supply_plan(hold, GOOD, GOOD.tasks)
+def planned(hold: Hold, mirror: Path, plan: Plan) -> Plan:
+    """The same plan for a cluster that the state knows, whose files a mirror has."""
+    cluster = Cluster.of(pod_network="10.2.0.0/16", service_network="10.1.0.0/16", kubernetes_version="v1.36.3")
+    hold.state.fold(hold.snapshot.model_copy(update={"cluster": cluster.to_object()}))
+    for name, content in FILES.items():
+        path = mirror / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        path.with_name(f"{path.name}.sha256").write_text(sha256(content))
+    hold.settings = hold.settings.model_copy(update={"mirror": mirror.as_uri()})
+    return plan.changed(facts={"m1": {"architecture": "amd64"}})
+
+
+def test_or_from_the_mirror_where_the_machine_that_planned_it_is_lost(hold: Hold, tmp_path: Path) -> None:
+    plan = planned(hold, tmp_path / "mirror", GOOD)
+
+    supply_plan(hold, plan, plan.tasks)
+
+    assert kept(hold) == [sha256(FILES[KUBELET])]
+
+
+def test_a_mirror_that_has_something_else_by_that_name_is_no_source(hold: Hold, tmp_path: Path) -> None:
+    plan = planned(hold, tmp_path / "mirror", LACKING)
+    other = tmp_path / "mirror" / KUBELET.replace("kubelet", "kubeadm")
+    other.write_bytes(b"another kubeadm")
+    other.with_name("kubeadm.sha256").write_text(sha256(b"another kubeadm"))
+
+    with pytest.raises(UsageError, match="needs kubeadm, which this machine hasn't") as raised:
+        supply_plan(hold, plan, plan.tasks)
 
     assert "--bundle" in str(raised.value.hint)
-    supply_plan(hold, GOOD, [])
+    supply_plan(hold, plan, [])
 
 
 def test_keys_are_read_before_a_key_is_pinned(hold: Hold) -> None:
