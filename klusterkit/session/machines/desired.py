@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -36,8 +36,15 @@ CLUSTER_FIXED = {
         f"metadata.annotations.{annotation('kubernetes-version')}",
         "another version is an upgrade, which is an operation of its own",
     ),
+    "registry": (
+        f"metadata.annotations.{annotation('registry')}",
+        "files on every host say so",
+    ),
 }
 """What a cluster keeps: where it stands, and why."""
+
+CLUSTER_CHANGEABLE: frozenset[str] = frozenset()
+"""What a file may change of a cluster: nothing yet."""
 
 MACHINE_FIXED = {
     "address": ("status.addresses", "certificates and etcd's members carry it"),
@@ -48,6 +55,9 @@ MACHINE_FIXED = {
     "version": ("spec.version", "another version is an upgrade, which is an operation of its own"),
 }
 """What a machine keeps as long as it is one."""
+
+MACHINE_CHANGEABLE = frozenset({"labels", "taints", "port", "user"})
+"""What a file may change of a machine."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +184,7 @@ class _Comparison:
             )
         else:
             said = wanted if wanted.endpoint else wanted.replace(endpoint=self._there.endpoint, vip=self._there.vip)
-            self._refuse_changes(data, self._there, said, CLUSTER_FIXED)
+            self._refuse_changes(data, self._there, said, CLUSTER_FIXED, CLUSTER_CHANGEABLE)
         self._cluster_named = True
 
     def _take_machine(self, data: Object, wanted: Machine) -> None:
@@ -186,16 +196,23 @@ class _Comparison:
             self._created.append(WantedMachine.of_object(data))
             return
         after = _said(data, there, wanted)
-        self._refuse_changes(data, there, after, MACHINE_FIXED)
+        self._refuse_changes(data, there, after, MACHINE_FIXED, MACHINE_CHANGEABLE)
         if after != there:
             self._changed.append((there, after))
 
     def _refuse_changes(
-        self, data: Object, there: Cluster | Machine, wanted: Cluster | Machine, fixed: Mapping[str, tuple[str, str]]
+        self,
+        data: Object,
+        there: Cluster | Machine,
+        wanted: Cluster | Machine,
+        fixed: Mapping[str, tuple[str, str]],
+        changeable: Collection[str],
     ) -> None:
-        for field, (path, why) in fixed.items():
+        """All fields are gone through: one that nobody thought of is refused, and not passed over in silence."""
+        for field in type(there).model_fields:
             before, after = getattr(there, field), getattr(wanted, field)
-            if before != after:
+            if before != after and field not in changeable:
+                path, why = fixed.get(field, (field, "nothing changes it"))
                 self._refuse(data, f"{path} can't be changed from {_text(before)} to {_text(after)}: {why}", None)
 
     def _refuse(self, data: Object, what: str, hint: str | None) -> None:
@@ -217,4 +234,6 @@ def _said(data: Object, there: Machine, wanted: Machine) -> Machine:
 
 
 def _text(value: object) -> str:
+    if value is None:
+        return "none"
     return ",".join(map(str, cast(tuple[object, ...], value))) if isinstance(value, tuple) else str(value)

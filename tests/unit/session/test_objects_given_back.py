@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 import pytest
 import yaml
 
-from klusterkit.cluster import Machine
+from klusterkit.cluster import Cluster, Machine
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.facts import Facts
 from klusterkit.plans.reference import FACTS
@@ -17,6 +17,7 @@ from klusterkit.plans.relabel import RelabelRequest, compile_relabel
 from klusterkit.session.catalogue import objects_of
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
+from klusterkit.session.machines import desired
 from klusterkit.session.machines.applying import plan_objects
 from klusterkit.session.machines.desired import Changes, changes, read_objects
 from klusterkit.tasks.files import TextFile
@@ -119,6 +120,83 @@ def test_what_cannot_be_changed_is_refused_all_at_once_with_its_field(file: File
         "credential/ssh-credential: a credential can't be changed by a file",
     ):
         assert field in said
+
+
+OTHER_CLUSTER: dict[str, dict[str, object]] = {
+    "name": {"name": "another"},
+    "pod_network": {"pod_network": "10.9.0.0/16"},
+    "service_network": {"service_network": "10.8.0.0/16"},
+    "dns_domain": {"dns_domain": "example.com"},
+    "kubernetes_version": {"kubernetes_version": "v1.37.2"},
+    "endpoint": {"endpoint": {"host": "10.0.0.77", "port": 6443}},
+    "cni": {"cni": {"kind": "none"}},
+    "vip": {"vip": {"address": "10.0.0.5", "router_id": 7}},
+    "registry": {"registry": {"place": "registry.example/site"}},
+}
+"""By the fields of a cluster, another value."""
+
+OTHER_MACHINE: dict[str, object] = {
+    "address": "10.0.0.99",
+    "roles": "master",
+    "cluster": "another",
+    "port": 2222,
+    "user": "admin",
+    "node_name": "another",
+    "interface": "eth9",
+    "version": "v1.37.2",
+    "labels": {"disk": "nvme"},
+    "taints": [TAINT],
+}
+"""By the fields of a machine, another value. Its name is what it is found by: another name is another machine."""
+
+
+def test_there_is_another_value_for_every_field() -> None:
+    assert OTHER_CLUSTER.keys() == Cluster.model_fields.keys()
+    assert OTHER_MACHINE.keys() == Machine.model_fields.keys() - {"name"}
+
+
+def test_every_field_either_can_be_changed_or_says_where_it_stands_and_why_it_cannot() -> None:
+    """So that a new one is thought of."""
+    assert desired.CLUSTER_FIXED.keys() == Cluster.model_fields.keys() - desired.CLUSTER_CHANGEABLE
+    assert desired.MACHINE_FIXED.keys() == Machine.model_fields.keys() - desired.MACHINE_CHANGEABLE - {"name"}
+
+
+@pytest.mark.parametrize("field", OTHER_CLUSTER)
+def test_no_field_of_a_cluster_that_differs_is_passed_over(file: File, field: str) -> None:
+    assert file.hold.cluster is not None
+    file.cluster = file.hold.cluster.replace(**OTHER_CLUSTER[field]).to_object()
+    path, why = desired.CLUSTER_FIXED[field]
+    said = file.refused()
+    assert f"cluster/{file.cluster['metadata']['name']}: {path} can't be changed" in said
+    assert why in said
+
+
+@pytest.mark.parametrize("field", OTHER_MACHINE)
+def test_no_field_of_a_machine_that_differs_is_passed_over(file: File, field: str) -> None:
+    other = next(each for each in file.hold.machines if each.name == "w1").replace(**{field: OTHER_MACHINE[field]})
+    file.worker = other.to_object()
+    if field in desired.MACHINE_CHANGEABLE:
+        assert [after for _, after in file.compared().changed] == [other]
+    else:
+        assert f"machine/w1: {desired.MACHINE_FIXED[field][0]} can't be changed" in file.refused()
+
+
+@pytest.mark.parametrize("note", ["registry", "registry-authority", "registry-account-secret"])
+def test_what_a_cluster_says_of_its_registry_is_neither_changed_nor_removed_by_a_file(file: File, note: str) -> None:
+    held = {"place": "registry.example/site", "authority": "PEM", "account": "registry.account"}
+    assert file.hold.cluster is not None
+    there = file.hold.cluster.replace(registry=held).to_object()
+    file.hold.state.fold(file.hold.snapshot.model_copy(update={"cluster": there}))
+    file.cluster = copy.deepcopy(there)
+    assert file.compared() == Changes((), (), ())
+
+    notes = file.cluster["metadata"]["annotations"]
+    notes[f"klusterkit.io/{note}"] = "other.example"
+    assert "klusterkit.io/registry can't be changed from registry.example/site (the authority" in file.refused()
+    for each in [each for each in notes if each.startswith("klusterkit.io/registry")]:
+        del notes[each]
+    assert "klusterkit.io/registry can't be changed" in file.refused()
+    assert "to none" in file.refused()
 
 
 def test_what_nobody_would_keep_is_refused_with_its_path(file: File) -> None:
