@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from klusterkit.cluster import Cluster
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.record import HostRecord
 from klusterkit.pki import AuthorityName
@@ -15,6 +16,12 @@ from klusterkit.plans.revert import ends, take_back
 
 AUTHORITIES = (*(f"{name}.{part}" for name in AuthorityName for part in ("crt", "key")), "sa.key", "sa.pub")
 """Secrets that vouch for a cluster, and for nothing once it is deleted."""
+
+
+def secrets_of(cluster: Cluster) -> list[str]:
+    """Names of the secrets that go with a cluster: its authorities, and what lets its hosts into a registry."""
+    account = cluster.registry and cluster.registry.account
+    return [*AUTHORITIES, *([account] if account else [])]
 
 
 def compile_delete(request: DeleteRequest) -> Plan:
@@ -42,7 +49,7 @@ def _outcome(request: DeleteRequest) -> dict[str, Any]:
     if request.keep_uploads:
         removed["keep"] = ["artifacts"]
     if request.forget:
-        return {"cluster": None, "removed": {**removed, "secrets": list(AUTHORITIES)}}
+        return {"cluster": None, "removed": {**removed, "secrets": secrets_of(request.cluster)}}
     endpoint = request.cluster.endpoint
     left = {str(each.machine.address) for each in request.leaving}
     if request.asked_on is None and endpoint is not None and endpoint.host in left:

@@ -16,12 +16,18 @@ from klusterkit.bundle.registry import Account
 from klusterkit.cluster import CNI, Architecture, Artifact, Cluster, Role, artifacts_for
 from klusterkit.cluster.artifacts import ArtifactKind
 from klusterkit.engine.errors import UsageError
+from klusterkit.engine.journal import Journal, Record
+from klusterkit.engine.plan import Plan
+from klusterkit.engine.runner import Report
 from klusterkit.pki import Authority
 from klusterkit.plans.create import extra_artifacts
+from klusterkit.plans.delete import compile_delete
+from klusterkit.plans.deletion import DeleteRequest
 from klusterkit.plans.files import registry as files
 from klusterkit.plans.reference import CLUSTER
 from klusterkit.session.hold import Hold
-from klusterkit.session.objects import WantedCluster, create_cluster
+from klusterkit.session.objects import KEY_SECRET, WantedCluster, create_cluster
+from klusterkit.session.running.runs import fold
 from klusterkit.session.settings import RegistryAccess
 from klusterkit.session.supply.registry import ACCOUNT, described, look_up
 from tests.support.sites import FakeRegistry, RegistryHandler, serving
@@ -73,6 +79,27 @@ def test_the_account_is_a_secret_of_the_state_and_nowhere_else(hold: Hold, autho
     assert Cluster.from_object(cluster.to_object()) == cluster
     assert cluster.registry is not None
     assert cluster.registry.authority == authority.read_text()
+
+
+def test_the_account_goes_with_the_cluster_and_the_login_stays(hold: Hold) -> None:
+    cluster = create_cluster(hold, WantedCluster(registry=access()))
+    assert ACCOUNT in hold.snapshot.secrets
+    state = {"lineage": hold.snapshot.lineage, "serial": hold.snapshot.serial}
+    journal = begun(hold, compile_delete(DeleteRequest(cluster=cluster, leaving=(), forget=True, **state)))
+
+    fold(hold, journal, Report(outcome="done", states=journal.states))
+
+    assert hold.snapshot.cluster is None
+    assert [*hold.snapshot.secrets] == [KEY_SECRET]
+
+
+def begun(hold: Hold, plan: Plan) -> Journal:
+    """A run of a plan, of which all tasks are done."""
+    journal = Journal.open(hold.state, plan, run="r", who="me")
+    for task in plan.tasks:
+        at = {"at": 1.0, "task": task.id}
+        journal.write(Record(record="begin", attempt=1, before={}, **at), Record(record="end", **at))
+    return journal
 
 
 @pytest.mark.parametrize(
