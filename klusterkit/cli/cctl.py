@@ -37,6 +37,10 @@ COMMANDS: dict[str, Any] = {
         "Take machines out of the cluster, or end it",
         {"machine": f"{_HERE}.delete_machine", "cluster": f"{_HERE}.delete_cluster"},
     ),
+    "update": (
+        "Give a cluster another account or authority of its registry",
+        {"registry": f"{_HERE}.update_registry"},
+    ),
     "plan": (
         "Show what an operation would do; save it for apply",
         {
@@ -45,6 +49,7 @@ COMMANDS: dict[str, Any] = {
                 "Show what a deletion would do",
                 {"machine": f"{_HERE}.plan_delete_machine", "cluster": f"{_HERE}.plan_delete_cluster"},
             ),
+            "update": ("Show what an update would do", {"registry": f"{_HERE}.plan_update_registry"}),
             "apply": f"{_HERE}.plan_apply",
             "deploy": f"{_HERE}.plan_deploy",
         },

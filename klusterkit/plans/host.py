@@ -86,7 +86,7 @@ def _containerd(target: Target, preflight: str, network: str, plugins: Sequence[
     runc = install(target, "containerd/runc", "runc", "/usr/local/sbin/runc", preflight)
     folder = add("containerd/folder", directory("/etc/containerd"), preflight)
     registries = add("containerd/registries", directory(REGISTRIES), folder)
-    known = know_registry(target, folder, registries)
+    known = know_registry(target.tasks, target.cluster.registry, folder, registries)
     text = containerd.configuration(
         pause_image(target.cluster.release),
         systemd_cgroup=facts.cgroup != 1,

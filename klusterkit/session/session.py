@@ -176,6 +176,12 @@ class Session:
 
         return plan_objects(self._hold, text, where, onlooker, prune=prune)
 
+    def plan_registry_update(self, onlooker: Onlooker, **wanted: Any) -> Plan:
+        """Prove the access, compile (the fields of :class:`klusterkit.session.machines.registry.WantedAccess`)."""
+        from klusterkit.session.machines.registry import WantedAccess, plan_registry_update
+
+        return plan_registry_update(self._hold, WantedAccess(**wanted), onlooker)
+
     def plan_deploy(self, onlooker: Onlooker, **wanted: Any) -> Plan:
         """Ask the cluster, compile (the fields of :class:`klusterkit.session.workloads.deploying.WantedDeploy`)."""
         from klusterkit.session.workloads.deploying import WantedDeploy, plan_deploy

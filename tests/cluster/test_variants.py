@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from klusterkit.bundle.reference import Place, Reference
+from klusterkit.cluster import CNI, Role, Version, artifacts_for
 from tests.cluster.sampler import Sampler
 from tests.support.operator import Operator, nodes_ready
 from tests.support.registry import PASSWORD, USERNAME, RealRegistry, real_registry
@@ -46,6 +47,10 @@ spec:
       volumes: [{name: networks, hostPath: {path: /etc/cni/net.d, type: DirectoryOrCreate}}]
 """
 """A network for one host, as an operator might bring it: the bridge plugin, set up by a pod."""
+
+
+VERSION = Version.parse("v1.36.3")
+NEW_PASSWORD = "another-horse-battery"
 
 
 def create(operator: Operator, *cluster_options: str) -> None:
@@ -84,18 +89,34 @@ def test_the_older_minor_from_a_private_registry_with_a_network_from_the_operato
 
     operator.kubectl("run", "own", f"--image={registry.place}/site/docker.io/library/busybox:1.35", "--", "sleep", "60")
     operator.kubectl("wait", "--for=condition=Ready", "pod/own", "--timeout=60s")
+    the_account_changes(operator, registry)
 
 
-def registry_account_is_in(operator: Operator, sampler: Sampler) -> list[str]:
+def the_account_changes(operator: Operator, registry: RealRegistry) -> None:
+    """The registry takes another password, which the node learns: it gets an image that it hasn't had yet."""
+    image = next(each.name for each in artifacts_for([Role.NODE], VERSION, CNI()) if "flannel:" in each.name)
+    assert image not in operator.lab("ssh", "m1", "--", "ctr -n k8s.io images list")
+    new = registry.change_password(NEW_PASSWORD)
+    with Sampler() as sampler:
+        operator("update", "registry", "--registry-password-file", str(new), "--yes")
+
+    operator.kubectl("run", "new", f"--image={image}", "--command", "--", "sleep", "60")
+    operator.kubectl("wait", "--for=condition=Ready", "pod/new", "--timeout=60s")
+    assert not registry_account_is_in(operator, sampler, NEW_PASSWORD)
+    old = b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
+    assert operator.lab("ssh", "m1", "--", f"grep -rlE '{PASSWORD}|{old}' /etc /var/lib/klusterkit || true") == ""
+
+
+def registry_account_is_in(operator: Operator, sampler: Sampler, password: str = PASSWORD) -> list[str]:
     """Where its password is in the clear, or as HTTP has it: state, journal, log, arguments, files on the host.
 
     But for one folder there, whose files have to be root's alone.
     """
-    secrets = (PASSWORD.encode(), b64encode(f"{USERNAME}:{PASSWORD}".encode()))
+    secrets = (password.encode(), b64encode(f"{USERNAME}:{password}".encode()))
     own = [*operator.folder.glob("cctl-state.yaml*"), *operator.folder.glob("cctl-state.yaml*/*")]
     texts = {str(path): path.read_bytes() for path in own if path.is_file()}
     texts["arguments"] = b"\n".join(sampler.seen)
-    script = f"grep -rlE '{PASSWORD}|{secrets[1].decode()}' /etc /var/lib/klusterkit /var/log /run/klusterkit* || true"
+    script = f"grep -rlE '{password}|{secrets[1].decode()}' /etc /var/lib/klusterkit /var/log /run/klusterkit* || true"
     on_host = operator.lab("ssh", "m1", "--", script).split()
     modes = operator.lab("ssh", "m1", "--", f"stat -c %a {' '.join(on_host)}").split()
     assert set(modes) == {"600"}

@@ -22,6 +22,7 @@ from tests.simulation.real.worlds import (
     MASTER_LEAVES,
     ONE_MASTER,
     ONE_MASTER_ENDS,
+    OTHER_ACCESS,
     WORKER_LEAVES,
     WORLDS,
     World,
@@ -41,10 +42,10 @@ both_goals = pytest.mark.parametrize("goal", [FORWARD, BACK])
 some_worlds = pytest.mark.parametrize(
     ("world", "apart"),
     [
-        *((ONE_MASTER, 9), (JOINING, 157), (DEPLOYED, 3), (WORKER_LEAVES, 26), (MASTER_LEAVES, 53)),
+        *((ONE_MASTER, 9), (JOINING, 157), (DEPLOYED, 3), (OTHER_ACCESS, 1), (WORKER_LEAVES, 26), (MASTER_LEAVES, 53)),
         (ONE_MASTER_ENDS, 46),
     ],
-    ids=["one master", "joining", "deploying", "a worker leaves", "a master leaves", "the end"],
+    ids=["one master", "joining", "deploying", "another account", "a worker leaves", "a master leaves", "the end"],
 )
 """With how many records lie between two that it is killed after."""
 

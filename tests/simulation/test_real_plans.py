@@ -8,6 +8,10 @@ import pytest
 
 from klusterkit.engine.executor import Call, Outcome, Verb
 from klusterkit.engine.plan import Task
+from klusterkit.hosts.simulated import SimulatedHost
+from klusterkit.session.running.ending import read_record
+from klusterkit.session.status import drift
+from klusterkit.session.supply.registry import ACCOUNT
 from klusterkit.tasks.gates import Gate
 from klusterkit.tasks.membership import Spared
 from klusterkit.tasks.peers import Fetch, Serve
@@ -15,6 +19,7 @@ from klusterkit.tasks.preflight import MARK
 from tests.simulation.crash import Life
 from tests.simulation.real.digest import differing, host, left_in_home
 from tests.simulation.real.ends import finish
+from tests.simulation.real.following import NEW_ACCOUNT
 from tests.simulation.real.story import RealStory, lived
 from tests.simulation.real.worlds import (
     CHANGING,
@@ -23,6 +28,7 @@ from tests.simulation.real.worlds import (
     MASTER_LEAVES,
     NO_NETWORK,
     ONE_MASTER,
+    OTHER_ACCESS,
     OWN,
     PUSHED,
     SEVERAL_LEAVE,
@@ -32,6 +38,7 @@ from tests.simulation.real.worlds import (
     World,
 )
 from tests.simulation.story import BACK, FORWARD, Direction, Episode
+from tests.support import supplies
 from tests.support.jsonexecutor import JsonExecutor
 
 pytestmark = pytest.mark.usefixtures("without_pauses")
@@ -113,6 +120,44 @@ def test_what_several_hosts_need_all_but_one_get_from_each_other(tmp_path: Path)
     fetched = [job.completed for job in jobs if job.argv[0] == "/bin/sh"]
     assert len(fetched) == sum(isinstance(task.step, Fetch) for task in story.plan.tasks) > 40
     assert all(completed and completed.ok for completed in fetched)
+
+
+def holding(story: RealStory, content: bytes) -> list[tuple[str, str]]:
+    """Files with this in them: the host, and the folder below which they are."""
+    trees = {name: node.machine.tree for name, node in story.model.nodes.items()}
+    files = [(name, each.path) for name, tree in trees.items() for each in tree.walk() if each.type == "file"]
+    return [(name, path.rpartition("/")[0]) for name, path in files if content in trees[name].read(path)]
+
+
+def test_another_account_is_where_the_old_one_was_and_that_one_nowhere_any_more(tmp_path: Path) -> None:
+    story = RealStory(OTHER_ACCESS, tmp_path)
+    old = supplies.secrets()[ACCOUNT]
+    there = holding(story, old)
+    assert {name for name, _ in there} == {"10.0.0.5", "10.0.0.6"}
+    assert len(there) == 2 * 4
+    finish(story, OTHER_ACCESS, FORWARD)
+    assert holding(story, NEW_ACCOUNT) == there
+    assert holding(story, old) == []
+
+
+def test_with_another_account_hosts_are_as_they_were_left(tmp_path: Path) -> None:
+    """What a host records names the account, and not which one it was."""
+    story = lived(OTHER_ACCESS, tmp_path)
+    for name, node in story.model.nodes.items():
+        at = SimulatedHost(name, machine=node.machine)
+        seen = drift.look(at, read_record(at), lambda secret: OTHER_ACCESS.secret(story.model, secret))
+        assert [subject for subject in seen.changed if subject.startswith("/etc/containerd/")] == []
+        assert seen.looked_at > 20
+
+
+def test_an_account_that_is_taken_back_leaves_the_old_one_where_it_was(tmp_path: Path) -> None:
+    story = RealStory(OTHER_ACCESS, tmp_path, told=False)
+    there = holding(story, supplies.secrets()[ACCOUNT])
+    story.live(Episode(FORWARD))
+    finish(story, OTHER_ACCESS, BACK)
+    in_place = [each for each in holding(story, supplies.secrets()[ACCOUNT]) if each[1].startswith("/etc/")]
+    assert in_place == there
+    assert holding(story, NEW_ACCOUNT) == []
 
 
 @pytest.mark.parametrize("goal", [FORWARD, BACK])

@@ -40,6 +40,14 @@ class RealRegistry:
         account = ("--registry-username", USERNAME, "--registry-password-file", str(self.password_file))
         return ("--registry", f"{self.place}/site", "--registry-ca", str(self.ca), *account)
 
+    def change_password(self, password: str) -> Path:
+        """Let the account in by another password alone, from the next question on. Returns the file that holds it."""
+        folder = self.password_file.parent
+        _let_in(folder, password)
+        new = folder / "new-password"
+        new.write_text(f"{password}\n")
+        return new
+
     def asked(self, method: str) -> list[str]:
         """Requests of a method that it granted."""
         lines = self.log.read_text().splitlines()
@@ -70,17 +78,24 @@ def real_registry(folder: Path, address: str) -> Iterator[RealRegistry]:
 
 
 def _configuration(folder: Path, address: str, place: str) -> dict[str, object]:
-    key, cert, accounts = folder / "registry.key", folder / "registry.crt", folder / "htpasswd"
+    key, cert = folder / "registry.key", folder / "registry.crt"
     names = f"subjectAltName=IP:{address}"
     self_signed = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=registry", "-addext", names]
     subprocess.run(["openssl", "req", *self_signed, "-keyout", key, "-out", cert], check=True, capture_output=True)
-    accounts.write_text(f"{USERNAME}:{bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()}\n")
+    accounts = _let_in(folder, PASSWORD)
     return {
         "version": 0.1,
         "storage": {"filesystem": {"rootdirectory": str(folder / "images")}},
         "http": {"addr": place, "tls": {"certificate": str(cert), "key": str(key)}, "secret": "of its own"},
         "auth": {"htpasswd": {"realm": "registry", "path": str(accounts)}},
     }
+
+
+def _let_in(folder: Path, password: str) -> Path:
+    """Who may come in. The registry reads it anew whenever it has changed."""
+    accounts = folder / "htpasswd"
+    accounts.write_text(f"{USERNAME}:{bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()}\n")
+    return accounts
 
 
 def listening(process: subprocess.Popen[bytes], place: str) -> None:

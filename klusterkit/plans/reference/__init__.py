@@ -22,6 +22,7 @@ from klusterkit.plans.reference.inputs import (
     HIGHLY_AVAILABLE,
     LINEAGE,
     MACHINE,
+    PRIVATE,
     artifacts,
     facts_of,
     master,
@@ -37,6 +38,7 @@ from klusterkit.plans.reference.machines import (
     delete_a_worker,
     delete_cluster,
     join_two_masters_one_worker,
+    update_registry,
 )
 from klusterkit.plans.reference.workloads import DEPLOYED, apply_objects, deploy
 
@@ -48,6 +50,7 @@ __all__ = [
     "LINEAGE",
     "MACHINE",
     "PLANS",
+    "PRIVATE",
     "artifacts",
     "create_one_master",
     "create_three_masters_two_workers",
@@ -70,6 +73,7 @@ PLANS = {
     "bundle-push": bundle_push,
     "apply-objects": apply_objects,
     "deploy": deploy,
+    "update-registry": update_registry,
     "etcdadm-init": etcdadm_init,
     "etcdadm-join": etcdadm_join,
     "etcdadm-reset": etcdadm_reset,

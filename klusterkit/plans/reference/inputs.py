@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from klusterkit.cluster import Cluster, Machine, Role, artifacts_for
+from klusterkit.cluster.registry import PrivateRegistry
 from klusterkit.cluster.releases import RELEASES
 from klusterkit.engine.facts import Facts
 from klusterkit.engine.journal import TaskState
@@ -56,6 +57,12 @@ FACTS = Facts(
 
 
 HIGHLY_AVAILABLE = CLUSTER.replace(vip={"address": "10.0.0.100", "router_id": 51})
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n"
+REGISTRY = PrivateRegistry(
+    place="registry.example:5000/site", authority=CERTIFICATE.format("made up"), account="registry.account"
+)
+PRIVATE = CLUSTER.replace(registry=REGISTRY)
+"""Hosts pull its images."""
 
 
 def master(address: str, **more: str) -> Machine:

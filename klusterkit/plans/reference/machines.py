@@ -11,12 +11,15 @@ from klusterkit.plans.delete import compile_delete
 from klusterkit.plans.deletion import DeleteRequest, Leaving
 from klusterkit.plans.push import Content, PushRequest, compile_push
 from klusterkit.plans.reference.inputs import (
+    CERTIFICATE,
     CLUSTER,
     FACTS,
     HIGHLY_AVAILABLE,
     LINEAGE,
     MACHINE,
     MASTERS,
+    PRIVATE,
+    REGISTRY,
     WORKERS,
     artifacts,
     bundled,
@@ -25,6 +28,7 @@ from klusterkit.plans.reference.inputs import (
     records,
     worker,
 )
+from klusterkit.plans.registryupdate import RegistryUpdate, compile_registry_update
 from klusterkit.plans.request import CreateRequest, Options
 
 
@@ -125,3 +129,19 @@ def bundle_push() -> Plan:
 
 def _digests(contents: Sequence[Content]) -> tuple[str, ...]:
     return tuple(content.sha256 for content in contents)
+
+
+def update_registry() -> Plan:
+    """``update registry``: a master and a worker get another account and authority of the registry that they use."""
+    machines = (MASTERS[0], WORKERS[0])
+    return compile_registry_update(
+        RegistryUpdate(
+            cluster=PRIVATE,
+            registry=REGISTRY.replace(authority=CERTIFICATE.format("another")),
+            account="run/registry.account",
+            machines=machines,
+            facts={machine.name: facts_of(machine) for machine in machines},
+            lineage=LINEAGE,
+            serial=6,
+        )
+    )

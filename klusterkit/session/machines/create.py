@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 from pydantic import BaseModel, ConfigDict
 
+from klusterkit.bundle.mirror import MirrorUnreachable
+from klusterkit.bundle.registry import RegistryRefused
 from klusterkit.cluster import Architecture, Artifact, ArtifactKind, Cluster, Machine, artifacts_for
+from klusterkit.cluster.registry import PrivateRegistry
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.facts import Facts
 from klusterkit.engine.plan import Plan
 from klusterkit.hosts import Fleet
 from klusterkit.plans import quorum
 from klusterkit.plans.create import compile_create, extra_artifacts
-from klusterkit.plans.request import CreateRequest, Options, check_members, refusals
+from klusterkit.plans.request import ArtifactFile, CreateRequest, Options, check_members, refusals
 from klusterkit.session.connect import each_host, fleet_for_meeting, refuse_passed
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
@@ -24,7 +27,7 @@ from klusterkit.session.machines.masters import answering, look_at_masters
 from klusterkit.session.machines.wanted import WantedMachine
 from klusterkit.session.onlooker import Onlooker
 from klusterkit.session.supply.peers import ensure_peer_secret
-from klusterkit.session.supply.registry import look_up
+from klusterkit.session.supply.registry import look_up, present_account
 from klusterkit.session.supply.supplies import Supplies, supply
 
 
@@ -167,10 +170,15 @@ def _supplies(hold: Hold, request: CreateRequest, onlooker: Onlooker) -> Supplie
             f"the hosts are of several architectures: {', '.join(sorted([architecture, *others]))}",
             hint="create the machines of one architecture at a time",
         )
-    cluster, roles = request.cluster, {role for machine in request.machines for role in machine.roles}
-    shared = cluster.vip is not None
+    wanted = artifacts_of(request.cluster, request.machines, architecture)
+    return _brought(hold, request.cluster, architecture, wanted, onlooker)
+
+
+def artifacts_of(cluster: Cluster, machines: Iterable[Machine], architecture: Architecture) -> tuple[Artifact, ...]:
+    """All that machines of a cluster need."""
+    roles, shared = {role for machine in machines for role in machine.roles}, cluster.vip is not None
     wanted = artifacts_for(roles, cluster.kubernetes_version, cluster.cni, architecture, vip=shared)
-    return _brought(hold, cluster, architecture, (*wanted, *extra_artifacts(cluster.cni)), onlooker)
+    return (*wanted, *extra_artifacts(cluster.cni))
 
 
 def _brought(
@@ -182,6 +190,17 @@ def _brought(
     files, images = (
         [each for each in wanted if (each.kind is ArtifactKind.IMAGE) is pulled] for pulled in (False, True)
     )
-    found = look_up(hold, cluster.registry, architecture, images, onlooker)
+    found = _looked_up(hold, cluster.registry, architecture, images, onlooker)
     brought = supply(hold, architecture, files, onlooker)
     return Supplies({**brought.files, **found}, brought.outcome)
+
+
+def _looked_up(
+    hold: Hold, registry: PrivateRegistry, architecture: Architecture, images: Iterable[Artifact], onlooker: Onlooker
+) -> Mapping[str, ArtifactFile]:
+    """What images hosts are to pull. The registry may be another one to us than when the cluster was described."""
+    try:
+        return look_up(registry, present_account(hold, registry), architecture, images, onlooker)
+    except (RegistryRefused, MirrorUnreachable) as error:
+        hint = "if its account or authority has changed, `cctl update registry` tells the cluster and its hosts"
+        raise type(error)(error.message, seen=error.seen, hint=f"{error.hint}; {hint}") from None

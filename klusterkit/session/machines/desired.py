@@ -38,7 +38,7 @@ CLUSTER_FIXED = {
     ),
     "registry": (
         f"metadata.annotations.{annotation('registry')}",
-        "files on every host say so",
+        "files on every host say so; `cctl update registry` changes its account and authority",
     ),
 }
 """What a cluster keeps: where it stands, and why."""

@@ -5,7 +5,7 @@ All of it can be done twice: a command that is killed before the run is folded d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,6 +25,8 @@ AT_ONCE = 32
 
 Hosts = Callable[[str], Host]
 """A host by its name, such as a fleet."""
+
+_COPIES_STAY = "copies on it that hold what was there before can't be removed"
 
 SET_ASIDE = "set-aside"
 """Data of etcd, in KlusterKit's folder: never removed by KlusterKit."""
@@ -61,6 +63,7 @@ def end(
         let_go(hosts, journal, visited)
         clear(hosts, journal, guests)
         drop_copies(hosts, journal, names - leaving)
+        drop_superseded(hosts, journal, names - leaving)
     else:
         forget(hosts, journal, guests, records)
         tell_ended(hosts, journal, names.intersection(stay), ending)
@@ -142,15 +145,30 @@ def drop_copies(hosts: Hosts, journal: Journal, names: Collection[str]) -> None:
     """
     copies: dict[str, list[str]] = {}
     for task in journal.plan.tasks:
-        rounds = journal[task.id].round + 1
         if task.host in names and task.step.undoing is Undo.EXACT and not task.step.subject:
-            folders = (copies_of(f"{journal.run}.{number}", task.id) for number in range(rounds))
-            copies.setdefault(task.host, []).extend(folders)
+            copies.setdefault(task.host, []).extend(_copies(journal, task.id))
+    _each(journal, copies, lambda name: hosts(name).remove(*copies[name], recursive=True), _COPIES_STAY)
+
+
+def drop_superseded(hosts: Hosts, journal: Journal, names: Collection[str]) -> None:
+    """Remove copies of what an earlier run has made: the record goes by how the host was before that one.
+
+    They may hold secrets, such as the former password of an account.
+    """
+    changed = done_by_host(journal.plan, journal.run, journal.states)
 
     def drop(name: str) -> None:
-        hosts(name).remove(*copies[name], recursive=True)
+        recorded = {(each.run, each.task) for each in read_record(hosts(name)).done}
+        passed_over = [each.task for each in changed[name] if (each.run, each.task) not in recorded]
+        if passed_over:
+            hosts(name).remove(*(folder for task in passed_over for folder in _copies(journal, task)), recursive=True)
 
-    _each(journal, copies, drop, "copies on it that hold what was there before can't be removed")
+    _each(journal, set(names).intersection(changed), drop, _COPIES_STAY)
+
+
+def _copies(journal: Journal, task: str) -> Iterator[str]:
+    """The folders of a task's copies: each time that it was begun after it was undone, it has kept its own."""
+    return (copies_of(f"{journal.run}.{number}", task) for number in range(journal[task].round + 1))
 
 
 def clear(hosts: Hosts, journal: Journal, guests: Collection[str] = ()) -> None:

@@ -25,7 +25,7 @@ from klusterkit.session.running import ending
 from klusterkit.session.running.briefs import brief_of, kept
 from klusterkit.session.running.copies import keep_copies
 from klusterkit.session.running.gonehosts import refuse_without, told_of, without_hosts
-from klusterkit.session.running.inputs import without_inputs
+from klusterkit.session.running.inputs import secret_for, with_replaced, without_inputs
 from klusterkit.session.running.log import RunLog, tee
 from klusterkit.session.running.staleness import refuse_moved, refuse_other_state
 from klusterkit.state import Snapshot, StateError, who
@@ -192,7 +192,7 @@ def _executor(hold: Hold, journal: Journal, fleet: Fleet, log: RunLog) -> LocalE
 
     return LocalExecutor(
         fleet,
-        secret=hold.secret,
+        secret=secret_for(hold, journal.plan),
         artifact=hold.artifact,
         mask=hold.mask,
         acting=acting,
@@ -225,7 +225,8 @@ def _with_outcome(hold: Hold, snapshot: Snapshot, outcome: Mapping[str, Any], lo
     gone_for_good = {*removed.get("gone", ()), *({*removed.get("machines", ())}.intersection(lost))}
     for name in removed.get("secrets", ()):
         snapshot = hold.state.without_secret(snapshot, name)
-    said = {field: value for field, value in outcome.items() if field not in ("removed", "visited")}
+    snapshot = with_replaced(hold, snapshot, outcome)
+    said = {field: value for field, value in outcome.items() if field not in ("removed", "visited", "secrets")}
     new = {field: _merged(getattr(snapshot, field), value) for field, value in said.items()}
     # What answers at the address of a host that is gone for good is another one.
     gone = [machine for machine in hold.machines if machine.name in gone_for_good]

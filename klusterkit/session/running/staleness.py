@@ -15,6 +15,7 @@ from klusterkit.hosts import Fleet, ShellHost
 from klusterkit.session.connect import each_host, fleet_for_plan, refuse_before_run
 from klusterkit.session.errors import PlanStale
 from klusterkit.session.hold import Hold
+from klusterkit.session.running.inputs import secret_for
 
 AGAIN = "make a new plan with `cctl plan … --out FILE`, and review that"
 
@@ -24,7 +25,7 @@ def look(hold: Hold, plan: Plan) -> dict[str, Outcome]:
     if not plan.tasks:  # there is nobody to log in to
         return {}
     with fleet_for_plan(hold, plan) as fleet:
-        return looked(plan, Verb.DIFFER, LocalExecutor(fleet, secret=hold.secret, mask=hold.mask))
+        return looked(plan, Verb.DIFFER, LocalExecutor(fleet, secret=secret_for(hold, plan), mask=hold.mask))
 
 
 def looked(plan: Plan, verb: Verb, executor: Executor) -> dict[str, Outcome]:
@@ -94,7 +95,7 @@ def refuse_moved(hold: Hold, plan: Plan, fleet: Fleet) -> None:
     """
     each_host(plan.hosts, lambda name: _refuse_host(hold, fleet[name], plan.facts.get(name, {})))
     if plan.seen:
-        executor = LocalExecutor(fleet, secret=hold.secret, mask=hold.mask)
+        executor = LocalExecutor(fleet, secret=secret_for(hold, plan), mask=hold.mask)
         _refuse_moved_hosts(plan, looked(plan, Verb.OBSERVE, executor))
 
 

@@ -60,7 +60,11 @@ def _authority(path: Path) -> str:
 
 
 def look_up(
-    hold: Hold, registry: PrivateRegistry, architecture: Architecture, images: Iterable[Artifact], onlooker: Onlooker
+    registry: PrivateRegistry,
+    account: Account | None,
+    architecture: Architecture,
+    images: Iterable[Artifact],
+    onlooker: Onlooker,
 ) -> Mapping[str, ArtifactFile]:
     """What images are in the registry, by their names: hosts are to pull these and no others.
 
@@ -69,7 +73,6 @@ def look_up(
     """
     wanted = [image.name for image in images]
     onlooker.stage(f"asking {registry.place} for {len(wanted)} images")
-    account = _account(hold, registry.account) if registry.account else None
     source = ImageSource(architecture, Place.parse(registry.place), Web(authority=registry.authority), account)
 
     def asked(name: str) -> ArtifactFile:
@@ -80,7 +83,14 @@ def look_up(
         return dict(zip(wanted, pool.map(asked, wanted), strict=True))
 
 
-def _account(hold: Hold, secret: str) -> Account:
-    username, _, password = b64decode(hold.secret(secret)).decode().partition(":")
-    hold.mask.learn(password.encode())
+def present_account(hold: Hold, registry: PrivateRegistry) -> Account | None:
+    """The account that the state has; None where the registry lets everybody in."""
+    return account_in(hold, hold.secret(registry.account)) if registry.account else None
+
+
+def account_in(hold: Hold, secret: bytes) -> Account:
+    """The account in the value of a secret. From now on both are masked in all that this command writes or shows."""
+    username, _, password = b64decode(secret).decode().partition(":")
+    for value in (secret, password.encode()):
+        hold.mask.learn(value)
     return Account(username, password)

@@ -14,18 +14,26 @@ from klusterkit.plans.delete import compile_delete
 from klusterkit.plans.deletion import DeleteRequest, Leaving
 from klusterkit.plans.deploy import DeployRequest, compile_deploy
 from klusterkit.plans.push import Content, PushRequest, compile_push
+from klusterkit.plans.registryupdate import RegistryUpdate, compile_registry_update
 from klusterkit.plans.relabel import RelabelRequest, compile_relabel
 from klusterkit.plans.request import Options
 from klusterkit.session.connect import QUESTION
+from klusterkit.session.running.inputs import replacing
 from klusterkit.session.running.records import UNSEALED
+from klusterkit.session.supply.registry import ACCOUNT
+from klusterkit.state import StateFile, lock
 from klusterkit.tasks import readiness
 from klusterkit.tasks.artifacts import place
 from klusterkit.tasks.deploying import Deploy
+from tests.simulation.crash import folder
 from tests.simulation.real.programs.cluster import ClusterModel
 from tests.simulation.real.story import Left, left_by
 from tests.simulation.real.world import World, machine
 from tests.support import supplies
 from tests.support.apiserver import ApiServer
+
+NEW_ACCOUNT = b"cHVsbGVyOmFub3RoZXIgaG9yc2U="
+"""What the registry takes now."""
 
 
 class Next(World):
@@ -156,6 +164,46 @@ class Relabelling(Next):
         nodes = self.hosts().nodes
         facts = {name: nodes[name].machine.look(QUESTION) for name in (asked, *self._marks)}
         return compile_relabel(RelabelRequest(changed=changed, asked_on=asked, facts=facts, lineage="l", serial=2))
+
+
+class OtherAccess(Next):
+    """The registry has another password for its account, and another certificate.
+
+    Args:
+        first: that makes a cluster whose hosts pull from there.
+    """
+
+    def secret(self, hosts: ClusterModel, name: str) -> bytes:
+        """As the run has it: the account that the registry has now."""
+        return NEW_ACCOUNT if name == ACCOUNT else super().secret(hosts, name)
+
+    @cached_property
+    def state(self) -> bytes:
+        """With the new account beside what there is, as planning keeps it."""
+        with folder() as place:
+            path = place / "cctl-state.yaml"
+            path.write_bytes(self.left.state)
+            with lock(path, "plan") as held:
+                state = StateFile.load(path, lock=held)
+                state.fold(state.with_secret(state.snapshot, replacing(ACCOUNT), NEW_ACCOUNT))
+            return path.read_bytes()
+
+    def compiled(self) -> Plan:
+        """The plan, by what the state knows."""
+        registry = self.cluster.registry
+        assert registry is not None
+        nodes = self.hosts().nodes
+        return compile_registry_update(
+            RegistryUpdate(
+                cluster=self.cluster,
+                registry=registry.replace(authority="another"),
+                account=replacing(ACCOUNT),
+                machines=self.machines,
+                facts={each.name: nodes[each.name].machine.look(QUESTION) for each in self.machines},
+                lineage="l",
+                serial=2,
+            )
+        )
 
 
 class Deployment(Next):

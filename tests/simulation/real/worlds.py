@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from klusterkit.cluster import CNI, Role
 from klusterkit.plans import reference
-from klusterkit.plans.reference import CLUSTER, HIGHLY_AVAILABLE
+from klusterkit.plans.reference import CLUSTER, HIGHLY_AVAILABLE, PRIVATE
 from klusterkit.tasks.deploying import Deploy
 from tests.simulation.real.byhand import MasterInit, MemberInit, MemberJoin, MemberReset, NodeJoin, NodeReset
-from tests.simulation.real.following import Departure, Deployment, Growth, Push, Relabelling
+from tests.simulation.real.following import Departure, Deployment, Growth, OtherAccess, Push, Relabelling
 from tests.simulation.real.programs.cluster import OWN_NETWORK, ClusterModel
 from tests.simulation.real.world import Beginning, World
 from tests.support import kernel
@@ -109,6 +109,8 @@ DEPLOYED = Deployment(
         Deploy(manifest=_BACKUP),
     ],
 )
+FROM_REGISTRY = Beginning(workers=1, cluster=PRIVATE)
+OTHER_ACCESS = OtherAccess(FROM_REGISTRY)
 WORKER_LEAVES = Departure(WITH_WORKERS, ["10.0.0.7"])
 MASTER_LEAVES = Departure(THREE_MASTERS, ["10.0.0.5"])
 DEAD_MASTER_LEAVES = Departure(THREE_MASTERS, gone=["10.0.0.7"])
@@ -129,6 +131,7 @@ COMING: dict[str, World] = {
     "one master with a network of its own": OWN,
     "one master without a network": NO_NETWORK,
     "a master and two workers": WITH_WORKERS,
+    "a master and a worker from a private registry": FROM_REGISTRY,
     "three masters and two workers": THREE_MASTERS,
     "two masters and a worker join": JOINING,
     "etcdadm makes a member": MEMBER,
@@ -137,7 +140,11 @@ COMING: dict[str, World] = {
     "a second member joins by etcdadm": SECOND_MEMBER,
     "a master joins by nodeadm": MASTER_BY_HAND,
 }
-CHANGING: dict[str, World] = {"labels and taints change": MARKED, "objects are deployed": DEPLOYED}
+CHANGING: dict[str, World] = {
+    "labels and taints change": MARKED,
+    "objects are deployed": DEPLOYED,
+    "the registry has another account and authority": OTHER_ACCESS,
+}
 LEAVING: dict[str, World] = {
     "a worker leaves": WORKER_LEAVES,
     "a master leaves": MASTER_LEAVES,
@@ -146,6 +153,7 @@ LEAVING: dict[str, World] = {
     "a cluster of one master ends": ONE_MASTER_ENDS,
     "a cluster where somebody lived ends": LIVED_IN_ENDS,
     "a cluster that has grown ends": GROWN_ENDS,
+    "a cluster whose registry has changed ends": Departure(OTHER_ACCESS),
     "nodeadm takes a worker back": NodeReset(WORKER_BY_HAND, "10.0.0.7", asked="10.0.0.5"),
     "nodeadm takes a master back": MASTER_RESET,
     "nodeadm takes the only master back": NodeReset(BESIDE_IT, "10.0.0.5"),

@@ -16,6 +16,7 @@ from klusterkit.engine.host import HOME
 from klusterkit.engine.journal import Journal, Record
 from klusterkit.engine.plan import Plan, Task
 from klusterkit.engine.record import PLACE, Done, HostRecord
+from klusterkit.engine.step import copies_of
 from klusterkit.hosts.errors import StaleState
 from klusterkit.hosts.fence import FENCE, Fence
 from klusterkit.hosts.simulated import SimulatedHost
@@ -110,6 +111,20 @@ def test_a_run_whose_end_was_cut_short_and_that_is_undone_leaves_the_record_as_i
         assert tree.read(PLACE) == before
     assert there["m2"].stat(PLACE)[0].type == "absent"
     assert paths(there["m1"]) <= {PLACE, FENCE}
+
+
+def test_copies_stay_of_how_the_host_was_and_not_of_what_an_earlier_run_had_made_there() -> None:
+    """Nobody asks for those any more, and they may hold what is secret."""
+    there = with_an_earlier_record()
+    tasks = [*TASKS[:2], *CHANGES]
+    copies = {task.id: copies_of("r1.0", task.id) for task in tasks}
+    for folder in copies.values():
+        there["m1"].machine.tree.makedirs(folder)
+        there["m1"].machine.tree.write(f"{folder}/copy", "before")
+    for _ in range(2):
+        end(there.__getitem__, journal(tasks), "done", stay=("m1",))
+    left = {task for task, folder in copies.items() if there["m1"].stat(folder)[0].type != "absent"}
+    assert left == {"m1/folder", "m1/file"}
 
 
 def test_when_a_run_is_over_nothing_tells_of_the_record_before_it() -> None:

@@ -29,7 +29,7 @@ from klusterkit.session.hold import Hold
 from klusterkit.session.objects import KEY_SECRET, WantedCluster, create_cluster
 from klusterkit.session.running.runs import fold
 from klusterkit.session.settings import RegistryAccess
-from klusterkit.session.supply.registry import ACCOUNT, described, look_up
+from klusterkit.session.supply.registry import ACCOUNT, described, look_up, present_account
 from tests.support.sites import FakeRegistry, RegistryHandler, serving
 
 PASSWORD = "correct horse"
@@ -127,7 +127,7 @@ def test_images_are_known_by_what_the_registry_has_now(hold: Hold) -> None:
     with serving(fake, RegistryHandler) as url:
         image = Artifact(PAUSE, ArtifactKind.IMAGE, "3.10.2", "images/p.tar", "images/p.tar.sha256")
         at = registry.model_copy(update={"place": f"{url}/site"})
-        found = look_up(hold, at, Architecture.AMD64, [image], Nobody())[PAUSE]
+        found = look_up(at, present_account(hold, at), Architecture.AMD64, [image], Nobody())[PAUSE]
 
     assert found.sha256 == sha256_of(fake.contents["/v2/site/registry.k8s.io/pause/manifests/3.10.2"])
     assert found.size > 500

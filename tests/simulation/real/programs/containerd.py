@@ -6,8 +6,9 @@ import json
 from functools import lru_cache
 
 from klusterkit.engine.host import Completed
+from klusterkit.session.supply.registry import ACCOUNT
 from tests.simulation.real.programs.program import Program
-from tests.support import kernel
+from tests.support import kernel, supplies
 from tests.support.posix import said
 
 META = "/var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db"
@@ -111,6 +112,8 @@ class Containerd(Program):
                 return said(out="REF TYPE LABELS\n" + "".join(rows))
             case "import":
                 return self._import(rest)
+            case "pull":
+                return self._pull_from_registry(rest[1], rest[-2], rest[-1])
             case "mount" | "unmount":
                 return self._mount(verb, rest[-2], rest[-1])
             case _:
@@ -124,6 +127,14 @@ class Containerd(Program):
         image = self.tree.read(archive).decode()
         self.pull(image, ",".join(labels))
         return said(out=f"unpacking {image}...done\n")
+
+    def _pull_from_registry(self, places: str, label: str, image: str) -> Completed:
+        """The registry lets in those alone who have its account."""
+        place = f"{places}/{image.partition('/')[0]}/hosts.toml"
+        if not self.has(place) or supplies.secrets()[ACCOUNT] not in self.tree.read(place):
+            return said(1, err=f"ctr: failed to resolve {image!r}: 401 Unauthorized")
+        self.pull(image, f"{label},sha256:{supplies.files()[image].sha256}")
+        return said(out=f"pulled {image}\n")
 
     def _mount(self, verb: str, image: str, place: str) -> Completed:
         """The one image whose files anybody mounts is keepalived's."""
