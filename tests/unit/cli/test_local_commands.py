@@ -252,6 +252,16 @@ def test_nothing_is_deployed_to_a_cluster_without_a_master(begun: Operator):
     assert "no master yet" in begun.cctl("deploy", "-f", "web.yaml", "--yes", code=3).stderr
 
 
+@pytest.mark.parametrize("command", ["update registry --yes", "plan update registry"])
+def test_a_cluster_that_has_no_registry_has_no_access_to_update(begun: Operator, command: str):
+    (begun.home / "password").write_text("correct horse\n")
+    before = (begun.home / "cctl-state.yaml").read_bytes()
+    said = begun.cctl(*command.split(), "--registry-password-file", "password", code=3).stderr
+    assert "runs from no private registry" in said
+    assert "correct horse" not in said
+    assert (begun.home / "cctl-state.yaml").read_bytes() == before
+
+
 def test_a_kubeconfig_needs_a_master(begun: Operator):
     assert "has no master yet" in begun.cctl("kubeconfig", "--out", "k", code=3).stderr
     assert not (begun.home / "k").exists()
