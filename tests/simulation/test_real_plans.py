@@ -19,7 +19,6 @@ from klusterkit.tasks.preflight import MARK
 from tests.simulation.crash import Life
 from tests.simulation.real.digest import differing, host, left_in_home
 from tests.simulation.real.ends import finish
-from tests.simulation.real.following import NEW_ACCOUNT
 from tests.simulation.real.story import RealStory, lived
 from tests.simulation.real.worlds import (
     CHANGING,
@@ -136,7 +135,7 @@ def test_another_account_is_where_the_old_one_was_and_that_one_nowhere_any_more(
     assert {name for name, _ in there} == {"10.0.0.5", "10.0.0.6"}
     assert len(there) == 2 * 4
     finish(story, OTHER_ACCESS, FORWARD)
-    assert holding(story, NEW_ACCOUNT) == there
+    assert holding(story, supplies.NEW_ACCOUNT) == there
     assert holding(story, old) == []
 
 
@@ -157,7 +156,7 @@ def test_an_account_that_is_taken_back_leaves_the_old_one_where_it_was(tmp_path:
     finish(story, OTHER_ACCESS, BACK)
     in_place = [each for each in holding(story, supplies.secrets()[ACCOUNT]) if each[1].startswith("/etc/")]
     assert in_place == there
-    assert holding(story, NEW_ACCOUNT) == []
+    assert holding(story, supplies.NEW_ACCOUNT) == []
 
 
 @pytest.mark.parametrize("goal", [FORWARD, BACK])

@@ -14,6 +14,9 @@ from klusterkit.plans.request import ArtifactFile
 from klusterkit.session.supply.registry import ACCOUNT
 from klusterkit.tasks.peers import SECRET as PEERS
 
+NEW_ACCOUNT = b"cHVsbGVyOmFub3RoZXIgaG9yc2U="
+"""What the private registry takes beside the account that a cluster begins with."""
+
 
 @cache
 def secrets() -> dict[str, bytes]:

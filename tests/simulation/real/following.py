@@ -32,9 +32,6 @@ from tests.simulation.real.world import World, machine
 from tests.support import supplies
 from tests.support.apiserver import ApiServer
 
-NEW_ACCOUNT = b"cHVsbGVyOmFub3RoZXIgaG9yc2U="
-"""What the registry takes now."""
-
 
 class Next(World):
     """Hosts as another world's plan has left them.
@@ -175,7 +172,7 @@ class OtherAccess(Next):
 
     def secret(self, hosts: ClusterModel, name: str) -> bytes:
         """As the run has it: the account that the registry has now."""
-        return NEW_ACCOUNT if name == ACCOUNT else super().secret(hosts, name)
+        return supplies.NEW_ACCOUNT if name == ACCOUNT else super().secret(hosts, name)
 
     @cached_property
     def state(self) -> bytes:
@@ -185,7 +182,7 @@ class OtherAccess(Next):
             path.write_bytes(self.left.state)
             with lock(path, "plan") as held:
                 state = StateFile.load(path, lock=held)
-                state.fold(state.with_secret(state.snapshot, replacing(ACCOUNT), NEW_ACCOUNT))
+                state.fold(state.with_secret(state.snapshot, replacing(ACCOUNT), supplies.NEW_ACCOUNT))
             return path.read_bytes()
 
     def compiled(self) -> Plan:

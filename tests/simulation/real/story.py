@@ -84,6 +84,7 @@ class RealStory(Story):
         """How many records are written for each that is saved; 0 saves none."""
         self._written = 0
         self._place = place
+        supplies.secrets()  # made once: threads that ask for them at the same time would get different ones
         self.before = self.digest()
 
     # Processes --------------------------------------------------------------------------------------------------------
