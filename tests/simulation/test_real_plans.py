@@ -9,7 +9,7 @@ import pytest
 from klusterkit.engine.executor import Call, Outcome, Verb
 from klusterkit.engine.plan import Task
 from klusterkit.hosts.simulated import SimulatedHost
-from klusterkit.session.running.ending import read_record
+from klusterkit.session.running.records import UNSEALED
 from klusterkit.session.status import drift
 from klusterkit.session.supply.registry import ACCOUNT
 from klusterkit.tasks.gates import Gate
@@ -144,7 +144,7 @@ def test_with_another_account_hosts_are_as_they_were_left(tmp_path: Path) -> Non
     story = lived(OTHER_ACCESS, tmp_path)
     for name, node in story.model.nodes.items():
         at = SimulatedHost(name, machine=node.machine)
-        seen = drift.look(at, read_record(at), lambda secret: OTHER_ACCESS.secret(story.model, secret))
+        seen = drift.look(at, UNSEALED.read(at), lambda secret: OTHER_ACCESS.secret(story.model, secret))
         assert [subject for subject in seen.changed if subject.startswith("/etc/containerd/")] == []
         assert seen.looked_at > 20
 

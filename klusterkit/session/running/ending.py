@@ -63,7 +63,7 @@ def end(
         let_go(hosts, journal, visited)
         clear(hosts, journal, guests)
         drop_copies(hosts, journal, names - leaving)
-        drop_superseded(hosts, journal, names - leaving)
+        drop_superseded(hosts, journal, names - leaving, records)
     else:
         forget(hosts, journal, guests, records)
         tell_ended(hosts, journal, names.intersection(stay), ending)
@@ -150,7 +150,7 @@ def drop_copies(hosts: Hosts, journal: Journal, names: Collection[str]) -> None:
     _each(journal, copies, lambda name: hosts(name).remove(*copies[name], recursive=True), _COPIES_STAY)
 
 
-def drop_superseded(hosts: Hosts, journal: Journal, names: Collection[str]) -> None:
+def drop_superseded(hosts: Hosts, journal: Journal, names: Collection[str], records: Records = UNSEALED) -> None:
     """Remove copies of what an earlier run has made: the record goes by how the host was before that one.
 
     They may hold secrets, such as the former password of an account.
@@ -158,7 +158,7 @@ def drop_superseded(hosts: Hosts, journal: Journal, names: Collection[str]) -> N
     changed = done_by_host(journal.plan, journal.run, journal.states)
 
     def drop(name: str) -> None:
-        recorded = {(each.run, each.task) for each in read_record(hosts(name)).done}
+        recorded = {(each.run, each.task) for each in records.read(hosts(name)).done}
         passed_over = [each.task for each in changed[name] if (each.run, each.task) not in recorded]
         if passed_over:
             hosts(name).remove(*(folder for task in passed_over for folder in _copies(journal, task)), recursive=True)
