@@ -52,6 +52,9 @@ class Facts(BaseModel):
     """Of the systemd units that were asked for: those that are active."""
     paths: tuple[str, ...]
     """Of the paths that were asked for: those that exist."""
+    neighbours: dict[str, str] = {}
+    """Of the addresses that the network was asked for: those that somebody answers for, each with the hardware address
+    (see ``Host.neighbour``)."""
     clock: float
     """Seconds since the epoch on the host when it was asked."""
     clock_offset: float
@@ -68,8 +71,13 @@ class Facts(BaseModel):
 
     def stable(self) -> dict[str, object]:
         """What a plan depends on and what doesn't change by itself."""
-        moving = {"memory_available", "disk_free", "listening", "services", "paths", "clock", "clock_offset", "kernel"}
-        return self.model_dump(mode="json", exclude=moving)
+        return self.model_dump(mode="json", exclude=_MOVING)
+
+
+_MOVING = {
+    *("memory_available", "disk_free", "listening", "services", "paths", "neighbours", "clock", "clock_offset"),
+    "kernel",
+}
 
 
 def _without_prefix(addresses: tuple[str, ...]) -> list[str]:

@@ -100,6 +100,14 @@ class Host(Protocol):
         """Look at the host, in one round trip."""
         ...
 
+    def neighbour(self, address: str, interface: str) -> str:
+        """The hardware address of whoever answers for an address in the network of an interface; empty if nobody does.
+
+        The network is asked anew (ARP, RFC 826; for IPv6 RFC 4861): the host forgets what it remembers of this
+        neighbour, and nothing else changes. To find that nobody answers takes a second.
+        """
+        ...
+
     def stat(self, *paths: str) -> tuple[Entry, ...]:
         """What stands at each path, in that order, in one round trip. Links are not followed."""
         ...

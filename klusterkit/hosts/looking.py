@@ -1,4 +1,4 @@
-"""Facts about a host: the question as a script (``shell/facts.sh``), its answer read."""
+"""Facts about a host, and who its neighbours are: questions as scripts (``shell/``), their answers read."""
 
 from __future__ import annotations
 
@@ -45,6 +45,16 @@ def facts_from(host: str, reply: Reply, question: Question, *, asked: float, ans
             seen=f"{error!r}; {reply.err.decode(errors='replace').strip()[-300:]}",
             hint="hosts need Linux with /proc, a POSIX shell and coreutils",
         ) from None
+
+
+def neighbour_script(address: str, interface: str) -> bytes:
+    """Commands that print who answers for an address in the network of an interface."""
+    return shell("neighbour.sh") + b"kk_neighbour %s %s || :" % (word(address), word(interface))
+
+
+def neighbour_from(reply: Reply) -> str:
+    """The hardware address in the answer, or nothing."""
+    return _word_after(reply.out.decode(errors="replace"), "lladdr")
 
 
 def _until_last(fields: list[str]) -> Iterator[str]:

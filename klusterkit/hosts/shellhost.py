@@ -17,7 +17,7 @@ from klusterkit.hosts.jobs import Jobs
 from klusterkit.hosts.lane import Reply
 from klusterkit.hosts.lease import Holder, Lease, break_lease, holder_of
 from klusterkit.hosts.link import Link
-from klusterkit.hosts.looking import facts_from, facts_script
+from klusterkit.hosts.looking import facts_from, facts_script, neighbour_from, neighbour_script
 from klusterkit.hosts.pace import Pace
 from klusterkit.hosts.question import Question
 from klusterkit.hosts.quoting import printed, word, words
@@ -38,9 +38,9 @@ class ShellHost:
     """One host. Thread-safe: many threads may use it at once.
 
     When the connection is lost, it is made again for as long as the link's patience lasts, and these are sent again,
-    since repeating them changes nothing: ``facts``, ``stat``, ``read``, ``write``, ``mkdir``, ``remove``, ``keep``,
-    ``put_back``, ``upload``, ``job`` (which attaches), ``job_state``, ``job_stop``. ``run`` isn't: it raises
-    ``HostUnreachable`` if it isn't known whether the program ran.
+    since repeating them changes nothing: ``facts``, ``neighbour``, ``stat``, ``read``, ``write``, ``mkdir``,
+    ``remove``, ``keep``, ``put_back``, ``upload``, ``job`` (which attaches), ``job_state``, ``job_stop``. ``run``
+    isn't: it raises ``HostUnreachable`` if it isn't known whether the program ran.
 
     Args:
         link: its shells.
@@ -106,6 +106,10 @@ class ShellHost:
         before = time.time()
         reply = self._link.call(facts_script(self._question))
         return facts_from(self.name, reply, self._question, asked=before, answered=time.time())
+
+    def neighbour(self, address: str, interface: str) -> str:
+        """The hardware address of whoever answers for an address in the network of an interface."""
+        return neighbour_from(self._link.call(neighbour_script(address, interface)))
 
     def stat(self, *paths: str) -> tuple[Entry, ...]:
         """What stands at each path."""

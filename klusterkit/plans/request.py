@@ -263,6 +263,9 @@ def requirements(request: CreateRequest, machine: Machine) -> Requirements:
         },
         virtual_address=str(vip.address) if vip else "",
         interface=interface_of(machine, request.facts[machine.name]) if vip else "",
+        # All that could ever hold the address begins with the first master, after its host was looked at. Another's may
+        # be looked at when the address is held: a run that was interrupted goes on there.
+        unheld=vip is not None and request.anchor is None and machine == request.masters[0],
     )
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from klusterkit.engine.errors import PermanentError
 from klusterkit.engine.facts import Facts
-from klusterkit.engine.host import HOME
+from klusterkit.engine.host import HOME, Host
 from klusterkit.engine.step import Before, Context, Observation, Step, Undo
 from klusterkit.tasks.peers import CLIENTS, SERVER
 
@@ -31,7 +31,7 @@ FEATURES = ("overlay", "br_netfilter", "vxlan", "nf_tables")
 """Of the kernel: container file systems, bridged packets seen by the firewall, pod network, packet filter."""
 COREUTILS = (
     *("base64", "cat", "chmod", "chown", "cp", "date", "dd", "head", "id", "mkdir", "mv", "nproc", "readlink", "rm"),
-    *("rmdir", "sha256sum", "stat", "sync", "tail", "tee", "timeout", "uname"),
+    *("rmdir", "sha256sum", "sleep", "stat", "sync", "tail", "tee", "timeout", "uname"),
 )
 NEEDED = (
     *COREUTILS,
@@ -110,6 +110,8 @@ class Requirements(BaseModel):
     """That it will share with others; nothing where it won't."""
     interface: str = ""
     """On which it will hold that."""
+    unheld: bool = False
+    """Whether nobody can hold the address yet when this host is looked at: then the network is asked who does."""
 
     @property
     def ports(self) -> dict[int, str]:
@@ -273,6 +275,21 @@ def _virtual_address(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:
             seen=", ".join(facts.addresses),
             hint="take it away from the host: keepalived will give it to one master at a time",
         )
+    elif stranger := facts.neighbours.get(wanted.virtual_address):
+        yield Refusal(
+            what=f"somebody else on the network has the virtual address {address}",
+            seen=f"asked on {wanted.interface}, {stranger} answers for it",
+            hint="choose a free one: `cctl create cluster --vip ADDRESS --state NEW-FILE`; or, if it is left over from "
+            "an earlier cluster, take it away there: two that have one address cut each other off",
+        )
+
+
+def ask_network(host: Host, facts: Facts, address: str, interface: str) -> Facts:
+    """Facts with who in the network of an interface answers for an address, if it is another host."""
+    if not interface or any(ip_address(address) == ip_interface(text).ip for text in facts.addresses):
+        return facts
+    found = host.neighbour(address, interface)
+    return facts.model_copy(update={"neighbours": {address: found}}) if found else facts
 
 
 def _size(size: int) -> str:
@@ -307,7 +324,10 @@ class Preflight(Step):
     def apply(self, on: Context, before: Before) -> None:
         """Look, and refuse."""
         _ = before
-        refusals = [refusal for refusal in check(on.host.facts(), self.wanted) if refusal.fatal]
+        facts, wanted = on.host.facts(), self.wanted
+        if wanted.unheld:
+            facts = ask_network(on.host, facts, wanted.virtual_address, wanted.interface)
+        refusals = [refusal for refusal in check(facts, wanted) if refusal.fatal]
         if refusals:
             raise PermanentError(
                 f"{on.host.name} can't be used: {'; '.join(refusal.what for refusal in refusals)}",

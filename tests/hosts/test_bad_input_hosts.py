@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
+from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -220,6 +222,56 @@ def test_a_host_that_is_not_fit_is_refused_with_what_was_seen_and_what_to_do(ope
     assert operator.site.address in said
     assert "nothing was changed" in said
     assert [word for word in words if word not in said] == []
+
+
+class TestVirtualAddress:
+    """The gateway's address is what a slip of the finger gives a site outage by."""
+
+    @pytest.fixture
+    def sharing(self, site: Site, tmp_path: Path) -> Callable[[str], Laptop]:
+        def described(address: str) -> Laptop:
+            operator = other_laptop(site, tmp_path / "laptop")
+            operator("create", "cluster", "--vip", address, "--router-id", "77", "--pod-network", "192.168.0.0/16")
+            return operator
+
+        return described
+
+    def hardware_address(self, site: Site) -> str:
+        shown = json.loads(site.on_host(f"ip -json neigh show to {site.lab.env['LAB_GATEWAY']} dev eth0"))
+        return shown[0]["lladdr"]
+
+    @pytest.mark.parametrize("old", [False, True], ids=["ip asks", "an old ip doesn't"])
+    def test_one_that_somebody_else_answers_for_is_refused_with_who_does(
+        self, site: Site, sharing: Callable[[str], Laptop], old: bool
+    ) -> None:
+        operator = sharing(site.lab.env["LAB_GATEWAY"])
+        shim = '#!/bin/sh\\ncase "$*" in *\\ use) exit 255 ;; esac\\nexec /run/ip "$@"\\n'
+        made = f"cp $(command -v ip) /run/ip; printf '{shim}' >/run/made; chmod +x /run/made"
+        mounted = "mount --bind /run/made $(readlink -f $(command -v ip))"
+        with site.where(
+            *((f"{made}; {mounted}", "umount $(readlink -f $(command -v ip))") if old else ("true", "true"))
+        ):
+            said = operator.refused(*operator.create(), rc=3)
+            seen = " ".join(operator(*operator.preflight(), rc=3).out.split())
+
+        for words in (said, seen):
+            assert f"somebody else on the network has the virtual address {site.lab.env['LAB_GATEWAY']}" in words
+            assert f"asked on eth0, {self.hardware_address(site)} answers for it" in words
+            assert "--vip ADDRESS" in words
+
+    def test_one_that_nobody_answers_for_any_more_will_do_though_the_host_remembers_who_did(
+        self, site: Site, sharing: Callable[[str], Laptop]
+    ) -> None:
+        free = str(ip_address(site.lab.env["LAB_GATEWAY"]) + 200)
+        operator = sharing(free)
+        remembered = f"ip neigh replace {free} lladdr 02:00:00:00:00:99 dev eth0 nud reachable"
+        with site.where(remembered, f"ip neigh flush to {free} dev eth0"):
+            began = time.monotonic()
+            said = operator(*operator.preflight()).out
+            took = time.monotonic() - began
+
+        assert "all can be used" in said
+        assert took < 10  # the command itself, and a second of asking
 
 
 def test_a_host_that_systemd_did_not_start_is_refused(operator: Laptop) -> None:

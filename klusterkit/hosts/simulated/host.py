@@ -81,6 +81,10 @@ class SimulatedHost:
         """Look at the machine."""
         return self._act("facts", (), lambda: self.machine.look(self._question))
 
+    def neighbour(self, address: str, interface: str) -> str:
+        """Who the model says answers for an address, at once."""
+        return self._act("neighbour", (address, interface), lambda: self.machine.neighbours.get(address, ""))
+
     def stat(self, *paths: str) -> tuple[Entry, ...]:
         """What stands at each path."""
         return self._act("stat", paths, lambda: tuple(self._entry(path) for path in paths))

@@ -81,6 +81,8 @@ class Machine:
         self.tree.write("/usr/lib/systemd/system/ssh.service", SSH)
         self.tree.link("/etc/systemd/system/multi-user.target.wants/ssh.service", "/usr/lib/systemd/system/ssh.service")
         self.facts = facts or default_facts(name)
+        self.neighbours: dict[str, str] = {}
+        """Addresses that others in its network answer for, with their hardware addresses."""
         self.systemd = Systemd(self.tree)
         self.systemd.boot()
         self.programs: dict[str, Program] = dict(basic_programs())
@@ -167,7 +169,21 @@ class Machine:
 _PROGRAMS = (
     *("base64", "cat", "chmod", "chown", "cp", "date", "dd"),
     *("find", "flock", "grep", "head", "id", "journalctl", "mkdir"),
-    *("mount", "mv", "nproc", "readlink", "rm", "rmdir", "setsid", "sha256sum", "stat", "sync", "systemctl", "tail"),
+    *(
+        "mount",
+        "mv",
+        "nproc",
+        "readlink",
+        "rm",
+        "rmdir",
+        "setsid",
+        "sha256sum",
+        "sleep",
+        "stat",
+        "sync",
+        "systemctl",
+        "tail",
+    ),
     *("tar", "tee", "timeout", "umount", "uname"),
     *("conntrack", "curl", "ethtool", "ip", "iptables", "jq", "nft", "socat", "ss"),
 )

@@ -21,7 +21,7 @@ from klusterkit.session.host.downloads import node_artifacts, supply_offline
 from klusterkit.session.host.hold import AUTHORITIES, HostHold
 from klusterkit.session.host.memberinfo import asked
 from klusterkit.session.host.ownmachine import own_machine
-from klusterkit.session.machines.fitness import refuse_unfit
+from klusterkit.session.machines.fitness import refuse_unfit, with_neighbour
 from klusterkit.session.machines.masters import answering, look_at_masters
 from klusterkit.session.machines.wanted import taint
 from klusterkit.session.objects import WantedCluster, cluster_wanted
@@ -71,9 +71,12 @@ def plan_init(hold: HostHold, cluster: WantedCluster, node: WantedNode, onlooker
         refuse_passed(hold, host)
         asked(host, "endpoint", "status")
         _refuse_foreign_objects(host)
-        request = _request(hold, host, described, node, Role.MASTER).model_copy(
-            update={"own_authorities": True, "by_hand": "nodeadm init"}
-        )
+        request = _request(hold, host, described, node, Role.MASTER)
+        facts = {
+            each.name: with_neighbour(hold, host, described, each, request.facts[each.name])
+            for each in request.machines
+        }
+        request = request.model_copy(update={"facts": facts, "own_authorities": True, "by_hand": "nodeadm init"})
         return _compiled(hold, request.checked(), onlooker)
 
 

@@ -22,7 +22,7 @@ from klusterkit.plans.request import ArtifactFile, CreateRequest, Options, check
 from klusterkit.session.connect import each_host, fleet_for_meeting, refuse_passed
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
-from klusterkit.session.machines.fitness import refuse_unfit
+from klusterkit.session.machines.fitness import look, refuse_unfit
 from klusterkit.session.machines.masters import answering, look_at_masters
 from klusterkit.session.machines.wanted import WantedMachine
 from klusterkit.session.onlooker import Onlooker
@@ -64,7 +64,7 @@ def plan_create(hold: Hold, wanted: Wanted, onlooker: Onlooker) -> Plan:
             cluster=cluster,
             machines=machines,
             existing=tuple(existing),
-            facts=_facts(hold, fleet, machines),
+            facts=_facts(hold, fleet, cluster, machines),
             artifacts={},
             lineage=hold.snapshot.lineage,
             serial=hold.snapshot.serial,
@@ -155,12 +155,14 @@ def _text(value: object) -> str:
             return str(value)
 
 
-def _facts(hold: Hold, fleet: Fleet, machines: Sequence[Machine]) -> dict[str, Facts]:
+def _facts(hold: Hold, fleet: Fleet, cluster: Cluster, machines: Sequence[Machine]) -> dict[str, Facts]:
+    known = {machine.name: machine for machine in machines}
+
     def facts(name: str) -> Facts:
         refuse_passed(hold, fleet[name])
-        return fleet[name].facts()
+        return look(hold, fleet[name], cluster, known[name])
 
-    return each_host([machine.name for machine in machines], facts)
+    return each_host(known, facts)
 
 
 def _supplies(hold: Hold, request: CreateRequest, onlooker: Onlooker) -> Supplies:

@@ -13,6 +13,7 @@ from klusterkit.plans.request import CreateRequest, check_members, checked_host
 from klusterkit.session.connect import fleet_for_machines, refuse_before_run
 from klusterkit.session.hold import Hold
 from klusterkit.session.machines.create import new_machines
+from klusterkit.session.machines.fitness import look
 from klusterkit.session.machines.wanted import WantedMachine
 from klusterkit.session.sidebyside import SideBySide
 from klusterkit.tasks.preflight import Refusal
@@ -67,11 +68,11 @@ def examine(hold: Hold, wanted: Sequence[WantedMachine]) -> list[Examined]:
     check_members(cluster, hold.machines, [*machines.values()])
     with fleet_for_machines(hold, [*machines.values()]) as fleet:
 
-        def look(name: str) -> Facts:
+        def facts(name: str) -> Facts:
             refuse_before_run(hold, fleet[name])
-            return fleet[name].facts()
+            return look(hold, fleet[name], cluster, machines[name])
 
-        seen = SideBySide(LONGEST, fleet.last_asked).ask(machines, look)
+        seen = SideBySide(LONGEST, fleet.last_asked).ask(machines, facts)
     request = CreateRequest(
         cluster=cluster,
         machines=tuple(machines.values()),

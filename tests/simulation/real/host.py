@@ -40,6 +40,9 @@ class FencedHost:
     def facts(self) -> Facts:
         return self._look("facts", self._host.facts)
 
+    def neighbour(self, address: str, interface: str) -> str:
+        return self._look(f"neighbour {address}", lambda: self._host.neighbour(address, interface))
+
     def stat(self, *paths: str) -> tuple[Entry, ...]:
         return self._look(f"stat {paths[:1]}", lambda: self._host.stat(*paths))
 

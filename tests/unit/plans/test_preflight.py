@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+import networkx as nx
 import pytest
 
+from klusterkit.engine.errors import PermanentError
 from klusterkit.engine.facts import Facts
-from klusterkit.plans.reference import CLUSTER, FACTS, HIGHLY_AVAILABLE, MACHINE, artifacts, worker
+from klusterkit.engine.host import File
+from klusterkit.engine.step import Context
+from klusterkit.hosts.simulated import SimulatedHost
+from klusterkit.plans.reference import (
+    CLUSTER,
+    FACTS,
+    HIGHLY_AVAILABLE,
+    MACHINE,
+    artifacts,
+    create_three_masters_two_workers,
+    worker,
+)
+from klusterkit.plans.reference.machines import join_two_masters_one_worker
 from klusterkit.plans.request import CreateRequest, refusals, requirements
-from klusterkit.tasks.preflight import FOREIGN_PATHS, FOREIGN_UNITS, PATHS, UNITS, Refusal, check
+from klusterkit.session.connect import QUESTION
+from klusterkit.tasks.preflight import (
+    FOREIGN_PATHS,
+    FOREIGN_UNITS,
+    MARK,
+    PATHS,
+    UNITS,
+    Preflight,
+    Refusal,
+    Requirements,
+    check,
+)
 
 GIB = 1 << 30
 REQUEST = CreateRequest(
@@ -133,6 +158,64 @@ def test_a_host_that_cannot_share_the_virtual_address_is_refused(
     assert what in reason.what
     assert seen in reason.seen
     assert check(FACTS.model_copy(update=facts), WANTED) == []
+
+
+STRANGER = "52:54:00:00:00:fe"
+
+
+def test_a_virtual_address_that_somebody_else_answers_for_is_refused_with_who_does() -> None:
+    (reason,) = check(FACTS.model_copy(update={"neighbours": {"10.0.0.100": STRANGER}}), SHARING)
+    assert reason.fatal
+    assert reason.what == "somebody else on the network has the virtual address 10.0.0.100"
+    assert reason.seen == f"asked on eth0, {STRANGER} answers for it"
+    assert "--vip ADDRESS" in reason.hint
+
+
+def looked_at(host: SimulatedHost, wanted: Requirements) -> list[str]:
+    host.machine.facts = FACTS
+    step = Preflight(wanted=wanted, mark="m")
+    step.apply(Context(host=host, run="r", task="t"), {})
+    return [call.method for call in host.faults.calls]
+
+
+@pytest.fixture
+def taken() -> SimulatedHost:
+    """A host in whose network somebody has the virtual address."""
+    host = SimulatedHost("m1", question=QUESTION)
+    host.machine.neighbours = {"10.0.0.100": STRANGER}
+    return host
+
+
+def test_the_network_is_asked_again_when_the_run_comes_to_the_host(taken: SimulatedHost) -> None:
+    with pytest.raises(PermanentError, match="somebody else") as refused:
+        looked_at(taken, SHARING.model_copy(update={"unheld": True}))
+    assert STRANGER in str(refused.value.seen)
+
+
+def test_it_is_not_asked_where_a_master_of_ours_may_have_the_address(taken: SimulatedHost) -> None:
+    assert looked_at(taken, SHARING) == ["facts"]
+
+
+def test_it_is_not_asked_by_a_host_that_is_this_machine_already(taken: SimulatedHost) -> None:
+    taken.write(File(path=MARK, content=b"m"))
+    step = Preflight(wanted=SHARING.model_copy(update={"unheld": True}), mark="m")
+    assert step.observe(Context(host=taken, run="r", task="t")).satisfied
+
+
+def test_all_that_could_hold_the_address_comes_after_the_one_look_that_asks_for_it() -> None:
+    """So a run that goes on after its masters have taken the address asks nobody any more."""
+    plan = create_three_masters_two_workers()
+    looks = {task.id: task.step for task in plan.tasks if isinstance(task.step, Preflight)}
+    (asks,) = [name for name, step in looks.items() if step.wanted.unheld]
+    graph: nx.DiGraph[str] = nx.DiGraph((need, task.id) for task in plan.tasks for need in task.needs)
+    holders = [task.id for task in plan.tasks if task.id.endswith("keepalived/start")]
+    assert len(holders) == 3
+    assert all(nx.has_path(graph, asks, holder) for holder in holders)
+
+
+def test_a_master_that_joins_does_not_ask() -> None:
+    plan = join_two_masters_one_worker()
+    assert not any(task.step.wanted.unheld for task in plan.tasks if isinstance(task.step, Preflight))
 
 
 def test_a_master_shares_the_address_on_the_interface_with_its_own_unless_another_is_chosen() -> None:
