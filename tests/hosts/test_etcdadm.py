@@ -175,11 +175,13 @@ def test_reset_leaves_the_cluster_and_makes_the_host_what_it_was(hosts):
     second(f"etcdadm join {first.client} --yes")
     second("etcdctl.sh put written-on-both yes")
 
-    first("etcdadm reset --yes")  # leads, and was there first
+    reset = first("etcdadm reset --yes")  # leads, and was there first
     assert second.info()["members"] == {"m2": "voting"}
     assert second("etcdctl.sh get --print-value-only written-on-both").out == "yes\n"
     assert first.listing() == before[0]
     assert "var%lib%etcd" in first("ls /var/lib/klusterkit/set-aside/*").out
+    assert "all Secrets of the cluster included" in " ".join(reset.err.split())
+    assert "rm -r /var/lib/klusterkit/set-aside/" in " ".join(reset.err.split())
 
     second("etcdadm reset --yes")
     left = {line for line in second.listing() if "/etc/etcd" not in line}  # the operator brought that

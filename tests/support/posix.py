@@ -39,7 +39,7 @@ def modprobe(machine: Machine, argv: Sequence[str], _: bytes) -> Completed:
 
 
 def find(machine: Machine, argv: Sequence[str], _: bytes) -> Completed:
-    """With ``-mindepth 1 -maxdepth 1``, ``! -type d``, or ``-depth -type d -path PATTERN -delete``."""
+    """With ``-mindepth N -maxdepth N``, ``! -type d``, or ``-depth -type d -path PATTERN -delete``."""
     top = argv[1]
     if machine.tree.find(top) is None:
         return said(1, err=f"find: '{top}': No such file or directory")
@@ -53,7 +53,8 @@ def find(machine: Machine, argv: Sequence[str], _: bytes) -> Completed:
     if "!" in argv:
         return said(out="".join(f"{entry.path}\0" for entry in below if entry.type != "directory"))
     paths = [entry.path for entry in below]
-    names = [path for path in paths if posixpath.dirname(path) == top] if "-maxdepth" in argv else [top, *paths]
+    depth = argv[argv.index("-maxdepth") + 1] if "-maxdepth" in argv else ""
+    names = [path for path in paths if path.removeprefix(top).count("/") == int(depth)] if depth else [top, *paths]
     return said(out="".join(f"{name}\0" for name in names))
 
 

@@ -1,7 +1,8 @@
 """Make the host what it was before it was made a member or a node.
 
-A member of etcd leaves its cluster first; its data are set aside in /var/lib/klusterkit/set-aside. All else that was
-done here is taken back, from what was kept here when it was done.
+A member of etcd leaves its cluster first; its data, all Secrets of a cluster on it included, are set aside in
+/var/lib/klusterkit/set-aside: at the end it is told where, and how to remove them. All else that was done here is taken
+back, from what was kept here when it was done.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from klusterkit.session.errors import NoRun, RunCutShort
 from klusterkit.session.hold import Hold
 from klusterkit.session.hostkeys import without_keys_of
 from klusterkit.session.running import ending
+from klusterkit.session.running.asides import told_of_asides
 from klusterkit.session.running.briefs import brief_of, kept
 from klusterkit.session.running.copies import keep_copies
 from klusterkit.session.running.gonehosts import refuse_without, told_of, without_hosts
@@ -165,6 +166,7 @@ def _walk(
             fleet.abandon()
         if report.outcome == towards:
             ending.end(fleet, journal, towards, stay=hold.belonging, guests=others, records=hold.records)
+            hold.notices += told_of_asides(fleet, journal, towards, others)
             fold(hold, journal, report, met=fleet.known(set(journal.plan.hosts) - others))
             hold.notices += told_of(journal)
             hold.notices += keep_copies(hold.state, hold.machines, fleet)
