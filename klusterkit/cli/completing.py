@@ -42,13 +42,18 @@ def ended_runs(context: typer.Context, incomplete: str) -> list[str]:
 def objects(context: typer.Context, args: list[str], incomplete: str) -> list[str]:
     """Kinds; after a kind or in a path, names of that kind."""
     _ = args
-    kind, slash, _rest = incomplete.partition("/")
+    kind, slash, rest = incomplete.partition("/")
     if slash:
-        return [f"{kind}/{name}" for name in machines(context, _rest)] if kind.startswith("ma") else []
+        return [f"{kind}/{name}" for name in _named(context, kind, rest)]
     words: list[str] = context.params.get("words") or []
-    if words:
-        return machines(context, incomplete) if words[0].startswith("ma") else []
-    return _beginning(incomplete, [*KINDS, ALL])
+    return _named(context, words[0], incomplete) if words else _beginning(incomplete, [*KINDS, ALL])
+
+
+def _named(context: typer.Context, kind: str, incomplete: str) -> list[str]:
+    """Names of objects of a kind."""
+    if kind.startswith("ma"):
+        return machines(context, incomplete)
+    return ended_runs(context, incomplete) if kind.startswith("run") else []
 
 
 def open_tasks(context: typer.Context, incomplete: str) -> list[str]:

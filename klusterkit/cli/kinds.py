@@ -11,13 +11,22 @@ KINDS = {
     "cluster": ("clusters", "cl"),
     "machine": ("machines", "ma"),
     "credential": ("credentials", "cred"),
+    "run": ("runs",),
+    "bundle": ("bundles",),
+    "bundlekey": ("bundlekeys", "bk"),
+    "hostkey": ("hostkeys", "hk"),
+    "recipient": ("recipients", "rec"),
 }
 """Each with its other names: the short ones are Cluster API's where it has them."""
 
-ONE_EACH = ("cluster", "credential")
+ONE_EACH = ("cluster", "credential", "bundle")
 """Kinds of which a state file has one at most."""
 
+GIVEN_BACK = ("cluster", "machine", "credential")
+"""Kinds that a file for ``apply -f`` may hold."""
+
 ALL = "all"
+"""Those: what it shows as YAML can be edited and given back."""
 
 _KIND_OF = {name: kind for kind, others in KINDS.items() for name in (kind, *others)}
 
@@ -46,7 +55,7 @@ def asked(words: Sequence[str]) -> list[Asked]:
     first, *names = words
     if "/" in first or any("/" in name for name in names):
         raise typer.BadParameter("write WHAT NAME… or WHAT/NAME…, not both")
-    kinds = [*KINDS] if first.lower() == ALL else [kind_of(word) for word in first.split(",")]
+    kinds = [*GIVEN_BACK] if first.lower() == ALL else [kind_of(word) for word in first.split(",")]
     if names and len(kinds) > 1:
         raise typer.BadParameter(f"names belong to one kind: write {kinds[0]}/{names[0]}")
     return [Asked(kind, tuple(names)) for kind in dict.fromkeys(kinds)]

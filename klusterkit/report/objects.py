@@ -19,8 +19,8 @@ def table(kind: str, objects: Sequence[Object], *, wide: bool = False, prefix: s
     """Objects of one kind, one row each.
 
     Args:
-        kind: ``cluster``, ``machine`` or ``credential``.
-        objects: in the shape of Cluster API.
+        kind: as ``cctl get`` is asked for it.
+        objects: in the shape of Cluster API, or of our own kinds.
         wide: with all columns.
         prefix: before each name, to tell kinds from each other where there are several.
     """
@@ -36,7 +36,9 @@ def _cluster(data: Object) -> list[str]:
     cluster = Cluster.from_object(data)
     networks = (str(cluster.pod_network), str(cluster.service_network))
     endpoint = str(cluster.endpoint or _NONE)
-    return [cluster.name, cluster.kubernetes_version.tag, endpoint, *networks, cluster.cni.kind, cluster.dns_domain]
+    vip = (str(cluster.vip.address), str(cluster.vip.router_id)) if cluster.vip else (_NONE, _NONE)
+    more = (cluster.cni.kind, cluster.dns_domain, *vip, cluster.registry.place if cluster.registry else _NONE)
+    return [cluster.name, cluster.kubernetes_version.tag, endpoint, *networks, *more]
 
 
 def _machine(data: Object) -> list[str]:
@@ -58,9 +60,42 @@ def _credential(data: Object) -> list[str]:
     return [data["metadata"]["name"], data["spec"]["user"], data.get("status", {}).get("fingerprint", _NONE)]
 
 
+def _run(data: Object) -> list[str]:
+    spec, status = data["spec"], data["status"]
+    told = (status["outcome"], status.get("ended", _NONE), spec["operation"])
+    return [data["metadata"]["name"], *told, str(status.get("tasks", _NONE)), status.get("who", _NONE)]
+
+
+def _bundle(data: Object) -> list[str]:
+    status = data["status"]
+    return [data["metadata"]["name"], status["created"], ",".join(status["trustedKeys"]) or _NONE]
+
+
+def _bundle_key(data: Object) -> list[str]:
+    return [data["metadata"]["name"], data["spec"]["publicKey"]]
+
+
+def _host_key(data: Object) -> list[str]:
+    keys = data["spec"]["keys"]
+    return [data["metadata"]["name"], *("\n".join(key[part] for key in keys) for part in ("type", "fingerprint"))]
+
+
+def _recipient(data: Object) -> list[str]:
+    return [data["metadata"]["name"], data["spec"]["type"]]
+
+
 _KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], Callable[[Object], list[str]]]] = {
-    "cluster": (("VERSION", "ENDPOINT", "POD NETWORK", "SERVICE NETWORK"), ("CNI", "DNS DOMAIN"), _cluster),
+    "cluster": (
+        ("VERSION", "ENDPOINT", "POD NETWORK", "SERVICE NETWORK"),
+        ("CNI", "DNS DOMAIN", "VIP", "ROUTER ID", "REGISTRY"),
+        _cluster,
+    ),
     "machine": (("ADDRESS", "ROLES", "NODE", "VERSION"), ("SSH", "LABELS", "TAINTS"), _machine),
     "credential": (("USER", "KEY"), (), _credential),
+    "run": (("OUTCOME", "ENDED", "OPERATION"), ("TASKS", "WHO"), _run),
+    "bundle": (("CREATED", "TRUSTED KEYS"), (), _bundle),
+    "bundlekey": (("PUBLIC KEY",), (), _bundle_key),
+    "hostkey": (("TYPE", "FINGERPRINT"), (), _host_key),
+    "recipient": (("TYPE",), (), _recipient),
 }
 """Columns after the name, those that only ``-o wide`` has, and what fills them all."""

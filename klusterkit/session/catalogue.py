@@ -1,4 +1,4 @@
-"""The objects of the state file, by kind and name, in the shape of Cluster API."""
+"""The objects of the state file, by kind and name, in the shape of Cluster API or of our own kinds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from klusterkit.cluster import Credential, parse_address
 from klusterkit.engine.errors import UsageError
 from klusterkit.session.hold import Hold
+from klusterkit.session.listed import KINDS, listed
 
 Object = dict[str, Any]
 
@@ -17,7 +18,7 @@ def objects_of(hold: Hold, kind: str, names: Sequence[str] = (), addresses: Coll
 
     Args:
         hold: the state file.
-        kind: ``cluster``, ``machine`` or ``credential``.
+        kind: ``cluster``, ``machine``, ``credential``, or one of :data:`klusterkit.session.listed.KINDS`.
         names: only these, in this order.
         addresses: only those that have one of these addresses.
 
@@ -45,6 +46,8 @@ def _all(hold: Hold, kind: str) -> list[Object]:
         case "credential":
             # It names its secret; the secret itself is elsewhere in the file.
             return [Credential.of(**each).to_object() for each in snapshot.credentials]
+        case _ if kind in KINDS:
+            return listed(hold, kind)
         case _:
             raise UsageError(f"there is no kind of object called {kind!r}")
 

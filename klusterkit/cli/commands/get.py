@@ -1,7 +1,8 @@
-"""Show clusters, machines, credentials: what the state file has.
+"""Show what the state file has: machines, runs, keys, and more.
 
-WHAT is cluster, machine, credential (or clusters, cl, machines, ma, credentials, cred), several with commas, or all.
-No host is asked, and no secret is shown. What `-o yaml` writes can be edited and given back to `cctl apply -f`.
+WHAT is cluster (cl), machine (ma), credential (cred); run; bundle, bundlekey (bk), hostkey (hk), recipient (rec); also
+in the plural, several with commas. No host is asked, and no secret is shown. `all` is cluster, machine and credential:
+what `-o yaml` writes of these can be edited and given back to `cctl apply -f`.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from klusterkit.engine.errors import UsageError
 from klusterkit.foreign import words_of
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
+from klusterkit.session.listed import CHANGED_BY
 from klusterkit.session.machines.wanted import WantedMachine
 
 Object = Mapping[str, Any]
@@ -100,6 +101,9 @@ def _opened(documents: Sequence[Any], where: str) -> Iterator[Object]:
             yield from _opened(data.get("items") or [], where)
         elif kind == "Plan":
             raise UsageError(f"{where} is a saved plan", hint=f"a plan is done without -f: cctl apply {where}")
+        elif instead := CHANGED_BY.get(str(kind)):
+            hint = f"leave it out: {instead}"
+            raise UsageError(f"{where} holds a {kind}, which is shown and can't be applied", hint=hint)
         elif kind not in _CLASSES:
             hint = f"kinds are {', '.join(_CLASSES)}; objects of Kubernetes are for `cctl deploy -f`"
             raise UsageError(f"{where} holds something of the kind {kind!r}", hint=hint)

@@ -11,6 +11,7 @@ import pytest
 
 from klusterkit.cli.cctl import COMMANDS, cctl
 from klusterkit.cli.guard import guarded
+from klusterkit.cli.kinds import KINDS
 from klusterkit.cluster import Cluster, Machine
 from klusterkit.engine.journal import Journal, Record
 from klusterkit.engine.plan import Plan, Task
@@ -66,7 +67,10 @@ def _keyboard(tmp_path: Path) -> Keyboard:
         ("cctl create ", ["credential", "cluster", "machine"]),
         ("cctl create machine --ro", ["--role"]),
         ("cctl create machine --role ", ["master", "node", "worker"]),
-        ("cctl get ", ["cluster", "machine", "credential", "all"]),
+        ("cctl get ", [*KINDS, "all"]),
+        ("cctl get run", ["run"]),
+        ("cctl get run ", ["20260101T000000-aaaa"]),
+        ("cctl get runs/2026", ["runs/20260101T000000-aaaa"]),
         ("cctl get ma", ["machine"]),
         ("cctl get machine ", ["10.0.0.5", "w1"]),
         ("cctl get machine/w", ["machine/w1"]),

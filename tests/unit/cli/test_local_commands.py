@@ -75,7 +75,7 @@ def test_options_of_the_cluster_are_kept(operator: Operator):
     options = ["--kubernetes-version", "1.36.3", "--cni", "none", "--dns-domain", "site.example", "--name", "blue"]
     operator.cctl("create", "cluster", *options)
     row = operator.cctl("get", "cluster", "-o", "wide").stdout.splitlines()[1].split()
-    assert row == ["blue", "v1.36.3", "-", "10.2.0.0/16", "10.1.0.0/16", "none", "site.example"]
+    assert row == ["blue", "v1.36.3", "-", "10.2.0.0/16", "10.1.0.0/16", "none", "site.example", "-", "-", "-"]
 
 
 def test_what_was_made_is_shown_as_get_shows_it(operator: Operator):
