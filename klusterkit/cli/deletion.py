@@ -55,6 +55,9 @@ class LeavingMachines:
     drain_delete_local_data: Annotated[
         bool, typer.Option("--drain-delete-local-data", help="Delete pods, too, that keep data in an emptyDir")
     ] = False
+    at_once: Annotated[
+        int | None, typer.Option("--at-once", min=1, metavar="N", help="Nodes that are drained at once [all]")
+    ] = None
     skip_drain: Annotated[
         bool, typer.Option("--skip-drain", "--skip-drain-delete", help="Let pods end with their host")
     ] = False
@@ -77,6 +80,7 @@ class LeavingMachines:
             "within": seconds("--drain-timeout", self.drain_timeout) or None,
             "force": self.drain_force,
             "local_data": self.drain_delete_local_data,
+            "at_once": self.at_once,
             "grace": None if self.drain_grace_period < 0 else self.drain_grace_period,
         }
         return {"machines": machines, "drain": drain}

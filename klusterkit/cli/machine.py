@@ -107,9 +107,18 @@ class MachineOptions(MachineChoice):
         int | None, typer.Option("--imports", min=1, metavar="N", help="Images unpacked at once, on each host [2]")
     ] = None
 
+    at_once: Annotated[
+        int | None, typer.Option("--at-once", min=1, metavar="N", help="Workers whose kubelets come up at once [all]")
+    ] = None
+
     def wanted(self) -> dict[str, Any]:
         """The fields of the session's request."""
-        given = {"uploads": self.uploads, "uploads_each": self.uploads_each, "imports": self.imports}
+        given = {
+            "uploads": self.uploads,
+            "uploads_each": self.uploads_each,
+            "imports": self.imports,
+            "joins": self.at_once,
+        }
         options = {name: number for name, number in given.items() if number is not None} | {"share": not self.no_peers}
         return {"machines": self.machines(), "options": options}
 

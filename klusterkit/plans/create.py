@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -75,10 +75,16 @@ def _create(request: CreateRequest, targets: list[Target], draft: Draft) -> None
         widened = widen(request, draft)
     for target in masters:
         members = create_master(target, api, members, widened)
+    known: list[str] = []
     for target in targets:
         if not target.machine.is_master:
-            create_worker(target, api)
+            known.append(create_worker(target, api, _earlier(known, request.options.joins)))
     dns_spread(api, targets)
+
+
+def _earlier(known: Sequence[str], at_once: int | None) -> Sequence[str]:
+    """Of the gates that known nodes have passed, the one that the next node waits for."""
+    return known[len(known) - at_once :][:1] if at_once and at_once <= len(known) else ()
 
 
 def _shared(tasks: list[Task], targets: list[Target]) -> list[Task]:
@@ -125,17 +131,22 @@ def create_master(target: Target, api: Api, others: Ensemble, widened: list[str]
     return member.ensemble
 
 
-def create_worker(target: Target, api: Api) -> None:
-    """A kubelet that the cluster's API knows."""
+def create_worker(target: Target, api: Api, after: Sequence[str]) -> str:
+    """A kubelet that the cluster's API knows. Returns the task after which its node is Ready.
+
+    ``after``: tasks that have to be over before it starts, however they ended.
+    """
     prepared = prepare(target)
     kubelet = kubelet_files(target, prepared)
     wanted = [pause_image(target.cluster.release), *later_images(target)]
     images = import_images(target, wanted, prepared.preflight, prepared.containerd)
     registered = register(api, target)
-    started = start_kubelet(target, prepared, kubelet, images.values(), api.answers, registered=registered)
+    uses = (target, prepared, kubelet, images.values(), api.answers)
+    started = start_kubelet(*uses, registered=registered, after=after)
     known = node_ready(api, target, api.access, started)
     probe = probe_image(target, prepared.preflight, prepared.containerd)
     service_reached(api, target, known, probe)
+    return known
 
 
 def _outcome(request: CreateRequest, targets: list[Target]) -> dict[str, Any]:

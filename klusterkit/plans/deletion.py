@@ -24,6 +24,8 @@ class DrainOptions(BaseModel):
     """Whether pods go that nothing makes anew elsewhere."""
     local_data: bool = False
     """Whether pods go that keep data in an emptyDir, which ends with them."""
+    at_once: int | None = None
+    """Nodes that are drained at the same time; None for all of them."""
     grace: int | None = None
     """Seconds that each pod gets to end; None for what it says itself."""
 

@@ -80,6 +80,7 @@ class HostDraft:
         retry: Retry = DEFAULT_RETRY,
         budgets: tuple[str, ...] = (),
         undone_by: str | None = None,
+        after: Needs = (),
     ) -> str:
         """Add a task. Returns its id, for the needs of others; those without a host in them are of this one.
 
@@ -92,6 +93,7 @@ class HostDraft:
             retry: how temporary errors are met.
             budgets: groups of which it takes one unit each.
             undone_by: the task that takes its work back, where its own undo is contained.
+            after: ids of tasks that have to be over before, however they ended.
         """
         task = Task(
             id=f"{self.host}/{path}",
@@ -103,6 +105,7 @@ class HostDraft:
             budgets=budgets,
             cost=cost,
             undone_by=undone_by,
+            after=flat([after]),
         )
         self.draft.tasks.append(task)
         return task.id

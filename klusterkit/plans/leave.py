@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from klusterkit.cluster import Machine
 from klusterkit.engine.record import HostRecord
@@ -40,11 +41,9 @@ class Asked:
         """Of such a task."""
         return f"{self.host.host}/leave/{leaving.node}/{what}"
 
-    def add(
-        self, leaving: Leaving, what: str, step: Step, *needs: Needs, cost: float = 0.3, timeout: float = 120.0
-    ) -> str:
-        """Add a task."""
-        return self.host.add(f"leave/{leaving.node}/{what}", step, *needs, cost=cost, timeout=timeout)
+    def add(self, leaving: Leaving, what: str, step: Step, *needs: Needs, cost: float = 0.3, **more: Any) -> str:
+        """Add a task, with ``more`` of what :meth:`HostDraft.add` takes."""
+        return self.host.add(f"leave/{leaving.node}/{what}", step, *needs, cost=cost, **more)
 
 
 def leave(draft: Draft, request: DeleteRequest, host: HostDraft) -> None:
@@ -85,9 +84,12 @@ def drain(asked: Asked, leaving: Leaving, options: DrainOptions, cordoned: Seque
     """Make its pods leave. Returns the tasks after which they have, as far as they should."""
     if options.skip:
         return cordoned
-    step = Drain(node=leaving.node, **options.model_dump(exclude={"skip"}))
+    step = Drain(node=leaving.node, **options.model_dump(exclude={"skip", "at_once"}))
     timeout = FOREVER if options.within is None else options.within + SPARE
-    return [asked.add(leaving, "drain", step, cordoned, cost=10.0, timeout=timeout)]
+    if options.at_once:
+        asked.host.draft.budgets["drains"] = options.at_once
+    budgets = ("drains",) if options.at_once else ()
+    return [asked.add(leaving, "drain", step, cordoned, cost=10.0, timeout=timeout, budgets=budgets)]
 
 
 def _master(draft: Draft, asked: Asked, leaving: Leaving, request: DeleteRequest, drained: Needs) -> tuple[str, str]:

@@ -63,18 +63,25 @@ def kubelet_files(target: Target, prepared: Prepared) -> Kubelet:
 
 
 def start_kubelet(
-    target: Target, prepared: Prepared, ready: Kubelet, images: Needs, *needs: Needs, registered: Needs = ()
+    target: Target,
+    prepared: Prepared,
+    ready: Kubelet,
+    images: Needs,
+    *needs: Needs,
+    registered: Needs = (),
+    after: Needs = (),
 ) -> str:
     """Start it, when every image is there that it starts pods from: it may have nowhere to pull one from.
 
     ``registered``: tasks whose undo takes the node out of the cluster, which has to wait until its pods are ended.
+    ``after``: tasks that have to be over before, however they ended.
     """
     add = target.tasks.add
     # Whatever pods use stays until they are ended. An address that a live pod has would be given again; an API server
     # that outlives its etcd would show, from its memory, what the next one has never had.
     uses = (prepared.containerd, prepared.network, prepared.plugins, images, ready.needs, *needs)
     pods = add("kubelet/pods", _PODS, *uses, registered)
-    return add("kubelet/start", service("kubelet.service", ready.configuration), pods, cost=0.6)
+    return add("kubelet/start", service("kubelet.service", ready.configuration), pods, cost=0.6, after=after)
 
 
 _PODS = Pods()

@@ -46,6 +46,8 @@ class Options(BaseModel):
     """To each host: what comes first is unpacked while the rest comes (lab: kubelet started after 12 s, not 16)."""
     imports: int = 2
     """Images on each host; unpacking one takes a processor."""
+    joins: int | None = None
+    """Workers whose kubelets come up; None for all of them."""
     share: bool = False
     """Whether hosts give each other what several of them need."""
 

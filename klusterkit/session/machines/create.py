@@ -37,7 +37,7 @@ class Wanted(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     machines: tuple[WantedMachine, ...]
-    options: Options = Options()
+    options: Options = Options(share=True)
 
 
 def plan_create(hold: Hold, wanted: Wanted, onlooker: Onlooker) -> Plan:

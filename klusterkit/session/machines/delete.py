@@ -154,5 +154,6 @@ def _missing(machine: Machine, error: KlusterKitError) -> UsageError:
         error.message,
         host=machine.name,
         seen=error.seen,
-        hint=f"{error.hint or 'see whether the host is on, and its link up'}; if it never comes back, say --gone",
+        hint=f"{error.hint or 'see whether the host is on, and its link up'}; if it never comes back: "
+        f"`cctl delete machine {machine.name} --gone`",
     )

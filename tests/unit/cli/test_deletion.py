@@ -12,6 +12,7 @@ from test_local_commands import Operator
 from klusterkit.cli.cctl import cctl
 from klusterkit.cli.deletion import EndOptions, LeavingMachines
 from klusterkit.cli.guard import guarded
+from klusterkit.plans.deletion import DrainOptions
 
 
 def wanted(**options: Any) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 
 
 def test_pods_get_the_time_that_they_ask_for_themselves_unless_it_is_said() -> None:
-    assert wanted()["drain"] == {"skip": False, "within": 300.0, "force": False, "local_data": False, "grace": None}
+    assert DrainOptions(**wanted()["drain"]) == DrainOptions()
     assert wanted(drain_grace_period=0)["drain"]["grace"] == 0
 
 

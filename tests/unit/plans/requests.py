@@ -72,6 +72,10 @@ def requests(draw: st.DrawFn, most_workers: int = 2) -> CreateRequest:
         lineage=LINEAGE,
         serial=draw(st.integers(0, 10_000)),
         options=Options(
-            uploads=draw(st.integers(1, 8)), uploads_each=draw(st.integers(1, 4)), imports=draw(st.integers(1, 4))
+            uploads=draw(st.integers(1, 8)),
+            uploads_each=draw(st.integers(1, 4)),
+            imports=draw(st.integers(1, 4)),
+            joins=draw(st.none() | st.integers(1, 3)),
+            share=draw(st.booleans()),
         ),
     )

@@ -25,6 +25,7 @@ from klusterkit.plans.reference import (
     master,
 )
 from klusterkit.plans.request import CreateRequest, endpoint_of
+from klusterkit.tasks.gates import NodeReady
 from klusterkit.tasks.node import Registration
 from tests.unit.plans.requests import requests
 
@@ -156,6 +157,18 @@ def test_etcd_gets_one_member_after_the_other_and_each_knows_those_before(reques
         assert said["initial-cluster-state"] == ("existing" if known + number else "new")
         for before in new[:number]:
             assert nx.has_path(plan.graph, f"{before}/etcd/healthy", f"{name}/etcd/join")
+
+
+@given(requests())
+@some
+def test_no_more_workers_come_up_at_once_than_wanted_and_none_needs_the_one_before(request: CreateRequest) -> None:
+    plan, at_once = compile_create(request), request.options.joins
+    gates = {task.step.node: task.id for task in plan.tasks if isinstance(task.step, NodeReady)}
+    workers = [machine.name for machine in request.machines if not machine.is_master]
+    ready = [gates[request.facts[name].hostname] for name in workers]
+    for number, name in enumerate(workers):
+        waits = ready[number - at_once : number - at_once + 1] if at_once and number >= at_once else []
+        assert list(plan.by_id[f"{name}/kubelet/start"].after) == waits
 
 
 @given(requests())

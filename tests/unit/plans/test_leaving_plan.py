@@ -19,6 +19,7 @@ from klusterkit.plans.reference import (
     records,
 )
 from klusterkit.plans.reference.machines import delete_a_gone_master, delete_a_worker
+from klusterkit.tasks.leaving import Drain
 from klusterkit.tasks.membership import Spared
 
 
@@ -75,6 +76,14 @@ def test_what_etcd_holds_is_given_up_when_all_else_is_done(machines: list[Machin
     assert points == [f"10.0.0.{number}/undo/etcd/data" for number in (5, 6, 7)]
     for point in points:
         assert nx.ancestors(plan.graph, point) == set(plan.by_id) - set(points)
+
+
+def test_no_more_nodes_are_drained_at_once_than_wanted(machines: list[Machine]) -> None:
+    plan = leaving(machines, "10.0.0.8", "10.0.0.9", drain=DrainOptions(at_once=1))
+    drains = [task for task in plan.tasks if isinstance(task.step, Drain)]
+    assert [task.budgets for task in drains] == [("drains",)] * 2
+    assert plan.budgets["drains"] == 1
+    assert "drains" not in leaving(machines, "10.0.0.8").budgets
 
 
 def test_without_draining_pods_end_with_their_host(machines: list[Machine]) -> None:
