@@ -67,6 +67,8 @@ class Record(BaseModel):
     run: str | None = None
     plan: dict[str, Any] | None = None
     who: str | None = None
+    version: str = ""
+    """Of a ``run``: the version of KlusterKit that began it."""
     task: str | None = None
     direction: Direction = Direction.FORWARD
     attempt: int = 0
@@ -194,6 +196,7 @@ class Journal:
             raise ValueError("a journal begins with the record of a run")
         self.run = records[0].run
         self.who = records[0].who or ""
+        self.version = records[0].version
         self.began = records[0].at
         self.plan = plan or Plan.parse(records[0].plan)
         self.direction = Direction.FORWARD
@@ -205,12 +208,12 @@ class Journal:
             self._learn(record)
 
     @classmethod
-    def open(cls, store: Store, plan: Plan, *, run: str, who: str) -> Journal:
+    def open(cls, store: Store, plan: Plan, *, run: str, who: str, version: str = "") -> Journal:
         """Begin a run: the plan is on disk before anything acts. The store must hold no other run."""
         if store.records:
             raise ValueError("another run is in progress")
         spec = {**plan.checked().spec(), "digest": plan.digest}
-        store.append(Record(record="run", at=time.time(), run=run, plan=spec, who=who).data())
+        store.append(Record(record="run", at=time.time(), run=run, plan=spec, who=who, version=version).data())
         return cls(store, plan)  # reading it back takes as long as compiling it
 
     def __getitem__(self, task: str) -> TaskState:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from klusterkit.cluster import Cluster, Machine
-from klusterkit.engine.errors import UsageError
+from klusterkit.engine.errors import KlusterKitError, UsageError
 from klusterkit.session.errors import RunInProgress
 from klusterkit.session.masking import Mask
 from klusterkit.session.settings import Settings
-from klusterkit.state import KeySource, Lock, Snapshot, StateFile, key_source, lock
+from klusterkit.state import KeySource, Lock, Snapshot, StateFile, StateNotRecognised, key_source, lock
 
 if TYPE_CHECKING:
     from klusterkit.engine.journal import Journal
@@ -79,12 +79,29 @@ class Hold:
 
     @property
     def run(self) -> Journal | None:
-        """The run in progress: interrupted, failed, or waiting for an answer."""
+        """The run in progress: interrupted, failed, or waiting for an answer.
+
+        Raises:
+            StateNotRecognised: a later version began it, and this one can't read what it does.
+        """
+        if not self.state.records:
+            return None
         from klusterkit import tasks  # finds the kinds of steps that its plan names
         from klusterkit.engine.journal import Journal  # these two are slow to import: `cctl get` needs neither
 
         _ = tasks
-        return Journal(self.state) if self.state.records else None
+        begun_by, ours = self.state.records[0].get("version") or "another version", this_version()
+        try:
+            journal = Journal(self.state)
+        except (KlusterKitError, ValueError) as error:  # pydantic's are among the latter
+            raise StateNotRecognised(
+                f"the run in progress was begun by KlusterKit {begun_by}; this is {ours}, which can't read it",
+                where=str(self.state.path),
+                hint="go on with the version that began it",
+            ) from error
+        if journal.version not in ("", ours):
+            self.notice(f"the run was begun by KlusterKit {begun_by}, this is {ours}: its steps may mean other things")
+        return journal
 
     def notice(self, *texts: str) -> None:
         """Have the operator told, each thing once."""
@@ -139,6 +156,13 @@ class Hold:
                 f"'{self.state.records[0]['plan']['operation']}' was begun and has not ended",
                 hint="`cctl status` shows how far it came; `cctl resume` finishes it, `cctl rollback` takes it back",
             )
+
+
+def this_version() -> str:
+    """Of KlusterKit."""
+    from importlib.metadata import version
+
+    return version("klusterkit")
 
 
 @contextmanager
