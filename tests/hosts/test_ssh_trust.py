@@ -94,6 +94,22 @@ def test_a_question_lasts_until_it_is_answered(private_host):
     assert began + 0.1 <= going_on <= keys.last_asked() < time.monotonic()
 
 
+def test_whoever_compares_fingerprints_may_take_longer_than_sshd_waits(tmp_path):
+    host = PrivateHost(tmp_path / "host", more="LoginGraceTime 1")
+    asked = []
+
+    def ask(unknown):
+        asked.append(unknown.fingerprint)
+        time.sleep(3)
+        return True
+
+    try:
+        assert connect(host, HostKeys(ask=ask)) == "0"
+        assert len(asked) == 1
+    finally:
+        host.power_off()
+
+
 def test_a_known_hosts_file_counts_hashed_names_included(private_host, tmp_path):
     file = tmp_path / "known_hosts"
     file.write_text("\n".join(private_host.known_hosts) + "\n")
