@@ -100,7 +100,7 @@ def the_account_changes(operator: Operator, registry: RealRegistry) -> None:
     with Sampler() as sampler:
         operator("update", "registry", "--registry-password-file", str(new), "--yes")
 
-    operator.kubectl("run", "new", f"--image={image}", "--command", "--", "sleep", "60")
+    operator.kubectl("run", "new", f"--image={image}", "--command", "--", "busybox", "sleep", "60")
     operator.kubectl("wait", "--for=condition=Ready", "pod/new", "--timeout=60s")
     assert not registry_account_is_in(operator, sampler, NEW_PASSWORD)
     old = b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
