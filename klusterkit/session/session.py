@@ -71,7 +71,9 @@ class Session:
     @property
     def history(self) -> Sequence[Mapping[str, Any]]:
         """Finished runs in brief, oldest first; see :func:`klusterkit.session.running.briefs.brief_of`."""
-        return self.snapshot.runs
+        from klusterkit.session.running.briefs import told
+
+        return [told(brief) for brief in self.snapshot.runs]
 
     def objects(self, kind: str, names: Sequence[str] = (), addresses: Collection[str] = ()) -> list[dict[str, Any]]:
         """The objects of a kind; see :func:`klusterkit.session.catalogue.objects_of`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,8 @@ TIMED = 3
 def brief_of(journal: Journal, outcome: str) -> dict[str, Any]:
     """What is remembered of a run: who did what, when, how it ended, what each task took, and which made it so long.
 
-    ``timing``: seconds from the run's beginning to each task's, and to its end.
+    ``timing``: seconds from the run's beginning to each task's, and to its end, as JSON: YAML of hundreds of numbers
+    would take longer to read and write than all else in the state. :func:`told` opens it.
     """
     from klusterkit.engine.critical import critical_path
 
@@ -38,9 +40,15 @@ def brief_of(journal: Journal, outcome: str) -> dict[str, Any]:
         "began": round(journal.began, 3),
         "ended": round(time.time(), 3),
         "tasks": len(states),
-        "timing": timing,
+        "timing": json.dumps(timing),
         "path": critical_path(journal.plan, took) if outcome == "done" else (),
     }
+
+
+def told(brief: Mapping[str, Any]) -> dict[str, Any]:
+    """As it was remembered, and ``timing`` by task."""
+    timing = brief.get("timing")
+    return {**brief, "timing": json.loads(timing)} if isinstance(timing, str) else dict(brief)
 
 
 def all_names(briefs: Sequence[Mapping[str, Any]]) -> list[str] | None:
