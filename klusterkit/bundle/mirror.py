@@ -105,14 +105,11 @@ class Mirror:
     def _read(self, path: str) -> bytes:
         if self._web is None:
             return self._local(path).read_bytes()[:CHUNK]
-        text = b""
         try:
             with self._open(path, 0) as answer:
-                while len(text) < CHUNK and (piece := answer.read(CHUNK)):
-                    text += piece
+                return answer.whole(CHUNK)
         except WebError as error:
             raise self._refused(path, error) from None
-        return text
 
     def _open(self, path: str, start: int) -> Answer:
         assert self._web is not None  # noqa: S101 - only remote mirrors are opened

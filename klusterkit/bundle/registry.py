@@ -60,10 +60,17 @@ class Registry:
         """Authorization headers by what they are good for."""
 
     def manifest(self, repository: str, tag: str) -> bytes:
-        """A manifest or an index by its tag or digest."""
+        """A manifest or an index by its tag or digest.
+
+        Raises:
+            ArtifactMissing, RegistryRefused, MirrorUnreachable.
+        """
         where = f"{repository}/manifests/{tag}"
-        with self.get(where, {"Accept": ACCEPT}) as answer:
-            return answer.read(MANIFEST_LIMIT)
+        try:
+            with self._ask("GET", repository, where, {"Accept": ACCEPT}) as answer:
+                return answer.whole(MANIFEST_LIMIT)
+        except WebError as error:
+            raise self.refused(where, error) from None
 
     def blob(self, repository: str, digest: str, start: int = 0) -> Answer:
         """A blob, from a byte on. Raises ``WebError``, to be tried again."""
@@ -71,7 +78,7 @@ class Registry:
         return self._ask("GET", repository, f"{repository}/blobs/{digest}", headers)
 
     def put_blob(self, repository: str, sha256: str, size: int, pieces: Callable[[], Iterable[bytes]]) -> None:
-        """Have it keep a blob, unless it does. Raises as :meth:`get` does."""
+        """Have it keep a blob, unless it does. Raises as :meth:`manifest` does."""
         where = f"{repository}/blobs/sha256:{sha256}"
         try:
             if self._has(repository, where):
@@ -101,18 +108,11 @@ class Registry:
             raise
 
     def put_manifest(self, repository: str, tag: str, kind: str, content: bytes) -> None:
-        """Give an image its name, when its blobs are there. Raises as :meth:`get` does."""
+        """Give an image its name, when its blobs are there. Raises as :meth:`manifest` does."""
         where = f"{repository}/manifests/{tag}"
         try:
             with self._ask("PUT", repository, where, {"Content-Type": kind}, content):
                 pass
-        except WebError as error:
-            raise self.refused(where, error) from None
-
-    def get(self, where: str, headers: Mapping[str, str]) -> Answer:
-        """Ask for something. Raises ``ArtifactMissing``, ``RegistryRefused``, ``MirrorUnreachable``."""
-        try:
-            return self._ask("GET", where.partition("/manifests/")[0], where, headers)
         except WebError as error:
             raise self.refused(where, error) from None
 
@@ -180,7 +180,7 @@ class Registry:
         headers = _authorized(self._account.header if self._account else None)
         with self._web.open(f"{realm}?{urllib.parse.urlencode(asked)}", headers) as answer:
             try:
-                said = json.loads(answer.read(MANIFEST_LIMIT))
+                said = json.loads(answer.whole(MANIFEST_LIMIT))
                 return str(said.get("token") or said["access_token"])
             except (ValueError, KeyError, AttributeError, RecursionError):
                 raise WebError(f"{realm} gives no token", 403) from None

@@ -58,11 +58,22 @@ class Answer:
         self._response.close()
 
     def read(self, most: int) -> bytes:
-        """What is there, so many bytes at most; none at the end. Raises ``WebError``."""
+        """A piece: what is there, so many bytes at most; none at the end. Raises ``WebError``."""
         try:
             return self._response.read1(most)  # read() would lose what came before a cut
         except (OSError, http.client.HTTPException) as error:
             raise WebError(f"the connection was cut: {words_of(error)}", cut=True) from None
+
+    def whole(self, limit: int) -> bytes:
+        """All of it. Raises ``WebError`` where it is cut off, or has more bytes than the limit."""
+        content = bytearray()
+        while piece := self.read(limit + 1 - len(content)):
+            content += piece
+            if len(content) > limit:
+                raise WebError(f"it sends more than {limit} bytes")
+        if len(content) < (self.length or 0):
+            raise WebError("the connection was cut", cut=True)
+        return bytes(content)
 
     @property
     def length(self) -> int | None:
