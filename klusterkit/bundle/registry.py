@@ -24,6 +24,9 @@ from klusterkit.engine.errors import UsageError
 
 ACCEPT = ", ".join((INDEX_TYPE, MANIFEST_TYPE, DOCKER_INDEX_TYPE, DOCKER_MANIFEST_TYPE))
 
+Body = Callable[[], bytes | Iterable[bytes]]
+"""What is sent, made anew for each try: a stream that was sent once is used up."""
+
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -77,7 +80,7 @@ class Registry:
         headers = {"Range": f"bytes={start}-"} if start else {}
         return self._ask("GET", repository, f"{repository}/blobs/{digest}", headers)
 
-    def put_blob(self, repository: str, sha256: str, size: int, pieces: Callable[[], Iterable[bytes]]) -> None:
+    def put_blob(self, repository: str, sha256: str, size: int, pieces: Body) -> None:
         """Have it keep a blob, unless it does. Raises as :meth:`manifest` does."""
         where = f"{repository}/blobs/sha256:{sha256}"
         try:
@@ -86,13 +89,13 @@ class Registry:
             place = self._upload_place(repository)
             address = f"{place}{'&' if '?' in place else '?'}digest=sha256:{sha256}"
             headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-            with self._ask("PUT", repository, address, headers, pieces()):
+            with self._ask("PUT", repository, address, headers, pieces):
                 pass
         except WebError as error:
             raise self.refused(where, error) from None
 
     def _upload_place(self, repository: str) -> str:
-        with self._ask("POST", repository, f"{repository}/blobs/uploads/", {}, b"") as begun:
+        with self._ask("POST", repository, f"{repository}/blobs/uploads/", {}, lambda: b"") as begun:
             place = urllib.parse.urljoin(f"{self._place.url}/v2/", begun.headers.get("Location", ""))
         if not place.startswith(f"{self._place.url}/"):
             raise WebError(f"it wants blobs to be sent to {place}")
@@ -111,7 +114,7 @@ class Registry:
         """Give an image its name, when its blobs are there. Raises as :meth:`manifest` does."""
         where = f"{repository}/manifests/{tag}"
         try:
-            with self._ask("PUT", repository, where, {"Content-Type": kind}, content):
+            with self._ask("PUT", repository, where, {"Content-Type": kind}, lambda: content):
                 pass
         except WebError as error:
             raise self.refused(where, error) from None
@@ -138,26 +141,26 @@ class Registry:
                 )
 
     def _ask(
-        self,
-        method: str,
-        repository: str,
-        where: str,
-        headers: Mapping[str, str],
-        data: bytes | Iterable[bytes] | None = None,
+        self, method: str, repository: str, where: str, headers: Mapping[str, str], body: Body | None = None
     ) -> Answer:
         url = where if "://" in where else f"{self._place.url}/v2/{where}"
         scope = f"repository:{repository}:{'pull' if method == 'GET' else 'pull,push'}"
+
+        def once(authorization: str | None) -> Answer:
+            sent = {**headers, **_authorized(authorization)}
+            return self._web.open(url, sent, method=method, data=body() if body else None)
+
         with self._lock:
             known = self._tokens.get(scope)
         try:
-            return self._web.open(url, {**headers, **_authorized(known)}, method=method, data=data)
+            return once(known)
         except WebError as error:
             if error.status != 401:
                 raise
             authorization = self._answer(error, scope)
         with self._lock:
             self._tokens[scope] = authorization
-        return self._web.open(url, {**headers, **_authorized(authorization)}, method=method, data=data)
+        return once(authorization)
 
     def _answer(self, refused: WebError, scope: str) -> str:
         """The header that answers a challenge (RFC 7235; Docker's token authentication). Raises the error else."""
