@@ -67,8 +67,7 @@ def make(old: Bundle, new: Bundle, out: Path, tell: Callable[[int], None] = lamb
     lacks = tuple(sha256 for sha256 in wanted if sha256 in old.blobs)
     sent = {sha256: size for sha256, size in wanted.items() if sha256 not in old.blobs}
     note = DeltaNote(base=old.manifest.id, lacks=lacks)
-    write(out, replace(new.head, delta=note.content), sent, new.pieces, tell)
-    return out.stat().st_size
+    return write(out, replace(new.head, delta=note.content), sent, new.pieces, tell)
 
 
 def combine(old: Bundle, delta: Bundle, out: Path, tell: Callable[[int], None] = lambda _: None) -> None:

@@ -16,6 +16,7 @@ from klusterkit.bundle.layout import Member, padding
 from klusterkit.bundle.manifest import Manifest
 from klusterkit.engine.errors import UsageError
 from klusterkit.foreign import words_of
+from klusterkit.outfile import replaced_at, stream, streams
 
 Pieces = Callable[[str], Iterable[bytes]]
 """Gives a blob, piece by piece, by its SHA-256."""
@@ -47,8 +48,8 @@ class Head:
 
 def write(
     path: Path, head: Head, blobs: dict[str, int], pieces: Pieces, tell: Callable[[int], None] = lambda _: None
-) -> None:
-    """Write a bundle's or a delta's file, replacing one of this name.
+) -> int:
+    """Write a bundle's or a delta's file, replacing one of this name. Returns its size in bytes.
 
     Args:
         path: of the file.
@@ -62,20 +63,20 @@ def write(
         UsageError: the file can't be written.
     """
     with replacing(path) as file:
+        written = 0
         for name, content in head.small:
-            _put(file, Member(name, len(content)), [content])
+            written += _put(file, Member(name, len(content)), [content])
         for sha256, size in blobs.items():
-            _put(file, Member(layout.blob_name(sha256), size), _checked(sha256, pieces(sha256), tell))
-        file.write(layout.END)
+            written += _put(file, Member(layout.blob_name(sha256), size), _checked(sha256, pieces(sha256), tell))
+        return written + file.write(layout.END)
 
 
-def _put(file: BinaryIO, member: Member, content: Iterable[bytes]) -> None:
-    file.write(layout.header(member))
-    begins = file.tell()
-    file.writelines(content)
-    if file.tell() - begins != member.size:
+def _put(file: BinaryIO, member: Member, content: Iterable[bytes]) -> int:
+    begun = file.write(layout.header(member))
+    size = sum(map(file.write, content))
+    if size != member.size:
         raise BundleDamaged(f"{member.name} has another size than it should", hint=_AGAIN)
-    file.write(bytes(padding(member.size)))
+    return begun + size + file.write(bytes(padding(size)))
 
 
 def _checked(sha256: str, pieces: Iterable[bytes], tell: Callable[[int], None]) -> Iterator[bytes]:
@@ -90,7 +91,22 @@ def _checked(sha256: str, pieces: Iterable[bytes], tell: Callable[[int], None]) 
 
 @contextmanager
 def replacing(path: Path) -> Generator[BinaryIO]:
-    """A file that takes the place of ``path`` when it is whole and flushed. Raises ``UsageError`` where it can't be."""
+    """A file that takes the place of ``path`` when it is whole and flushed; a device or a pipe is written to.
+
+    Raises:
+        UsageError: it can't be written.
+    """
+    try:
+        with stream(path) if streams(path) else _whole(replaced_at(path)) as file:
+            yield file
+    except OSError as error:
+        raise UsageError(
+            f"{path} can't be written: {words_of(error)}", hint="see that its folder is there and has room"
+        ) from None
+
+
+@contextmanager
+def _whole(path: Path) -> Generator[BinaryIO]:
     partial = path.with_name(f"{path.name}.part")
     try:
         with partial.open("wb") as file:
@@ -98,9 +114,5 @@ def replacing(path: Path) -> Generator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except OSError as error:
-        raise UsageError(
-            f"{path} can't be written: {words_of(error)}", hint="see that its folder is there and has room"
-        ) from None
     finally:
         partial.unlink(missing_ok=True)

@@ -47,6 +47,7 @@ def show(common: Common, settings: Settings, words: str, compiled: Compile, opti
         options: what becomes of it.
     """
     from klusterkit.cli.notices import say_notices
+    from klusterkit.outfile import is_standard_output, streams
     from klusterkit.report.preparing import Preparing
     from klusterkit.report.screen import aside
     from klusterkit.session import Session
@@ -60,8 +61,9 @@ def show(common: Common, settings: Settings, words: str, compiled: Compile, opti
         if options.out:
             plan = session.save_plan(plan, options.out.expanduser(), seen or {})
         say_notices(session, common)
-    present(common, plan, seen, diff=options.diff)
-    if options.out:
+    if not (options.out and is_standard_output(options.out)):
+        present(common, plan, seen, diff=options.diff)
+    if options.out and not streams(options.out.expanduser()):
         typer.echo(f"saved: `cctl apply {options.out}` does exactly this", err=True)
     return ExitCode.CHANGES if options.detailed_exitcode and _changes(plan, seen or {}) else ExitCode.DONE
 

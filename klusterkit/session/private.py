@@ -7,23 +7,27 @@ from pathlib import Path
 
 from klusterkit.engine.errors import UsageError
 from klusterkit.foreign import words_of
+from klusterkit.outfile import replaced_at, stream, streams
 from klusterkit.state import disk
 
 _HINTS = {
     errno.ENOENT: "make the folder first, or name a file in another one",
     errno.ENOSPC: "free space on that disk, or name a file on another one",
-    errno.EISDIR: "it is a folder: name a file",
 }
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file, mode 0600, as a whole; what is there already is replaced.
+    """Write a file, mode 0600, as a whole; what is there already is replaced. Devices and pipes are written to.
 
     Raises:
         UsageError: it can't be written. What was there is as it was.
     """
     try:
-        disk.put(path, text.encode())
+        if streams(path):
+            with stream(path) as out:
+                out.write(text.encode())
+        else:
+            disk.put(replaced_at(path), text.encode())
     except OSError as error:
         raise UsageError(
             f"can't write {path}: {words_of(error)}",

@@ -33,6 +33,7 @@ def run(
     """Build it."""
     from klusterkit.cli.structured import write
     from klusterkit.cli.terminal import signing_passphrase_question
+    from klusterkit.outfile import is_standard_output
     from klusterkit.report.bundleview import Arrivals, summary
     from klusterkit.report.screen import aside, output
     from klusterkit.session.supply.bundles import build_bundle, load_signing_key
@@ -51,8 +52,9 @@ def run(
         tell=arrivals.tell,
     )
     if form is Output.TEXT:
-        summary(output(color=common.color), manifest, out.expanduser().stat().st_size)
-    else:
+        screen = aside if is_standard_output(out) else output
+        summary(screen(color=common.color), manifest, sum(manifest.blobs.values()))
+    elif not is_standard_output(out):
         write(manifest.model_dump(mode="json", by_alias=True), form)
     if not key:
         typer.echo(f"next: cctl bundle sign {out} --key FILE", err=True)

@@ -23,8 +23,9 @@ def run(
     """Combine them."""
     from klusterkit.bundle.bundle import Bundle
     from klusterkit.bundle.delta import combine
+    from klusterkit.outfile import is_standard_output
 
     _ = common
     with Bundle.open(old.expanduser()) as before, Bundle.open(delta.expanduser(), delta=True) as change:
         combine(before, change, out.expanduser())
-        typer.echo(f"{out}: the bundle {change.manifest.summary}")
+        typer.echo(f"{out}: the bundle {change.manifest.summary}", err=is_standard_output(out))

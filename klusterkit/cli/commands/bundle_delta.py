@@ -23,9 +23,10 @@ def run(
     """Write it."""
     from klusterkit.bundle.bundle import Bundle
     from klusterkit.bundle.delta import make
+    from klusterkit.outfile import is_standard_output
     from klusterkit.report.bundleview import megabytes
 
     _ = common
     with Bundle.open(old.expanduser()) as before, Bundle.open(new.expanduser()) as after:
         size = make(before, after, out.expanduser())
-        typer.echo(f"{out}: {megabytes(size)}, for a bundle of {megabytes(after.size)}")
+        typer.echo(f"{out}: {megabytes(size)}, for a bundle of {megabytes(after.size)}", err=is_standard_output(out))

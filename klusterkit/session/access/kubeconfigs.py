@@ -17,6 +17,7 @@ import yaml
 
 from klusterkit.engine.errors import UsageError
 from klusterkit.foreign import words_of
+from klusterkit.outfile import streams
 from klusterkit.session.private import write_private
 
 Config = dict[str, Any]
@@ -39,7 +40,7 @@ class Kubeconfigs:
     """Some files that are one kubeconfig together. Nothing is written before :meth:`write`.
 
     Args:
-        paths: in the order in which they count.
+        paths: in the order in which they count. A device or a pipe is only written to.
 
     Raises:
         UsageError: one of them can't be read, or is no kubeconfig.
@@ -47,7 +48,7 @@ class Kubeconfigs:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
-        self._before = {path: _read(path) for path in paths if path.exists()}
+        self._before = {path: _read(path) for path in paths if path.exists() and not streams(path)}
         self._now = copy.deepcopy(self._before)
 
     def find(self, section: str, name: str) -> Config | None:
@@ -86,11 +87,12 @@ class Kubeconfigs:
         changed = [path for path, config in self._now.items() if config != self._before.get(path)]
         with contextlib.ExitStack() as held:
             for path in changed:
-                held.enter_context(_locked(path))
+                if not streams(path):
+                    held.enter_context(_locked(path))
             kept = [_keep(path) for path in changed if backup and path in self._before]
             for path in changed:
                 with _told(path, "written"):
-                    write_private(path.resolve(), yaml.safe_dump(self._now[path], sort_keys=False, width=100_000))
+                    write_private(path, yaml.safe_dump(self._now[path], sort_keys=False, width=100_000))
         return kept
 
     def _default(self) -> tuple[Path, Config]:

@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,40 @@ def test_a_delta_is_combined_to_the_same_bytes(operator: Operator) -> None:
     new = operator.folder / "new.bundle"
     assert (operator.folder / "combined.bundle").read_bytes() == new.read_bytes()
     assert (operator.folder / "d.delta").stat().st_size < new.stat().st_size
+
+
+def test_a_bundle_can_be_written_to_standard_output_which_then_holds_nothing_else(operator: Operator) -> None:
+    operator("bundle", "delta", "old.bundle", "new.bundle", "--out", "d.delta")
+    command = "import sys; from klusterkit.cli.cctl import main; sys.argv[0] = 'cctl'; main()"
+    words = ["bundle", "combine", "old.bundle", "d.delta", "--out", "/dev/stdout"]
+    done = subprocess.run([sys.executable, "-c", command, *words], cwd=operator.folder, capture_output=True, check=True)
+
+    assert done.stdout == (operator.folder / "new.bundle").read_bytes()
+    assert b"/dev/stdout: the bundle" in done.stderr
+
+
+def test_a_bundle_goes_into_a_pipe_and_by_a_link_to_its_target(operator: Operator) -> None:
+    operator("bundle", "delta", "old.bundle", "new.bundle", "--out", "d.delta")
+    pipe, link = operator.folder / "pipe", operator.folder / "link"
+    os.mkfifo(pipe)
+    link.symlink_to("target.bundle")
+    with ThreadPoolExecutor(1) as reader:
+        came = reader.submit(pipe.read_bytes)
+        for out in ("pipe", "link"):
+            operator("bundle", "combine", "old.bundle", "d.delta", "--out", out)
+
+    assert (
+        came.result()
+        == (operator.folder / "target.bundle").read_bytes()
+        == (operator.folder / "new.bundle").read_bytes()
+    )
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+
+
+def test_a_folder_is_no_place_for_a_bundle(operator: Operator) -> None:
+    said = operator("bundle", "delta", "old.bundle", "new.bundle", "--out", ".", code=3).stderr
+    assert "can't write .: it is a folder" in said
 
 
 def test_the_bill_of_materials_names_every_file_with_its_package(operator: Operator) -> None:

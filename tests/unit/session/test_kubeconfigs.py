@@ -211,6 +211,17 @@ def test_a_link_stays_a_link(opened: Opened, home: Path) -> None:
     assert len(read(real)["clusters"]) == 2
 
 
+def test_a_pipe_is_written_to_and_neither_read_nor_locked(opened: Opened, home: Path) -> None:
+    pipe = home / "pipe"
+    os.mkfifo(pipe)
+    before = files(home)
+    with os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+        give(opened, out=pipe)
+        assert yaml.safe_load(reader.read())["current-context"] == OURS
+    assert files(home) == before
+    assert pipe.is_fifo()
+
+
 def test_a_file_with_other_clusters_is_refused_as_a_file_of_its_own(opened: Opened, home: Path) -> None:
     path = theirs(home / ".kube" / "config")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from pathlib import Path
 
@@ -40,3 +41,62 @@ def test_a_file_that_cannot_be_written_is_a_usage_error_with_what_to_do(tmp_path
         write_private(tmp_path / name, "secret")
     assert refused.value.hint
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_link_stays_a_link_and_what_it_names_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    target, link = tmp_path / "folder" / "file", tmp_path / "link"
+    link.symlink_to("folder/file")
+    for text in ("made", "replaced"):
+        write_private(link, text)
+        assert link.readlink() == Path("folder/file")
+        assert (target.read_text(), stat.S_IMODE(target.stat().st_mode)) == (text, 0o600)
+    assert {path.name for path in tmp_path.rglob("*")} == {"folder", "file", "link"}
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["itself", "by a link"])
+def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path, linked: bool) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    named = tmp_path / "link" if linked else pipe
+    if linked:
+        named.symlink_to(pipe)
+    with os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+        write_private(named, "secret")
+        assert reader.read() == b"secret"
+    assert pipe.is_fifo()
+    assert named.is_symlink() is linked
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["itself", "by a link"])
+def test_a_device_is_written_to_and_stays_one(tmp_path: Path, linked: bool) -> None:
+    """A terminal: what root would destroy by renaming a file to ``/dev/null``."""
+    controlling, terminal = os.openpty()
+    named = Path(os.ttyname(terminal))
+    if linked:
+        (tmp_path / "link").symlink_to(named)
+        named = tmp_path / "link"
+    try:
+        write_private(named, "a plan")
+        assert os.read(controlling, 100) == b"a plan"
+        assert named.is_char_device()
+    finally:
+        os.close(controlling)
+        os.close(terminal)
+
+
+def test_a_socket_is_refused_and_stays_one(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as there:
+        there.bind(str(path))
+        with pytest.raises(UsageError, match=r"can't write .*: it is a socket") as refused:
+            write_private(path, "secret")
+    assert refused.value.hint
+    assert path.is_socket()
+
+
+def test_links_that_lead_in_a_circle_are_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(UsageError, match="can't write"):
+        write_private(tmp_path / "a", "secret")
