@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Self, cast
 
 import yaml
@@ -11,7 +11,9 @@ from pydantic import model_validator
 
 from klusterkit.cluster.errors import InvalidCluster
 from klusterkit.cluster.model import Model
+from klusterkit.cluster.objects import Object, listed
 from klusterkit.foreign import words_of
+from klusterkit.givenyaml import documents
 
 _WHERE = "CNI"
 
@@ -33,6 +35,11 @@ class CNI(Model):
             InvalidCluster: the text holds no Kubernetes objects.
         """
         return cls(kind="manifest", text=text)
+
+    @property
+    def objects(self) -> list[Object]:
+        """What the manifest brings, with its lists opened; none where it isn't the operator's own."""
+        return list(_opened(documents(self.text or "")))
 
     @model_validator(mode="before")
     @classmethod
@@ -63,14 +70,14 @@ class CNI(Model):
 
 def _check_manifest(text: str) -> None:
     try:
-        documents = [document for document in yaml.safe_load_all(text) if document is not None]
+        found = [document for document in documents(text) if document is not None]
     except yaml.YAMLError as error:
         raise InvalidCluster(
             f"the manifest can't be used: {words_of(error)}",
             where=_WHERE,
             hint="check it with kubectl apply --dry-run=client -f FILE",
         ) from None
-    for number, document in enumerate(documents, start=1):
+    for number, document in enumerate(found, start=1):
         if not _is_object(document):
             raise InvalidCluster(
                 f"document {number} of the manifest is no Kubernetes object: it has no apiVersion and kind",
@@ -83,17 +90,37 @@ def _check_manifest(text: str) -> None:
                 hint="a manifest can be read in state, plan and journal: use --cni none, and bring the network with "
                 "`cctl deploy`, which seals Secrets, or with kubectl",
             )
-    if not documents:
+    if not found:
         raise InvalidCluster("the manifest is empty", where=_WHERE, hint="use --cni none for no CNI")
 
 
 def _secret_in(document: object) -> str | None:
     """The name of a Secret that it is, or has as a list."""
-    fields = cast(dict[str, Any], document)
+    fields = cast(Object, document)
     if fields["kind"] == "Secret":
-        return str(cast(dict[str, Any], fields.get("metadata") or {}).get("name", "without a name"))
-    items = cast(list[object], fields.get("items") or []) if fields["kind"] == "List" else []
-    return next((name for item in items if _is_object(item) and (name := _secret_in(item))), None)
+        metadata = fields.get("metadata")
+        return str(cast(Object, metadata).get("name") if isinstance(metadata, dict) else None)
+    return next((name for item in listed(fields) or [] if _is_object(item) and (name := _secret_in(item))), None)
+
+
+def _opened(found: list[Any]) -> Iterator[Object]:
+    """An item of a ``ConfigMapList`` needn't say that it is a ConfigMap."""
+    for each in found:
+        if not isinstance(each, dict):
+            continue
+        fields = cast(Object, each)
+        items = listed(fields)
+        if items is None:
+            yield fields
+        else:
+            kind = fields["kind"].removesuffix("List")
+            yield from _opened([_of_kind(item, kind) for item in items])
+
+
+def _of_kind(item: Any, kind: str) -> Any:
+    fields = cast(Object, item) if isinstance(item, dict) else {}
+    said = fields.get("kind")
+    return {**fields, "kind": said if isinstance(said, str) and said else kind}
 
 
 def _is_object(document: object) -> bool:

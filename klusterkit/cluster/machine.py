@@ -229,4 +229,4 @@ def _role_by_label(labels: Mapping[str, Any]) -> Role:
 
 
 def _taint(item: Mapping[str, Any]) -> Taint:
-    return Taint.of(**{name: value for name, value in item.items() if name != "propagation"})
+    return Taint.model_validate({name: value for name, value in item.items() if name != "propagation"})

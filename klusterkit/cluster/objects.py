@@ -20,6 +20,9 @@ RESERVED_LABELS = "cluster.x-k8s.io/"
 
 Object = dict[str, Any]
 
+_MAPPINGS = (("metadata",), ("metadata", "labels"), ("metadata", "annotations"), ("spec",), ("status",))
+"""What is one in every object, where it is there."""
+
 
 def annotation(name: str) -> str:
     """The full key of an annotation of ours."""
@@ -47,6 +50,20 @@ def unkept(given: Any, kept: Any, path: str = "") -> Iterator[str]:
             pass
 
 
+def listed(data: Mapping[str, Any]) -> list[Any] | None:
+    """The items of an object whose kind says that it is a list (``List``, ``SecretList``); None for another object.
+
+    Raises:
+        InvalidCluster: its items are none.
+    """
+    kind, items = data.get("kind"), data.get("items")
+    if not (isinstance(kind, str) and kind.endswith("List")):
+        return None
+    if not isinstance(items, list | None):
+        raise InvalidCluster("items must be a list", where=kind, hint="each item begins with - on a line of its own")
+    return cast(list[Any], items or [])
+
+
 class Reader:
     """An object of a known kind, read path by path; what is wrong is said with the path."""
 
@@ -58,6 +75,8 @@ class Reader:
                 raise InvalidCluster(
                     f"it has {field} {self.find(field)!r}, expected {expected!r}", where=f"{kind} object"
                 )
+        for path in _MAPPINGS:
+            self.mapping(*path)
 
     def find(self, *path: str) -> Any:
         """The value at a path; None where there is none."""

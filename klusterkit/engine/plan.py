@@ -12,11 +12,12 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from klusterkit import givenyaml
 from klusterkit.engine.errors import PlanInvalid
 from klusterkit.engine.step import AnyStep, Step, Undo
 from klusterkit.engine.yamltext import document
@@ -289,10 +290,10 @@ class Plan(BaseModel):
     def from_yaml(cls, text: str) -> Self:
         """Read what :meth:`to_yaml` wrote. Raises ``PlanInvalid``; a plan without its digest is refused too."""
         try:
-            data: object = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe loader
+            data = givenyaml.document(text)
         except yaml.YAMLError as error:
             raise PlanInvalid(f"not a saved plan: {words_of(error)}") from None
-        fields: dict[str, Any] = {str(name): value for name, value in data.items()} if isinstance(data, dict) else {}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        fields = cast(Mapping[str, Any], data if isinstance(data, Mapping) else {})
         if not _DIGEST.fullmatch(str(fields.get("digest"))):  # a plan whose digest was emptied may say anything
             raise PlanInvalid("not a saved plan: it has no digest", hint="make one with `cctl plan … --out FILE`")
         return cls.parse(fields)

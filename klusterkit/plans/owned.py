@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -32,16 +32,13 @@ def _by_kubeadm() -> Iterator[Owned]:
 
 
 def _by_manifests(cluster: Cluster) -> Iterator[Owned]:
-    texts = [KUBELET_ACCESS]
-    match cluster.cni.kind:
-        case "flannel":
-            # Only the names count here, and they are the same wherever the API is.
-            image, plugin = flannel_images(cluster.release)
-            texts.append(flannel.manifest(str(cluster.pod_network), image, plugin, "", 0))
-        case "manifest":
-            texts.append(cluster.cni.text or "")
-        case "none":
-            pass
-    for item in (item for text in texts for item in yaml.safe_load_all(text) if item is not None):
-        metadata: dict[str, Any] = item["metadata"]
-        yield item["kind"].lower(), metadata.get("namespace", ""), metadata["name"]
+    found = [*yaml.safe_load_all(KUBELET_ACCESS), *cluster.cni.objects]
+    if cluster.cni.kind == "flannel":
+        # Only the names count here, and they are the same wherever the API is.
+        image, plugin = flannel_images(cluster.release)
+        found += yaml.safe_load_all(flannel.manifest(str(cluster.pod_network), image, plugin, "", 0))
+    for item in found:
+        metadata: Any = item.get("metadata")
+        if isinstance(metadata, dict) and "name" in metadata:  # of an operator's own, only kubectl sees to that
+            named = cast(dict[str, Any], metadata)
+            yield item["kind"].lower(), str(named.get("namespace") or ""), str(named["name"])

@@ -34,7 +34,7 @@ class Reference(BaseModel, frozen=True, extra="forbid"):
     def of(cls, manifest: Object) -> Self:
         """The object of a manifest."""
         metadata = manifest["metadata"]
-        where = metadata.get("namespace", "")
+        where = metadata.get("namespace") or ""
         return cls(version=manifest["apiVersion"], kind=manifest["kind"], name=metadata["name"], namespace=where)
 
     @property

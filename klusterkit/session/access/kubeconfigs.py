@@ -17,6 +17,7 @@ import yaml
 
 from klusterkit.engine.errors import UsageError
 from klusterkit.foreign import words_of
+from klusterkit.givenyaml import document
 from klusterkit.outfile import streams
 from klusterkit.session.private import write_private
 
@@ -109,7 +110,7 @@ def _read(path: Path) -> Config:
     with _told(path, "read"):
         text = path.read_text(encoding="utf-8")
     try:
-        parsed: object = yaml.safe_load(text)
+        parsed: object = document(text)
     except yaml.YAMLError as error:
         raise _no_kubeconfig(path, words_of(error)) from None
     if parsed is not None and not isinstance(parsed, dict):
@@ -118,7 +119,8 @@ def _read(path: Path) -> Config:
     if config["kind"] != "Config":
         raise _no_kubeconfig(path, f"its kind is {config['kind']!r}")
     for section, field in SECTIONS.items():
-        config[section] = list(config[section] or [])
+        items: object = config[section] or []
+        config[section] = cast(list[object], items) if isinstance(items, list) else [items]
         if not all(_whole(item, field) for item in config[section]):
             raise _no_kubeconfig(path, f"its {section} are not a list of named items")
     return config

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from klusterkit.engine.errors import UsageError
-from klusterkit.foreign import words_of
+from klusterkit.foreign import misfit, words_of
+from klusterkit.givenyaml import document
 from klusterkit.plans.request import API_PORT
 
 _MASTER = {
@@ -67,7 +68,7 @@ def read_configuration(path: Path, command: str) -> Configured:
         UsageError: it can't be read, is none, or asks for what there isn't.
     """
     try:
-        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = document(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(
             f"the configuration {path} can't be read: {words_of(error)}", hint="name another with --cfg"
@@ -78,7 +79,7 @@ def read_configuration(path: Path, command: str) -> Configured:
         meant = _MEANT[command].get(place)
         if meant:
             group, _, name = meant.partition(".")
-            said[group][name] = _taints(value) if name == "taints" else value
+            said[group][name] = _taints(value, f"{path}: {place}") if name == "taints" else value
         elif value not in (None, "", [], {}, _PORTS.get(place)) and not place.startswith(_SO_ANYWAY):
             unknown.append(place)
     if unknown:
@@ -99,10 +100,21 @@ def _leaves(data: Any, place: str = "") -> Iterator[tuple[str, Any]]:
         yield from _leaves(value, f"{place}.{key}" if place else str(key))
 
 
-def _taints(value: Any) -> tuple[str, ...]:
-    """As kubectl writes them."""
-    found = cast(list[Mapping[str, str]], value or [])
-    return tuple(f"{each['key']}{'=' + each['value'] if each.get('value') else ''}:{each['effect']}" for each in found)
+class _Taint(BaseModel):
+    key: str
+    value: str = ""
+    effect: str
+
+    def __str__(self) -> str:
+        """As kubectl writes it."""
+        return f"{self.key}{'=' if self.value else ''}{self.value}:{self.effect}"
+
+
+def _taints(value: Any, where: str) -> tuple[str, ...]:
+    try:
+        return tuple(map(str, TypeAdapter(list[_Taint]).validate_python(value or [])))
+    except ValidationError as error:
+        raise UsageError(f"{where}: {misfit(error)}", hint="a taint is such as {key: a, effect: NoSchedule}") from None
 
 
 def _api_server(data: Any) -> str | None:

@@ -9,9 +9,10 @@ from typing import Any, cast
 import yaml
 
 from klusterkit.cluster import Cluster, Credential, InvalidCluster, Machine
-from klusterkit.cluster.objects import annotation, unkept
+from klusterkit.cluster.objects import annotation, listed, unkept
 from klusterkit.engine.errors import UsageError
 from klusterkit.foreign import words_of
+from klusterkit.givenyaml import documents
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
 from klusterkit.session.listed import CHANGED_BY
@@ -83,28 +84,27 @@ def read_objects(text: str, where: str) -> list[Object]:
         UsageError: it is none, or holds something else.
     """
     try:
-        documents = [document for document in yaml.safe_load_all(text) if document is not None]
-    except yaml.YAMLError as error:
+        objects = list(_opened([document for document in documents(text) if document is not None], where))
+    except (yaml.YAMLError, InvalidCluster) as error:
         hint = "`cctl get all -o yaml` writes what can be"
         raise UsageError(f"{where} can't be read: {words_of(error)}", hint=hint) from None
-    objects = list(_opened(documents, where))
     if not objects:
         raise UsageError(f"there is no object in {where}", hint="`cctl get all -o yaml` shows what objects look like")
     return objects
 
 
-def _opened(documents: Sequence[Any], where: str) -> Iterator[Object]:
-    for document in documents:
-        data: Object = cast(Object, document) if isinstance(document, Mapping) else {}
-        kind = data.get("kind")
-        if kind == "List":
-            yield from _opened(data.get("items") or [], where)
+def _opened(found: Sequence[Any], where: str) -> Iterator[Object]:
+    for each in found:
+        data: Object = cast(Object, each) if isinstance(each, Mapping) else {}
+        kind, items = data.get("kind"), listed(data)
+        if items is not None:
+            yield from _opened(items, where)
         elif kind == "Plan":
             raise UsageError(f"{where} is a saved plan", hint=f"a plan is done without -f: cctl apply {where}")
         elif instead := CHANGED_BY.get(str(kind)):
             hint = f"leave it out: {instead}"
             raise UsageError(f"{where} holds a {kind}, which is shown and can't be applied", hint=hint)
-        elif kind not in _CLASSES:
+        elif not isinstance(kind, str) or kind not in _CLASSES:
             hint = f"kinds are {', '.join(_CLASSES)}; objects of Kubernetes are for `cctl deploy -f`"
             raise UsageError(f"{where} holds something of the kind {kind!r}", hint=hint)
         else:
@@ -144,8 +144,9 @@ def _read(data: Object, reasons: list[UsageError]) -> Cluster | Machine | Creden
 
 
 def _name(data: Object) -> str:
-    metadata: Object = data.get("metadata") or {}
-    return f"{str(data['kind']).lower()}/{metadata.get('name')}"
+    metadata = data.get("metadata")
+    name = cast(Object, metadata).get("name") if isinstance(metadata, Mapping) else None
+    return f"{str(data['kind']).lower()}/{name}"
 
 
 class _Comparison:

@@ -10,8 +10,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from klusterkit.cluster import Cluster, InvalidCluster, Machine, Taint, machine_name, parse_address
+from klusterkit.cluster.objects import listed
 from klusterkit.engine.errors import UsageError
 from klusterkit.foreign import misfit, words_of
+from klusterkit.givenyaml import documents
 
 _HINT = """a list with one entry for each machine, such as
 - ip: 10.0.0.5
@@ -39,9 +41,7 @@ class WantedMachine(BaseModel):
         """YAML takes ``true`` and ``1`` for something else than text."""
         if not isinstance(labels, Mapping):
             return labels
-        words = {True: "true", False: "false"}
-        pairs = cast(Mapping[Any, Any], labels).items()
-        return {str(key): words[value] if isinstance(value, bool) else str(value) for key, value in pairs}
+        return {key: _text(value) for key, value in cast(Mapping[str, Any], labels).items()}
 
     def machine(self, cluster: Cluster, user: str) -> Machine:
         """As part of a cluster. Raises ``InvalidCluster`` for what can't be."""
@@ -88,11 +88,11 @@ def read_machines(path: Path) -> tuple[WantedMachine, ...]:
         InvalidCluster: an object that can't be.
     """
     try:
-        documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+        found = documents(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"the machines in {path} can't be read: {words_of(error)}", hint=_HINT) from None
     try:
-        machines = tuple(_wanted(entry) for entry in _entries(documents))
+        machines = tuple(_wanted(entry) for entry in _entries(found))
     except ValidationError as error:
         raise UsageError(f"the machines in {path}: {misfit(error)}", hint=_HINT) from None
     except InvalidCluster as error:
@@ -102,17 +102,17 @@ def read_machines(path: Path) -> tuple[WantedMachine, ...]:
     return machines
 
 
-def _entries(documents: list[Any]) -> Iterator[Mapping[str, Any]]:
+def _entries(found: list[Any]) -> Iterator[Mapping[str, Any]]:
     """Lists are opened, those of Kubernetes (``kind: List``) too."""
-    for document in documents:
-        if isinstance(document, list):
-            yield from _entries(cast(list[Any], document))
-        elif isinstance(document, Mapping) and cast(Mapping[str, Any], document).get("kind") == "List":
-            yield from _entries(cast(Mapping[str, Any], document).get("items") or [])
-        elif isinstance(document, Mapping):
-            yield cast(Mapping[str, Any], document)
-        elif document is not None:
-            raise InvalidCluster(f"{document!r} is not a machine")
+    for each in found:
+        if isinstance(each, list):
+            yield from _entries(cast(list[Any], each))
+        elif isinstance(each, Mapping):
+            entry = cast(Mapping[str, Any], each)
+            items = listed(entry)
+            yield from [entry] if items is None else _entries(items)
+        elif each is not None:
+            raise InvalidCluster(f"{each!r} is not a machine")
 
 
 def _wanted(entry: Mapping[str, Any]) -> WantedMachine:
@@ -125,6 +125,12 @@ def _wanted(entry: Mapping[str, Any]) -> WantedMachine:
         raise InvalidCluster(f"an entry has no {' and no '.join(missing)}: {dict(entry)!r}")
     renamed = {"iface": "interface"}
     return WantedMachine.model_validate({renamed.get(key, key): value for key, value in fields.items()} | known)
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
 
 
 def _roles(value: Any) -> Any:

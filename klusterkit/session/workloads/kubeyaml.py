@@ -9,6 +9,7 @@ from typing import Any, ClassVar, cast
 
 import yaml
 
+from klusterkit import givenyaml
 from klusterkit.engine.errors import UsageError
 from klusterkit.foreign import words_of
 
@@ -19,8 +20,8 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|[-+]?
 _NUMBERS = list("-+.0123456789")
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """PyYAML takes 2026-01-01 for a time and 22:22 for a number of seconds; to kubectl's parser both are texts."""
+class _Loader(givenyaml.Loader):
+    """PyYAML takes 22:22 for a number of seconds; to kubectl's parser it is a text."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {
         first: [(tag, pattern) for tag, pattern in known if tag in (f"{_TAG}bool", f"{_TAG}merge", f"{_TAG}null")]
@@ -39,12 +40,10 @@ def documents(text: str, where: str) -> Iterator[tuple[str, Any]]:
         UsageError: it isn't YAML, or says something that JSON can't.
     """
     try:
-        found = list(yaml.load_all(text, Loader=_Loader))
+        found = givenyaml.documents(text, _Loader)
         for number, document in enumerate(found, start=1):
             if document is not None:
                 yield (where if len(found) == 1 else f"{where}, document {number}"), _as_json(document)
-    except RecursionError:
-        raise UsageError(f"{where} can't be read: something in it holds itself", hint=_CHECK) from None
     except (yaml.YAMLError, TypeError) as error:
         raise UsageError(f"{where} can't be read: {words_of(error)}", hint=_CHECK) from None
 
@@ -52,8 +51,7 @@ def documents(text: str, where: str) -> Iterator[tuple[str, Any]]:
 def _as_json(value: Any) -> Any:
     match value:
         case Mapping():
-            pairs = cast(Mapping[Any, Any], value).items()
-            return {_as_key(key): _as_json(each) for key, each in pairs}
+            return {key: _as_json(each) for key, each in cast(Mapping[str, Any], value).items()}
         case list():
             return [_as_json(each) for each in cast(list[Any], value)]
         case float() if math.isfinite(value):
@@ -62,9 +60,3 @@ def _as_json(value: Any) -> Any:
             return value
         case _:
             raise TypeError(f"a {type(value).__name__} is nothing that JSON knows")
-
-
-def _as_key(key: Any) -> str:
-    if key is None or isinstance(key, bool):
-        return {True: "true", False: "false", None: "null"}[key]
-    return str(key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -88,7 +87,7 @@ def _manifest(where: str, document: Any) -> Manifest:
         ("labels", dict, "mapping"),
         ("annotations", dict, "mapping"),
     ):
-        if not isinstance(named.get(name) or wanted(), wanted):
+        if not isinstance(named.get(name), wanted | None):
             raise UsageError(f"{where}: metadata.{name} is no {what}", hint=_SHAPE)
     if "klusterkit.io/" in f"{data['apiVersion']} {named.get('annotations')}":
         hint = "what `cctl get` writes is for `cctl apply -f`, and a saved plan for `cctl apply`"
@@ -138,7 +137,7 @@ def _values(what: str, data: Object) -> dict[str, bytes]:
 def _decoded(what: str, key: str, value: str) -> bytes:
     try:
         return b64decode("".join(value.split()), validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one, and so is what isn't ASCII
         hint = "encode it (`base64 -w0`), or write it as it is under stringData"
         raise UsageError(f"{what}: data.{key} is not base64", hint=hint) from None
 

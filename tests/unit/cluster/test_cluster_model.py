@@ -205,7 +205,7 @@ def test_a_manifest_that_was_changed_where_it_is_kept_is_refused() -> None:
     [
         ("", "is empty"),
         ("---\n---\n", "is empty"),
-        ("a: [", "is not YAML: expected the node content, but found '<stream end>' in line 1"),
+        ("a: [", "is not YAML: did not find expected node content in line 2"),
         ("just words", "document 1 of the manifest is no Kubernetes object"),
         ("apiVersion: v1\nkind: A\n---\nkind: B\n", "document 2 of the manifest is no Kubernetes object"),
     ],

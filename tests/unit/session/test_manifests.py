@@ -57,7 +57,7 @@ def test_yaml_means_what_it_means_to_kubectl(text: str, meant: object) -> None:
         ("a: [", "line 2"),
         ("a: b: c", "line 1"),
         ("a: &x [*x]", "holds itself"),
-        ("a: !!binary aGk=", "bytes"),
+        ("a: !!binary aGk=", "binary"),
         ("a: .inf", "float"),
         ("a: !!python/name:os.system x", "constructor"),
     ],
