@@ -83,9 +83,10 @@ def _check_manifest(text: str) -> None:
                 f"document {number} of the manifest is no Kubernetes object: it has no apiVersion and kind",
                 where=_WHERE,
             )
-        if secret := _secret_in(document):
+        secrets = [_name(each) for each in _opened([document]) if each["kind"] == "Secret"]
+        if secrets:
             raise InvalidCluster(
-                f"document {number} of the manifest has a Secret: {secret}",
+                f"document {number} of the manifest has a Secret: {secrets[0]}",
                 where=_WHERE,
                 hint="a manifest can be read in state, plan and journal: use --cni none, and bring the network with "
                 "`cctl deploy`, which seals Secrets, or with kubectl",
@@ -94,17 +95,14 @@ def _check_manifest(text: str) -> None:
         raise InvalidCluster("the manifest is empty", where=_WHERE, hint="use --cni none for no CNI")
 
 
-def _secret_in(document: object) -> str | None:
-    """The name of a Secret that it is, or has as a list."""
-    fields = cast(Object, document)
-    if fields["kind"] == "Secret":
-        metadata = fields.get("metadata")
-        return str(cast(Object, metadata).get("name") if isinstance(metadata, dict) else None)
-    return next((name for item in listed(fields) or [] if _is_object(item) and (name := _secret_in(item))), None)
+def _name(fields: Object) -> str:
+    metadata = fields.get("metadata")
+    name = cast(Object, metadata).get("name") if isinstance(metadata, dict) else None
+    return str(name or "without a name")
 
 
 def _opened(found: list[Any]) -> Iterator[Object]:
-    """An item of a ``ConfigMapList`` needn't say that it is a ConfigMap."""
+    """Lists of lists, too, whatever their items lack: one of a ``SecretList`` needn't say that it is a Secret."""
     for each in found:
         if not isinstance(each, dict):
             continue

@@ -57,7 +57,7 @@ def listed(data: Mapping[str, Any]) -> list[Any] | None:
         InvalidCluster: its items are none.
     """
     kind, items = data.get("kind"), data.get("items")
-    if not (isinstance(kind, str) and kind.endswith("List")):
+    if not (isinstance(kind, str) and (kind == "List" or (kind.endswith("List") and "items" in data))):
         return None
     if not isinstance(items, list | None):
         raise InvalidCluster("items must be a list", where=kind, hint="each item begins with - on a line of its own")

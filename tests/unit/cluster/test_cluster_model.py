@@ -221,6 +221,11 @@ def test_a_manifest_without_kubernetes_objects_is_refused(text: str, message: st
     [
         "apiVersion: v1\nkind: Secret\nmetadata: {name: ca}\nstringData: {key: hidden}\n",
         "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Secret, metadata: {name: ca}, data: {k: aGlk}}]",
+        "apiVersion: v1\nkind: List\nitems: [5, {kind: Secret, metadata: {name: ca}, data: {k: aGlk}}]",
+        "apiVersion: v1\nkind: SecretList\nitems: [{kind: Secret, metadata: {name: ca}, data: {k: aGlk}}]",
+        "apiVersion: v1\nkind: SecretList\nitems: [{metadata: {name: ca}, data: {k: aGlk}}]",
+        "apiVersion: v1\nkind: List\nitems: [{kind: SecretList, items: [{metadata: {name: ca}, data: {k: aGlk}}]}]",
+        "apiVersion: v1\nkind: ConfigMapList\nitems: [{}, {kind: Secret, metadata: {name: ca}, data: {k: aGlk}}]",
     ],
 )
 def test_a_manifest_with_a_secret_is_refused_since_manifests_can_be_read_by_all(text: str) -> None:
@@ -229,6 +234,21 @@ def test_a_manifest_with_a_secret_is_refused_since_manifests_can_be_read_by_all(
     assert "document 2 of the manifest has a Secret: ca" in str(caught.value)
     assert "cctl deploy" in str(caught.value.hint)
     assert not {"hidden", "aGlk"}.intersection(f"{caught.value} {caught.value.hint}".split())
+
+
+@pytest.mark.parametrize("metadata", ["{}", "[1]", "null", "{name: null}"])
+def test_a_secret_without_a_name_is_a_secret(metadata: str) -> None:
+    with pytest.raises(InvalidCluster, match="has a Secret: without a name"):
+        CNI.manifest(f"apiVersion: v1\nkind: Secret\nmetadata: {metadata}\n")
+
+
+def test_lists_of_a_manifest_are_opened_and_their_items_are_of_the_kind_of_the_list() -> None:
+    lists = "kind: List\napiVersion: v1\nitems: [{kind: ConfigMapList, items: [{metadata: {name: a}}, {kind: Pod}]}]"
+    assert [each["kind"] for each in CNI.manifest(lists).objects] == ["ConfigMap", "Pod"]
+
+
+def test_an_object_whose_kind_only_ends_like_a_list_is_one_object() -> None:
+    assert len(CNI.manifest("apiVersion: a/v1\nkind: AllowList\nspec: {}\n").objects) == 1
 
 
 def test_kind_and_manifest_go_together() -> None:

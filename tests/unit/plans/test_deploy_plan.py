@@ -114,7 +114,10 @@ def test_what_the_clusters_own_plans_make_is_its_own(each: tuple[str, str, str])
 
 
 def test_the_network_that_a_cluster_was_described_with_is_its_own_too() -> None:
-    text = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: own\n---\n"
+    listed = (
+        "apiVersion: v1\nkind: List\nitems: [{kind: ConfigMap, metadata: {name: a, namespace: own}}, {kind: Pod}]\n"
+    )
+    text = f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: own\n---\n{listed}"
     own = owned(CLUSTER.replace(cni=CNI.manifest(text)))
-    assert ("namespace", "", "own") in own
+    assert {("namespace", "", "own"), ("configmap", "own", "a")} <= own
     assert ("namespace", "", "kube-flannel") not in own | owned(CLUSTER.replace(cni=CNI(kind="none")))
