@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv6Address, ip_address
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
@@ -23,6 +23,11 @@ def _host(text: str) -> str:
         return str(usable_address(ip_address(bare), _WHERE))
     except ValueError:
         return subdomain(bare.lower(), _WHERE)
+
+
+def not_truth(port: Any) -> Any:
+    """A port as it is given, but ``true``, which pydantic takes for 1, as a text, which it refuses."""
+    return str(port) if isinstance(port, bool) else port
 
 
 def check_port(port: int, where: str) -> int:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from klusterkit.cluster.cluster import CLUSTER_NAME
-from klusterkit.cluster.endpoint import check_port
+from klusterkit.cluster.endpoint import check_port, not_truth
 from klusterkit.cluster.errors import InvalidCluster
 from klusterkit.cluster.model import Model
 from klusterkit.cluster.names import NODE_NAME_LIMIT, label_value, node_label, qualified, subdomain
@@ -146,7 +146,9 @@ class Machine(Model):
     roles: Annotated[tuple[Role, ...], BeforeValidator(_roles)]
     cluster: Annotated[str, AfterValidator(lambda name: subdomain(name, "cluster name"))] = CLUSTER_NAME
     """Name of the cluster that it belongs to."""
-    port: Annotated[int, AfterValidator(lambda port: check_port(port, "SSH port"))] = SSH_PORT
+    port: Annotated[int, BeforeValidator(not_truth), AfterValidator(lambda port: check_port(port, "SSH port"))] = (
+        SSH_PORT
+    )
     """Of its sshd."""
     user: Annotated[str, AfterValidator(login_name)] = "root"
     """Whom to log in as."""

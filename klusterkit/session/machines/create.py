@@ -113,7 +113,7 @@ def new_machines(hold: Hold, cluster: Cluster, wanted: Sequence[WantedMachine]) 
     _refuse_twice("name", (machine.name for machine in machines))
     for machine in machines:
         cluster.check_address(machine.address)
-    return tuple(machine for machine in machines if not _is_there(hold, machine))
+    return tuple(machine for machine, said in zip(machines, wanted, strict=True) if not _is_there(hold, machine, said))
 
 
 def _refuse_twice(what: str, values: Iterable[str]) -> None:
@@ -126,14 +126,17 @@ def _refuse_twice(what: str, values: Iterable[str]) -> None:
             )
 
 
-def _is_there(hold: Hold, wanted: Machine) -> bool:
+def _is_there(hold: Hold, wanted: Machine, said: WantedMachine) -> bool:
     """Whether it is part of the cluster already, just as it is asked for."""
     there = [each for each in hold.machines if each.name == wanted.name or each.address == wanted.address]
     for each in there:
-        pairs = {name: (getattr(each, name), getattr(wanted, name)) for name in _COMPARED}
-        if wanted.interface:
-            pairs["interface"] = (each.interface, wanted.interface)
-        different = [f"{name} {_text(now)}, not {_text(asked)}" for name, (now, asked) in pairs.items() if now != asked]
+        compared = (*_COMPARED, *(name for name in _WHERE_SAID if getattr(said, name)))
+        pairs = {name: (getattr(each, name), getattr(wanted, name)) for name in compared}
+        different = [
+            f"{name.replace('_', ' ')} {_text(now)}, not {_text(asked)}"
+            for name, (now, asked) in pairs.items()
+            if now != asked
+        ]
         if different:
             raise UsageError(
                 f"{each.name} is part of the cluster already, but has {'; '.join(different)}",
@@ -143,12 +146,15 @@ def _is_there(hold: Hold, wanted: Machine) -> bool:
 
 
 _COMPARED = ("name", "address", "port", "roles", "labels", "taints")
+_WHERE_SAID = ("interface", "user", "node_name")
 
 
 def _text(value: object) -> str:
     match value:
         case dict():
             return ",".join(f"{key}={each}" for key, each in cast(dict[str, str], value).items()) or "none"
+        case None:
+            return "none"
         case tuple():
             return ",".join(map(str, cast(tuple[object, ...], value))) or "none"
         case _:

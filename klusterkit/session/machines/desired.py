@@ -198,12 +198,21 @@ class _Comparison:
         self._named[wanted.name] = None
         there = self._machines.get(wanted.name)
         if there is None:
-            self._created.append(WantedMachine.of_object(data))
+            self._take_new(data)
             return
         after = _said(data, there, wanted)
         self._refuse_changes(data, there, after, MACHINE_FIXED, MACHINE_CHANGEABLE)
         if after != there:
             self._changed.append((there, after))
+
+    def _take_new(self, data: Object) -> None:
+        created = WantedMachine.of_object(data)
+        try:
+            if self._there:
+                created.refuse_elsewhere(self._there)
+        except InvalidCluster as error:
+            self._refuse(data, error.message, error.hint)
+        self._created.append(created)
 
     def _refuse_changes(
         self,

@@ -89,6 +89,26 @@ def test_a_machine_that_is_new_is_created_and_one_that_is_left_out_stays(file: F
     assert found.left_out == ("w1",)
 
 
+def test_a_new_machine_keeps_what_the_file_says_of_its_login_and_its_node(file: File) -> None:
+    file.worker = Machine.of(name="w2", address="10.0.0.7", roles="node", user="ubuntu", node_name="mynode").to_object()
+    (created,) = file.compared().created
+
+    made = created.machine(file.hold.the_cluster(), "root")
+    assert (made.user, made.node_name) == ("ubuntu", "mynode")
+
+
+def test_a_new_machine_of_another_cluster_or_version_is_refused_with_all_else(file: File) -> None:
+    new = Machine.of(name="w2", address="10.0.0.7", roles="node", cluster="another")
+    file.worker, file.master = (
+        new.to_object(),
+        new.replace(name="w3", cluster="cctl-cluster", version="1.37.2").to_object(),
+    )
+    said = file.refused()
+
+    assert "machine/w2: it is a machine of the cluster another, and this one is cctl-cluster" in said
+    assert "machine/w3: it is to have Kubernetes v1.37.2, and the cluster has v1.36.3" in said
+
+
 def test_machines_do_not_come_and_go_in_one_plan(file: File) -> None:
     file.worker = Machine.of(name="w2", address="10.0.0.7", roles="node").to_object()
     with pytest.raises(UsageError, match="leaves out others: w1") as refused:

@@ -107,6 +107,8 @@ def test_a_machine_that_is_there_just_as_it_is_asked_for_leaves_nothing_to_do(ho
         (wanted("master", **THERE, port=2222), "port 22, not 2222"),
         (wanted("master", **THERE, labels={"disk": "ssd"}), "labels none, not disk=ssd"),
         (wanted("master", **THERE, taints=("a=b:NoSchedule",)), "taints none, not a=b:NoSchedule"),
+        (wanted("master", **THERE, user="ubuntu"), "user root, not ubuntu"),
+        (wanted("master", **THERE, node_name="other"), "node name none, not other"),
     ],
 )
 def test_one_that_is_there_otherwise_is_refused_with_what_differs(hold: Hold, asked: Wanted, difference: str) -> None:
