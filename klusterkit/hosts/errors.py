@@ -83,6 +83,10 @@ class ForeignCluster(HostRefused):
     """The host belongs to another cluster."""
 
 
+class LockUnsafe(HostRefused):
+    """The folder that the host's lock is in isn't root's alone: whoever wrote there could say anything of it."""
+
+
 class ConnectionLost(HostUnreachable):
     """The connection ended while a call was under way. Whether the host acted on the call isn't known."""
 

@@ -2,9 +2,10 @@
 
 On the host:
 
-* ``/run/lock/klusterkit``: locked (``flock``) by the shell of a lane that does nothing else, for the life of the
-  connection. ``.holder`` beside it says who that is; ``.lanes`` which shells work under it.
-* ``/run/lock/klusterkit.work``: shared by short programs while they run, so that those of a run that was killed keep
+* ``/run/klusterkit/lock``: locked (``flock``) by the shell of a lane that does nothing else, for the life of the
+  connection. ``.holder`` beside it says who that is; ``.lanes`` which shells work under it. The folder is root's
+  alone, or the host is refused: whoever else can write there could lock us out, or name a process for root to end.
+* ``/run/klusterkit/lock.work``: shared by short programs while they run, so that those of a run that was killed keep
   the next from starting until they end. A daemon that a program starts itself would hold it as long as it lives: such
   belong into systemd's hands, as kubelet and containerd are.
 * Long programs hold neither, so that a resumed run can attach to its own. A running one of another run keeps the
@@ -26,6 +27,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from klusterkit.engine.errors import CommandFailed, HostLocked, HostUnreachable
+from klusterkit.hosts.errors import LockUnsafe
 from klusterkit.hosts.fence import FENCE, REACHED, Ending, Fence, moment, read_fence, refuse_older_journal
 from klusterkit.hosts.lane import Lane, LaneTimeout, Reply
 from klusterkit.hosts.quoting import word
@@ -35,6 +37,7 @@ from klusterkit.hosts.writing import write_script
 GRACE = 10
 """Seconds that are given to short programs of a run that was killed, to end."""
 _LOCKED = 45
+_UNSAFE = 46
 _MACHINE_ID = Path("/etc/machine-id")
 _TIMEOUT = GRACE + 20.0
 
@@ -98,6 +101,7 @@ class Lease:
 
         Raises:
             HostLocked: somebody else works there.
+            LockUnsafe: others than root can write where the lock is.
             StaleState: the host has seen a later state than ours.
             ForeignCluster: it belongs to another cluster.
         """
@@ -113,9 +117,9 @@ class Lease:
         """Raise what :meth:`take` would, and take nothing: for whoever hasn't begun yet, and may still refuse.
 
         Raises:
-            HostLocked, StaleState, ForeignCluster.
+            HostLocked, LockUnsafe, StaleState, ForeignCluster.
         """
-        if holder := holder_of(caller):
+        if holder := holder_of(caller, host):
             raise _locked_by(holder, host)
         self._refuse_others_work(caller, host)
         fence = caller.call(b"kk_read %s 65536" % word(FENCE), timeout=_TIMEOUT)
@@ -138,6 +142,7 @@ class Lease:
             reply = lane.call(script, timeout=_TIMEOUT)
             if reply.rc == 0:
                 return
+            _refuse_unsafe(reply, host)
             if reply.rc != _LOCKED:
                 raise _failed(reply, host, "the lock can't be taken")
             found = _holder(reply.out)
@@ -163,8 +168,8 @@ class Lease:
             raise HostLocked(
                 f"a command that an earlier run started on {host} is still at work",
                 host=host,
-                seen="/run/lock/klusterkit.work is held",
-                hint="wait for it; `fuser -v /run/lock/klusterkit.work` on the host shows what it is",
+                seen="/run/klusterkit/lock.work is held",
+                hint="wait for it; `fuser -v /run/klusterkit/lock.work` on the host shows what it is",
             )
         running = [line.split() for line in caller.call(b"kk_jobs", timeout=_TIMEOUT).out.decode().splitlines()]
         for key, started in running:
@@ -212,15 +217,19 @@ class Caller(Protocol):
         ...
 
 
-def holder_of(caller: Caller) -> Holder | None:
-    """Who has a host's lock; None if nobody has."""
+def holder_of(caller: Caller, host: str) -> Holder | None:
+    """Who has a host's lock; None if nobody has. Raises ``LockUnsafe``."""
     held = caller.call(b"kk_held", timeout=_TIMEOUT)
+    _refuse_unsafe(held, host)
     return None if held.rc else _holder(held.out)
 
 
-def break_lease(caller: Caller) -> None:
-    """End the shells that hold a host's lock, for one that a dead connection left. What they started goes on."""
-    caller.call(b"kk_lease_break", timeout=_TIMEOUT)
+def break_lease(caller: Caller, host: str) -> None:
+    """End the shells that hold a host's lock, for one that a dead connection left. What they started goes on.
+
+    Raises ``LockUnsafe``: then nothing was ended.
+    """
+    _refuse_unsafe(caller.call(b"kk_lease_break", timeout=_TIMEOUT), host)
 
 
 def _holder(out: bytes) -> Holder:
@@ -238,6 +247,16 @@ def _locked_by(holder: Holder, host: str) -> HostLocked:
         seen=str(holder),
         hint=f"wait for it; if its connection has died, `cctl unlock --host {host}` frees the host",
     )
+
+
+def _refuse_unsafe(reply: Reply, host: str) -> None:
+    if reply.rc == _UNSAFE:
+        raise LockUnsafe(
+            f"others than root can write where the lock of {host} is",
+            host=host,
+            seen=reply.err.decode(errors="replace").strip(),
+            hint="find out who made it so, then as root on the host: `rm -r /run/klusterkit`",
+        )
 
 
 def _failed(reply: Reply, host: str, what: str) -> CommandFailed:

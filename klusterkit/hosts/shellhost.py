@@ -95,11 +95,11 @@ class ShellHost:
 
     def lock_holder(self) -> Holder | None:
         """Who has this host's lock; None if nobody has."""
-        return holder_of(self._link)
+        return holder_of(self._link, self.name)
 
     def break_lock(self) -> None:
         """End the shells that hold this host's lock. Whatever runs there goes on, and so does a run that is alive."""
-        break_lease(self._link)
+        break_lease(self._link, self.name)
 
     def facts(self) -> Facts:
         """Look at the host, in one round trip."""

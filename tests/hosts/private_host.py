@@ -36,8 +36,8 @@ LogLevel VERBOSE
 # The admin's sudo asks nothing, the plain user's asks for a password.
 START = """\
 set -e
-mount -t tmpfs none /run
-mkdir -p /run/sshd /run/lock
+mount -t tmpfs -o mode=755 none /run
+mkdir -p /run/sshd
 install -m 644 {folder}/authorized_keys /run/authorized_keys
 mount --bind {folder}/home {home}
 for name in passwd shadow group sudoers; do

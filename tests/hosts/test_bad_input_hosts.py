@@ -130,7 +130,7 @@ class TestLogin:
 
         assert "etcd" in operator(*operator.plan("--diff")).out
         site.assert_pristine()
-        assert site.on_host("ls -d /run/lock/klusterkit 2>/dev/null || true") == ""
+        assert site.on_host("ls -d /run/klusterkit/lock 2>/dev/null || true") == ""
 
 
 class TestPreflightAlone:

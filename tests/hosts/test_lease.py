@@ -45,7 +45,7 @@ def test_who_only_looks_takes_no_lock_and_leaves_no_trace(own_host):
     with own_host.fleet() as other:
         other["h"].facts()
         other["h"].stat(HOME)
-        assert other["h"].stat("/run/lock/klusterkit")[0].type == "absent"
+        assert other["h"].stat("/run/klusterkit/lock")[0].type == "absent"
 
 
 def test_the_lock_is_free_again_when_its_holder_was_killed(own_host):
@@ -219,7 +219,7 @@ def _locked(host):
 def _refusal(host, held):
     if held is None:
         with host.fleet() as fleet:
-            taken = fleet["h"].run(["flock", "-n", "/run/lock/klusterkit", "true"]).rc
+            taken = fleet["h"].run(["flock", "-n", "/run/klusterkit/lock", "true"]).rc
             return "another" if taken else ""
     try:
         take(host, held)
