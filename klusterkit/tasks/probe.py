@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any, ClassVar
 
 import yaml
 
+from klusterkit.cluster.names import LABEL_LIMIT
 from klusterkit.engine.errors import NotYet
 from klusterkit.engine.step import Before, Context, Observation, Step, Undo
 from klusterkit.tasks import kubectl
@@ -15,6 +17,8 @@ NAMESPACE = "kube-system"
 PROVED = "klusterkit.io/service-reached"
 PORT = 8080
 
+_PREFIX, _CLIENTS, _DIGITS = "klusterkit-probe-", "-client", 10
+_READABLE = LABEL_LIMIT - len(_PREFIX) - len("-") - _DIGITS - len(_CLIENTS)
 
 # The name is looked up by itself, and times are limited from outside: a wget that is linked statically crashes at
 # either, and nslookup waits five seconds for an answer that a server which is only just starting never gives.
@@ -36,8 +40,13 @@ done
 
 
 def name_on(node: str) -> str:
-    """Of a node's probe: its Service and its server; the client has ``-client`` behind it."""
-    return f"klusterkit-probe-{node}"[:50].rstrip("-.").replace(".", "-")
+    """Of a node's probe: its Service and its server; the client has ``-client`` behind it.
+
+    All are DNS labels. What makes two nodes' names differ may be cut off or lost with the dots, so that digits of the
+    whole name's SHA-256 stand at the end: probes of several nodes run at once, and each removes what has its name.
+    """
+    readable = node.replace(".", "-")[:_READABLE].rstrip("-")
+    return f"{_PREFIX}{readable}-{sha256(node.encode()).hexdigest()[:_DIGITS]}"
 
 
 def selector(node: str) -> str:
@@ -102,7 +111,7 @@ class ServiceProbe(Step):
         ended = on.host.job(
             on.key,
             kubectl.command(
-                *("wait", f"pod/{self.name}-client", f"--namespace={NAMESPACE}"),
+                *("wait", f"pod/{self.name}{_CLIENTS}", f"--namespace={NAMESPACE}"),
                 *("--for=jsonpath={.status.phase}=Succeeded", f"--timeout={seconds}s"),
             ),
             timeout=on.timeout,
@@ -117,7 +126,7 @@ class ServiceProbe(Step):
 
     def _state(self, on: Context) -> str:
         wide = kubectl.ask(on, "get", "pods", f"--namespace={NAMESPACE}", "--output=wide", "--no-headers")
-        says = kubectl.ask(on, "logs", f"pod/{self.name}-client", f"--namespace={NAMESPACE}", "--tail=3")
+        says = kubectl.ask(on, "logs", f"pod/{self.name}{_CLIENTS}", f"--namespace={NAMESPACE}", "--tail=3")
         return "\n".join(part for part in (wide.text, says.said) if part)
 
     def _remove(self, on: Context) -> None:
@@ -133,7 +142,7 @@ class ServiceProbe(Step):
         server = self._pod(self.name, _SERVER % PORT)
         server["metadata"]["labels"]["klusterkit.io/probe-server"] = self.name
         return yaml.safe_dump_all(
-            [service, server, self._pod(f"{self.name}-client", _CLIENT % (name, PORT))], sort_keys=False
+            [service, server, self._pod(f"{self.name}{_CLIENTS}", _CLIENT % (name, PORT))], sort_keys=False
         )
 
     def _pod(self, name: str, script: str) -> dict[str, Any]:
