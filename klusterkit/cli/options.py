@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, cast, get_type_hints
 
 import typer
 
+from klusterkit.cli.durations import bounded
+
 if TYPE_CHECKING:
     from klusterkit.session.settings import Settings
 
@@ -106,7 +108,7 @@ class Shared:
             "ssh_jump": self.ssh_jump,
             "known_hosts": tuple(path.expanduser() for path in self.known_hosts or ()),
             "host_keys": tuple(self.host_key or ()),
-            "patience": self.patience,
+            "patience": None if self.patience is None else bounded("--patience", self.patience),
             "debug": self.debug,
             "ask_host_key": host_key_question(),
         }

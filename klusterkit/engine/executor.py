@@ -120,7 +120,7 @@ class LocalExecutor:
         results: list[list[Outcome]] = []
         worker = threading.Thread(target=lambda: results.append(self._guarded(calls)), daemon=True)
         worker.start()
-        longest = max(call.timeout for call in calls) + self._grace
+        longest = min(max(call.timeout for call in calls) + self._grace, threading.TIMEOUT_MAX)
         worker.join(longest)
         if results:
             return results[0]

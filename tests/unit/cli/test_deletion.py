@@ -41,6 +41,13 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         wanted(drain_timeout=text)
 
 
+@pytest.mark.parametrize("text", ["8761h", "31536001", "31536001s", "9" * 400, "9" * 400 + "h"])
+def test_longer_than_a_year_is_refused_as_a_slip(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match=r"--drain-timeout .* a year"):
+        wanted(drain_timeout=text)
+    assert wanted(drain_timeout="8760h")["drain"]["within"] == 31_536_000.0
+
+
 def test_pods_get_the_time_that_they_ask_for_themselves_unless_it_is_said() -> None:
     assert DrainOptions(**wanted()["drain"]) == DrainOptions()
     assert wanted(drain_grace_period=0)["drain"]["grace"] == 0

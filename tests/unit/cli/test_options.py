@@ -137,3 +137,14 @@ def test_empty_words_that_are_no_values_of_options_are_left_to_the_command(
 
 def test_a_machine_that_leaves_is_named_once():
     assert LeavingMachines(machine=["w1"], ip=["10.0.0.8", "10.0.0.8"]).wanted()["machines"] == ("w1", "10.0.0.8")
+
+
+@pytest.mark.parametrize("patience", [float("inf"), float("nan"), 1e10, -1.0])
+def test_a_patience_that_nobody_has_is_refused_before_anything_begins(patience: float):
+    with pytest.raises(typer.BadParameter, match=r"--patience .* a year"):
+        Common(patience=patience).settings()
+
+
+@pytest.mark.parametrize("patience", [None, 0.0, 31_536_000.0])
+def test_any_other_patience_is_taken(patience: float | None):
+    assert Common(patience=patience).said()["patience"] == patience

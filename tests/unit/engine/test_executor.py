@@ -218,3 +218,10 @@ def test_a_step_knows_run_task_attempt_and_direction(bench: Bench) -> None:
     assert (on.run, on.task, on.attempt, on.undoing, on.timeout) == ("r.0", "m1/a", 3, True, 9.0)
     assert on.key == "r.0/m1.a/undo-3"
     assert on.as_attempt(1, undoing=False).key == "r.0/m1.a/1"
+
+
+@pytest.mark.parametrize("grace", [1e10, float("inf")])
+def test_no_time_is_too_long_to_be_waited_for(bench: Bench, grace: float) -> None:
+    outcome = one(bench, call(Verb.OBSERVE, timeout=1e9), grace=grace)
+    assert outcome.error is None
+    assert outcome.observation is not None
