@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_interface
 
 from pydantic import BaseModel, ConfigDict
 
@@ -282,7 +283,21 @@ def refusals(request: CreateRequest) -> Iterator[tuple[Machine, Refusal]]:
 def checked_host(request: CreateRequest, machine: Machine) -> dict[str, list[Refusal]]:
     """All checks of a machine's host by their names, each with what it has against it."""
     facts = request.facts[machine.name]
-    return {"architecture": list(_architecture(facts)), **checks(facts, requirements(request, machine))}
+    return {
+        "address": list(_address(machine, facts)),
+        "architecture": list(_architecture(facts)),
+        **checks(facts, requirements(request, machine)),
+    }
+
+
+def _address(machine: Machine, facts: Facts) -> Iterator[Refusal]:
+    """etcd listens at it, and the kubelet's node has it: one that is translated on the way to the host is neither's."""
+    if machine.address not in [ip_interface(text).ip for text in facts.addresses]:
+        yield Refusal(
+            what=f"{machine.address} is not an address of the host itself",
+            seen=f"it has {', '.join(facts.addresses) or 'none'}",
+            hint="name one that it has with --ip; where that can't be reached from here, by way of a host: --ssh-jump",
+        )
 
 
 def _architecture(facts: Facts) -> Iterator[Refusal]:

@@ -108,6 +108,7 @@ def _resources(facts: Facts) -> Iterator[str]:
 
 
 _SEEN: Mapping[str, Callable[[Facts], str]] = {
+    "address": lambda facts: ", ".join(facts.addresses),
     "architecture": lambda facts: facts.architecture,
     "system": lambda facts: f"{facts.os}, kernel {facts.kernel}, {facts.init}, cgroup version {facts.cgroup}",
     "other software": lambda facts: ", ".join((*facts.services, *facts.paths)) or "none that would be in the way",

@@ -20,7 +20,7 @@ from klusterkit.plans.reference import (
     worker,
 )
 from klusterkit.plans.reference.machines import join_two_masters_one_worker
-from klusterkit.plans.request import CreateRequest, refusals, requirements
+from klusterkit.plans.request import CreateRequest, checked_host, refusals, requirements
 from klusterkit.session.connect import QUESTION
 from klusterkit.tasks.preflight import (
     FOREIGN_PATHS,
@@ -133,6 +133,30 @@ def test_a_host_of_another_architecture_is_refused() -> None:
     assert refusal.fatal
     assert "architecture" in refusal.what
     assert "riscv64; there are amd64, arm64" in refusal.seen
+
+
+def test_a_host_that_is_known_by_an_address_which_it_has_not_itself_is_refused_with_those_that_it_has() -> None:
+    ((name, refusal),) = of_request(interfaces={"eth0": ("10.9.0.5/24",), "eth1": ("10.8.0.7/24",)})
+    assert (name, refusal.fatal) == (MACHINE.name, True)
+    assert f"{MACHINE.address} is not an address of the host" in refusal.what
+    assert "10.9.0.5/24, 10.8.0.7/24" in refusal.seen
+    assert "--ip" in refusal.hint
+
+
+@pytest.mark.parametrize(
+    ("address", "interfaces"),
+    [
+        ("10.0.0.5", {"eth0": ("10.9.0.5/24",), "lo": ("10.0.0.5/32",)}),
+        ("fd00::5", {"eth0": ("fd00:0:0:0:0:0:0:5/64",)}),
+    ],
+)
+def test_it_does_not_matter_on_which_interface_the_address_is_nor_how_it_is_written(
+    address: str, interfaces: dict[str, tuple[str, ...]]
+) -> None:
+    machine = MACHINE.replace(address=address)
+    facts = FACTS.model_copy(update={"interfaces": interfaces})
+    request = REQUEST.model_copy(update={"machines": (machine,), "facts": {machine.name: facts}})
+    assert checked_host(request, machine)["address"] == []
 
 
 SHARING = WANTED.model_copy(update={"virtual_address": "10.0.0.100", "interface": "eth0"})
