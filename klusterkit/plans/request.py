@@ -9,7 +9,8 @@ from ipaddress import ip_interface
 
 from pydantic import BaseModel, ConfigDict
 
-from klusterkit.cluster import Architecture, Cluster, Endpoint, Machine, Taint, host_and_port
+from klusterkit.cluster import Architecture, Cluster, Endpoint, InvalidCluster, Machine, Taint, host_and_port
+from klusterkit.cluster.names import NODE_NAME_LIMIT, subdomain
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.facts import Facts
 from klusterkit.plans.draft import HostDraft
@@ -23,6 +24,8 @@ CONTROL_PLANE_TAINT = Taint(key="node-role.kubernetes.io/control-plane", effect=
 """Where the operator says nothing: workloads go elsewhere if there is an elsewhere. etcd and the control plane are kept
 from starving by reservations and not by emptiness, so that a cluster of one machine is of use."""
 
+_EVERYBODY = "localhost"
+_RENAME = "give the host a name of its own: `hostnamectl set-hostname NAME`"
 _GIB = 1 << 30
 
 
@@ -284,10 +287,22 @@ def checked_host(request: CreateRequest, machine: Machine) -> dict[str, list[Ref
     """All checks of a machine's host by their names, each with what it has against it."""
     facts = request.facts[machine.name]
     return {
+        "name": list(_name(machine, facts)),
         "address": list(_address(machine, facts)),
         "architecture": list(_architecture(facts)),
         **checks(facts, requirements(request, machine)),
     }
+
+
+def _name(machine: Machine, facts: Facts) -> Iterator[Refusal]:
+    """It becomes the node's, and stands in its certificate."""
+    name = node_name(machine, facts)
+    try:
+        subdomain(name, "node name", NODE_NAME_LIMIT)
+    except InvalidCluster as error:
+        yield Refusal(what="the host's name can't be a node's", seen=error.message, hint=f"{error.hint}; {_RENAME}")
+    if name.partition(".")[0] == _EVERYBODY:
+        yield Refusal(what="the host's name is every host's for itself", seen=f"it is called {name}", hint=_RENAME)
 
 
 def _address(machine: Machine, facts: Facts) -> Iterator[Refusal]:

@@ -108,6 +108,7 @@ def _resources(facts: Facts) -> Iterator[str]:
 
 
 _SEEN: Mapping[str, Callable[[Facts], str]] = {
+    "name": lambda facts: facts.hostname or "none",
     "address": lambda facts: ", ".join(facts.addresses),
     "architecture": lambda facts: facts.architecture,
     "system": lambda facts: f"{facts.os}, kernel {facts.kernel}, {facts.init}, cgroup version {facts.cgroup}",

@@ -135,6 +135,34 @@ def test_a_host_of_another_architecture_is_refused() -> None:
     assert "riscv64; there are amd64, arm64" in refusal.seen
 
 
+@pytest.mark.parametrize("name", ["my_host", "x" * 60, "(none)", "", "node.-a", "a..b"])
+def test_a_host_whose_name_cannot_be_a_nodes_is_refused_with_what_renames_it(name: str) -> None:
+    ((machine, refusal),) = of_request(hostname=name)
+    assert (machine, refusal.fatal) == (MACHINE.name, True)
+    assert "the host's name can't be a node's" in refusal.what
+    assert repr(name) in refusal.seen
+    assert "up to 52 lower-case letters" in refusal.hint
+    assert "hostnamectl set-hostname" in refusal.hint
+
+
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "localhost.localdomain"])
+def test_a_host_that_has_only_the_name_that_every_host_has_for_itself_is_refused(name: str) -> None:
+    ((_, refusal),) = of_request(hostname=name)
+    assert name.lower() in refusal.seen
+    assert "hostnamectl set-hostname" in refusal.hint
+
+
+@pytest.mark.parametrize("name", ["NODE1", "m1.example.com", "x" * 52, "localhost1"])
+def test_any_other_name_will_do(name: str) -> None:
+    assert of_request(hostname=name) == []
+
+
+def test_a_name_in_kubernetes_that_was_chosen_stands_for_the_hosts_own() -> None:
+    machine = MACHINE.replace(node_name="m1")
+    facts = {machine.name: FACTS.model_copy(update={"hostname": "my_host"})}
+    assert list(refusals(REQUEST.model_copy(update={"machines": (machine,), "facts": facts}))) == []
+
+
 def test_a_host_that_is_known_by_an_address_which_it_has_not_itself_is_refused_with_those_that_it_has() -> None:
     ((name, refusal),) = of_request(interfaces={"eth0": ("10.9.0.5/24",), "eth1": ("10.8.0.7/24",)})
     assert (name, refusal.fatal) == (MACHINE.name, True)
