@@ -42,6 +42,15 @@ def parse_address(text: str, where: str = "address") -> Address:
     return usable_address(address, where)
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address, be it one that hosts can have or not."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def usable_address(address: Address, where: str) -> Address:
     """The address, if other hosts can reach a host by it.
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from klusterkit.bundle.mirror import MirrorUnreachable
 from klusterkit.bundle.registry import RegistryRefused
-from klusterkit.cluster import Architecture, Artifact, ArtifactKind, Cluster, Machine, artifacts_for
+from klusterkit.cluster import Architecture, Artifact, ArtifactKind, Cluster, Machine, artifacts_for, is_address
 from klusterkit.cluster.registry import PrivateRegistry
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.facts import Facts
@@ -98,7 +98,8 @@ def new_machines(hold: Hold, cluster: Cluster, wanted: Sequence[WantedMachine]) 
     """Of the machines that are asked for, those that aren't part of the cluster yet.
 
     Raises:
-        UsageError: none is named, or one twice; one is there already, and other than it is asked for.
+        UsageError: none is named, or one twice; one is there already, and other than it is asked for; one would be
+            called by an address that isn't its own.
     """
     if not wanted:
         raise UsageError("no machine is named", hint="name it by its address: --ip 10.0.0.5")
@@ -113,7 +114,19 @@ def new_machines(hold: Hold, cluster: Cluster, wanted: Sequence[WantedMachine]) 
     _refuse_twice("name", (machine.name for machine in machines))
     for machine in machines:
         cluster.check_address(machine.address)
-    return tuple(machine for machine, said in zip(machines, wanted, strict=True) if not _is_there(hold, machine, said))
+    new = tuple(machine for machine, said in zip(machines, wanted, strict=True) if not _is_there(hold, machine, said))
+    for machine in new:
+        _refuse_anothers_address(machine)
+    return new
+
+
+def _refuse_anothers_address(machine: Machine) -> None:
+    """Machines are called by name or address: one word must not mean two."""
+    if machine.name != str(machine.address) and is_address(machine.name):
+        raise UsageError(
+            f"the machine at {machine.address} can't be called {machine.name}, which is another address",
+            hint="leave --name away, and it is called by its own address, or choose a word",
+        )
 
 
 def _refuse_twice(what: str, values: Iterable[str]) -> None:

@@ -100,7 +100,20 @@ def _chosen(hold: Hold, names: Sequence[str]) -> list[Machine]:
     known = {name for machine in found for name in (machine.name, str(machine.address))}
     if unknown := [name for name in names if name not in known]:
         raise UsageError(f"the cluster has no machine {', '.join(unknown)}", hint="`cctl get machine` lists them")
+    for name in names:
+        _refuse_two_meanings(name, found)
     return found
+
+
+def _refuse_two_meanings(name: str, machines: Sequence[Machine]) -> None:
+    meant = [machine for machine in machines if name in (machine.name, str(machine.address))]
+    if len(meant) > 1:
+        others = [str(machine.address) if machine.name == name else machine.name for machine in meant]
+        raise UsageError(
+            f"{name} means {len(meant)} machines: it is the name of one and the address of another",
+            seen="; ".join(f"{machine.name} at {machine.address}" for machine in meant),
+            hint=f"say {' or '.join(others)}",
+        )
 
 
 def _refuse_unconfirmed(cluster: Cluster, staying: Sequence[Machine], wanted: Wanted) -> None:

@@ -87,6 +87,19 @@ def cut_off(site: Site, name: str) -> None:
     site.hosts[name].faults.fail(lambda _: True, HostUnreachable(f"{name} doesn't answer", host=name), times=10**6)
 
 
+def test_a_word_that_is_one_machines_name_and_anothers_address_is_refused_with_what_to_say(
+    site: Site, hold: Hold, deleting: Deleting
+) -> None:
+    at = {W1: {"address": "10.0.0.88"}, W2: {"name": "w2", "address": W1}}
+    moved = [each.replace(**at.get(each.name, {})) for each in site.machines]
+    hold.state.fold(hold.snapshot.model_copy(update={"machines": [each.to_object() for each in moved]}))
+    with pytest.raises(UsageError, match=f"{W1} means 2 machines") as refused:
+        deleting(W1)
+    assert refused.value.hint == "say 10.0.0.88 or w2"
+    assert f"{W1} at 10.0.0.88; w2 at {W1}" in str(refused.value.seen)
+    assert deleting("10.0.0.88").outcome["removed"]["machines"] == [W1]
+
+
 def test_machines_are_named_by_name_or_address_or_not_at_all_for_all(
     site: Site, hold: Hold, deleting: Deleting
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from klusterkit.cluster import Cluster, InvalidCluster, Machine, Role
 from klusterkit.engine.errors import UsageError
 from klusterkit.session.hold import Hold, open_hold
-from klusterkit.session.machines.create import Wanted, plan_create
+from klusterkit.session.machines.create import Wanted, new_machines, plan_create
 from klusterkit.session.machines.wanted import WantedMachine
 from klusterkit.session.settings import Settings
 
@@ -126,3 +126,18 @@ def test_a_label_that_a_kubelet_may_not_give_is_refused_before_its_host_is_looke
         plan_create(hold, wanted("node", labels={"node-role.kubernetes.io/worker": ""}), witness)
 
     assert witness.stages == []
+
+
+def test_a_machine_is_not_called_by_an_address_that_is_not_its_own(hold: Hold) -> None:
+    witness = Witness()
+
+    with pytest.raises(UsageError, match=f"at {NOWHERE} can't be called 198.51.100.8, which is another address"):
+        plan_create(hold, wanted("node", name="198.51.100.8"), witness)
+
+    assert witness.stages == []
+
+
+@pytest.mark.parametrize("name", [NOWHERE, "198.51.100", "w1.198.51.100.8"])
+def test_a_machine_may_be_called_by_its_own_address_or_by_what_only_looks_like_one(hold: Hold, name: str) -> None:
+    (machine,) = new_machines(hold, hold.the_cluster(), wanted("node", name=name).machines)
+    assert machine.name == name
