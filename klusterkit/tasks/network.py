@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from klusterkit.engine.errors import CommandFailedTemporarily
@@ -13,6 +14,8 @@ from klusterkit.tasks import note
 from klusterkit.tasks.kernel import read_settings, write_settings
 
 LINKS = ("cni*", "flannel*", "veth*", "kube-*", "nodelocaldns", "cali*", "vxlan.calico", "tunl0", "cilium*", "lxc*")
+SHARED_LINKS = ("veth*", "lxc*")
+"""Of these, programs that run other containers make some too."""
 NAMESPACES = ("cni-*",)
 FOLDERS = ("/run/flannel",)
 """What networks know of the node until its next boot. A host that comes back as a new node would take its former subnet
@@ -48,7 +51,8 @@ class Baseline(Step):
 
     Kubernetes removes none of that itself. Undo deletes links, network namespaces and tables of nftables that came
     since and match the patterns, folders, and the rules of iptables that Kubernetes and networks make; it puts back the
-    kernel's settings. Rules that somebody else has made or changed since stay as they are.
+    kernel's settings. Rules that somebody else has made or changed since stay as they are, and so do links of other
+    programs' containers: of those that are called alike, a pod's hangs at a bridge of pods or leads to its namespace.
     """
 
     kind: ClassVar[str] = "network.baseline"
@@ -104,13 +108,15 @@ class Baseline(Step):
 
     def _take_away(self, on: Context, kept: Mapping[str, Any]) -> None:
         on.host.remove(*self._since(on, kept, "folders"), recursive=True)
+        # Bridges after what hangs at them, and namespaces last: by them a pod's links are known, also at a second try.
         commands = {
-            "namespaces": ["ip", "netns", "delete"],
             "links": ["ip", "link", "delete"],
+            "namespaces": ["ip", "netns", "delete"],
             "tables": ["nft", "delete", "table"],
         }
         for what, command in commands.items():
-            for name in self._since(on, kept, what):
+            came = self._since(on, kept, what)
+            for name in self._without_others(on, came) if what == "links" else came:
                 if name in _SHARED and not _is_empty(on, name):
                     continue  # somebody else has used it, too
                 ended = on.host.run([*command, *name.split()])
@@ -119,6 +125,14 @@ class Baseline(Step):
                     raise CommandFailedTemporarily(
                         f"{name}, which came since, can't be deleted", host=on.host.name, seen=ended.said
                     )
+
+    def _without_others(self, on: Context, links: Sequence[str]) -> list[str]:
+        """Without those of other programs' containers; what hangs at a bridge before the bridge."""
+        alike = _matching(links, SHARED_LINKS)
+        bridges = [pattern for pattern in self.links if pattern not in SHARED_LINKS]
+        ends = _ends(on) if alike else {}
+        pods = [name for name in alike if _leads_to_a_pod(ends.get(name, {}), bridges, self.namespaces)]
+        return [*pods, *(name for name in links if name not in alike)]
 
     def _since(self, on: Context, kept: Mapping[str, Any], what: str) -> list[str]:
         return [name for name in self._look(on)[what] if name not in kept.get(what, ())]  # an earlier version kept less
@@ -132,6 +146,21 @@ def _matching(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
 def _names(on: Context, folder: str) -> list[str]:
     found = on.host.run(["find", folder, "-mindepth", "1", "-maxdepth", "1", "-print0"])
     return sorted(name.rpartition("/")[2] for name in found.out.decode().split("\0") if name)
+
+
+def _ends(on: Context) -> dict[str, dict[str, str]]:
+    """Of each link the bridge that it hangs at (``master``), and the namespace that its other end is in, if it has a
+    name (``link-netns``)."""
+    shown = on.host.run(["ip", "-o", "link", "show"])
+    if not shown.ok:
+        raise CommandFailedTemporarily("it can't be seen whose links are", host=on.host.name, seen=shown.said)
+    rows = [line.split() for line in shown.text.splitlines()]
+    return {row[1].rstrip(":").partition("@")[0]: dict(pairwise(row)) for row in rows}
+
+
+def _leads_to_a_pod(ends: Mapping[str, str], bridges: Sequence[str], namespaces: Sequence[str]) -> bool:
+    at, into = [ends.get("master", "")], [ends.get("link-netns", "")]
+    return bool(_matching(at, bridges) or _matching(into, namespaces))
 
 
 def _tables(on: Context) -> list[str]:

@@ -313,7 +313,9 @@ THEIRS = """
 ip link add cni0 type bridge; ip link add flannel.1 type vxlan id 1 dev eth0 dstport 8472
 ip netns add cni-1234; ip netns exec cni-1234 ip link set lo up
 ip link add veth1 type veth peer name inside netns cni-1234; ip link set veth1 master cni0
-ip link add veth2 type veth peer name veth3; ip link add dummy7 type dummy
+ip link add veth2 type veth peer name other netns cni-1234; ip link add dummy7 type dummy
+ip link add docker0 type bridge; ip netns add theirs
+ip link add veth3 type veth peer name inside netns theirs; ip link set veth3 master docker0
 for p in iptables-nft iptables-legacy ip6tables-nft ip6tables-legacy; do
   $p -t nat -N KUBE-SERVICES; $p -t nat -A PREROUTING -m comment --comment 'kubernetes service portals' -j KUBE-SERVICES
   $p -t filter -N KUBE-FIREWALL; $p -t filter -I INPUT -j KUBE-FIREWALL; $p -t mangle -N KUBE-HINT
@@ -339,7 +341,8 @@ def test_the_network_is_what_it_was_before_pods(host: StepHost) -> None:
     host.sh(THEIRS)
     host.undo(step, before)
     # Of no pod network, so not ours to take away:
-    host.sh("ip link delete dummy7; nft delete table inet fail2ban")
+    host.sh("ip link delete dummy7; ip link delete veth3; ip link delete docker0; ip netns delete theirs")
+    host.sh("nft delete table inet fail2ban")
     host.sh("iptables-nft -D INPUT -s 192.0.2.7 -j ACCEPT; iptables-legacy -P FORWARD ACCEPT")
 
     assert set(host.sh(LOOK).splitlines()) == set(was.splitlines())

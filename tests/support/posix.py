@@ -6,7 +6,7 @@ import io
 import posixpath
 import re
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from klusterkit.engine.host import Completed
@@ -112,11 +112,30 @@ def umount(machine: Machine, argv: Sequence[str], _: bytes) -> Completed:
 
 
 def ip(machine: Machine, argv: Sequence[str], _: bytes) -> Completed:
+    if list(argv[1:]) == ["-o", "link", "show"]:
+        return said(out="".join(_links(machine)))
     folder = {"link": "/sys/class/net", "netns": "/run/netns"}[argv[1]]
     if machine.tree.find(f"{folder}/{argv[3]}") is None:
         return said(1, err=f'Cannot find device "{argv[3]}"')
     machine.tree.remove(f"{folder}/{argv[3]}", recursive=True)
     return said()
+
+
+def connect(machine: Machine, link: str, master: str = "", netns: str = "") -> None:
+    """Make a link, at a bridge or with its other end in a namespace."""
+    machine.tree.makedirs(f"/sys/class/net/{link}")
+    machine.tree.write(f"/sys/class/net/{link}/ends", f"{master} {netns}")
+
+
+def _links(machine: Machine) -> Iterator[str]:
+    """A line for each, as iproute2 6.1 says it; ends that aren't there any more it doesn't say."""
+    names = machine.tree.find("/sys/class/net").children  # type: ignore[union-attr]
+    for number, name in enumerate(names, 1):
+        file = f"/sys/class/net/{name}/ends"
+        master, netns = machine.tree.read(file).decode().split(" ") if machine.tree.find(file) else ("", "")
+        at = f"master {master} " if master in names else ""
+        into = f" link-netns {netns}" if netns and machine.tree.find(f"/run/netns/{netns}") else ""
+        yield f"{number}: {name}@if2: <BROADCAST,UP> mtu 1450 {at}state UP \\    link/ether 2a:94:d9:d7:de:94{into}\n"
 
 
 def sync(_: Machine, __: Sequence[str], ___: bytes) -> Completed:

@@ -9,7 +9,7 @@ from klusterkit.engine.errors import CommandFailedTemporarily
 from klusterkit.engine.host import Completed
 from klusterkit.hosts.simulated.machine import Machine
 from klusterkit.tasks.network import Baseline
-from tests.support.posix import said
+from tests.support.posix import connect, ip, said
 
 STEP = Baseline()
 
@@ -32,11 +32,69 @@ def test_it_is_remembered_once(world: World) -> None:
 def test_links_that_came_since_are_deleted_and_no_others(world: World) -> None:
     world.tree.makedirs("/sys/class/net/veth-mine")
     before = world.do(STEP)
-    for name in ("cni0", "flannel.1", "veth0", "wg0"):
+    for name in ("cni0", "flannel.1", "wg0"):
         world.tree.makedirs(f"/sys/class/net/{name}")
+    connect(world.host.machine, "veth0", master="cni0")
     world.undo(STEP, before)
 
     assert links(world) == ["eth0", "veth-mine", "wg0"]
+
+
+def test_links_of_other_programs_containers_stay_though_they_are_called_like_those_of_pods(world: World) -> None:
+    """Docker's and LXC's, started since; and the two ends of a pair that somebody has made."""
+    before = world.do(STEP)
+    for name in ("cni0", "docker0", "lxcbr0", "veth-a", "veth-b"):
+        world.tree.makedirs(f"/sys/class/net/{name}")
+    world.tree.makedirs("/run/netns/theirs")
+    connect(world.host.machine, "veth0", master="cni0", netns="")
+    connect(world.host.machine, "veth9f3a1b2", master="docker0")
+    connect(world.host.machine, "vethQ7", master="lxcbr0", netns="theirs")
+    world.undo(STEP, before)
+
+    assert sorted(links(world)) == ["docker0", "eth0", "lxcbr0", "veth-a", "veth-b", "veth9f3a1b2", "vethQ7"]
+
+
+@pytest.mark.parametrize("link", ["veth1", "lxc1a2b3c"])
+def test_links_of_pods_are_known_without_a_bridge_by_the_namespace_that_they_lead_to(world: World, link: str) -> None:
+    """Of networks that have none, and where it is gone by now."""
+    before = world.do(STEP)
+    world.tree.makedirs("/run/netns/cni-1")
+    connect(world.host.machine, link, master="cni0", netns="cni-1")
+    world.undo(STEP, before)
+
+    assert links(world) == ["eth0"]
+
+
+def test_an_undo_that_was_cut_off_still_knows_a_pods_links_by_their_bridge(world: World) -> None:
+    before = world.do(STEP)
+    world.tree.makedirs("/sys/class/net/cni0")
+    for name in ("veth1", "veth2"):
+        connect(world.host.machine, name, master="cni0")
+    deleted: list[str] = []
+
+    def busy(machine: Machine, argv: Sequence[str], stdin: bytes) -> Completed:
+        if argv[1:3] == ["link", "delete"]:
+            deleted.append(argv[3])
+            if len(deleted) == 2:
+                return said(2, err="RTNETLINK answers: Device or resource busy")
+        return ip(machine, argv, stdin)
+
+    world.host.program("ip", busy)
+    with pytest.raises(CommandFailedTemporarily):
+        world.undo(STEP, before)
+    world.undo(STEP, before)
+    assert links(world) == ["eth0"]
+    assert deleted[-1] == "cni0"
+
+
+def test_where_it_can_not_be_seen_whose_links_are_none_is_deleted(world: World) -> None:
+    before = world.do(STEP)
+    world.tree.makedirs("/sys/class/net/veth0")
+    world.host.program("ip", lambda *_: said(1, err="Cannot open netlink socket"))
+
+    with pytest.raises(CommandFailedTemporarily, match="whose links are"):
+        world.undo(STEP, before)
+    assert "veth0" in links(world)
 
 
 def test_what_a_network_knows_of_the_node_goes_and_nobody_elses_folder(world: World) -> None:
@@ -62,13 +120,16 @@ def test_a_folder_that_was_there_before_stays(world: World) -> None:
 def test_a_link_that_goes_by_itself_is_no_error(world: World) -> None:
     """A pair of links goes when its other end does."""
     before = world.do(STEP)
-    world.tree.makedirs("/sys/class/net/veth0")
+    connect(world.host.machine, "veth0", netns="cni-1")
+    world.tree.makedirs("/run/netns/cni-1")
 
-    def gone(machine: object, *_: object) -> object:
-        world.tree.remove("/sys/class/net/veth0")
+    def gone(machine: Machine, argv: Sequence[str], stdin: bytes) -> Completed:
+        if argv[1:3] != ["link", "delete"]:
+            return ip(machine, argv, stdin)
+        world.tree.remove("/sys/class/net/veth0", recursive=True)
         return said(1, err="Cannot find device")
 
-    world.host.program("ip", gone)  # type: ignore[arg-type]
+    world.host.program("ip", gone)
     world.undo(STEP, before)
     assert links(world) == ["eth0"]
 

@@ -26,6 +26,7 @@ from klusterkit.tasks.reloaded import ReloadedFile
 from klusterkit.tasks.systemd import Service, Unit
 from klusterkit.tasks.tree import Tree
 from tests.support.kernel import mountinfo
+from tests.support.posix import connect
 
 MODES = st.sampled_from([0o600, 0o640, 0o644, 0o755, 0o2775])
 OWNERS = st.sampled_from(["root:root", "etcd:etcd"])
@@ -275,8 +276,10 @@ def test_the_network_as_it_was(ruled: bool, filtered: bool, connected: bool, own
             world.tree.write("/proc/filter/iptables-nft", THEIR_RULES if ruled else THEIR_RULES.split("*filter")[0])
             world.tree.write("/proc/nft", "table inet firewall\ntable ip kube-proxy\ntable ip flannel-ipv4\n")
         if connected:
-            for path in ("/sys/class/net/cni0", "/sys/class/net/veth12", "/run/netns/cni-1", "/run/flannel"):
+            for path in ("/sys/class/net/cni0", "/run/netns/cni-1", "/run/flannel"):
                 world.tree.makedirs(path)
+            connect(world.host.machine, "veth12", master="cni0")
+            connect(world.host.machine, "veth13", netns="cni-1")
 
     survive(Baseline(), arrange, work=work)
 

@@ -8,7 +8,7 @@ from klusterkit.hosts.simulated import Machine
 from tests.simulation.real.programs.containerd import SANDBOXES, SOCKET, Containerd
 from tests.simulation.real.programs.program import Program
 from tests.simulation.real.programs.texts import documents
-from tests.support import kernel
+from tests.support import kernel, posix
 
 PODS = "/var/lib/kubelet/pods"
 MANIFESTS = "/etc/kubernetes/manifests"
@@ -89,8 +89,8 @@ class Kubelet(Program):
     def _connect(self, pod: str) -> None:
         """As plugins of a pod network do."""
         self.tree.write(f"/run/netns/cni-{pod}", "")
-        for link in ("cni0", f"veth{pod}"):
-            self.tree.makedirs(f"/sys/class/net/{link}")
+        self.tree.makedirs("/sys/class/net/cni0")
+        posix.connect(self.machine, f"veth{pod}", master="cni0", netns=f"cni-{pod}")
         self.tree.makedirs("/var/lib/cni/networks/cbr0")
         self.tree.write(f"/var/lib/cni/networks/cbr0/{pod}", pod)
         kernel.add_rules(self.machine, "nat", f"CNI-{pod}")
