@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from klusterkit.report.words import plain
+
 if TYPE_CHECKING:
     from klusterkit.hosts.errors import UnknownHostKey
 
@@ -68,7 +70,7 @@ def key_passphrase_question() -> Callable[[], str] | None:
 
 
 def _asked(question: str) -> bool:
-    typer.echo(f"{question} [y/N] ", nl=False, err=True)
+    typer.echo(f"{plain(question)} [y/N] ", nl=False, err=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 

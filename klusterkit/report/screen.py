@@ -6,11 +6,15 @@ import io
 import os
 import re
 import sys
+from collections.abc import Iterator
 from typing import TextIO, cast
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.theme import Theme
+
+from klusterkit.report.words import plain
 
 _THEME = Theme(
     {
@@ -54,6 +58,12 @@ class _Unpadded(io.TextIOBase):
 
 
 class _Screen(Console):
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """All that is shown comes by here. Texts are plain; what the terminal is to do are segments of their own."""
+        for segment in super().render(renderable, options):
+            text = segment.text if segment.control else plain(segment.text)
+            yield segment if text == segment.text else Segment(text, segment.style)
+
     def on_broken_pipe(self) -> None:
         """Let whoever prints know: rich would end the program, and with 1, whatever it was about to say."""
         raise  # it is called where the error was caught

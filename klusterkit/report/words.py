@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 _OF_EVERY_TOOL = re.compile(r"\bcctl (?=(resume|rollback|status|history)\b)")
 _TRUSTING = re.compile(r"\bcctl bundle trust (?=KEY\b)")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""C0 and C1 (ISO 6429), and DEL, but for tabs and ends of lines."""
 _speaking = ["cctl"]
 
 
@@ -20,6 +22,11 @@ def in_own_words(text: str) -> str:
     """A text with the commands of the tool that shows it. What goes wrong below doesn't know which tool that is."""
     text = _OF_EVERY_TOOL.sub(lambda _: f"{_speaking[0]} ", text)
     return text if _speaking == ["cctl"] else _TRUSTING.sub("--bundle-key ", text)
+
+
+def plain(text: str) -> str:
+    """A text without what a terminal would act on. What comes from a host may say anything, and must only be read."""
+    return _CONTROLS.sub("", text)
 
 
 def duration(seconds: float) -> str:
