@@ -6,6 +6,7 @@ a worker at another site: the JSON executor shows that nothing goes in that coul
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import traceback
@@ -144,7 +145,8 @@ class LocalExecutor:
         return [self._masked(Outcome(error=info.model_copy(update={"host": info.host or calls[0].host})))] * len(calls)
 
     def _crashed(self, call: Call, error: Exception) -> ErrorInfo:
-        self._on_crash(self._mask("".join(traceback.format_exception(error))))
+        with contextlib.suppress(Exception):  # its log may not be writable; the task ends all the same
+            self._on_crash(self._mask("".join(traceback.format_exception(error))))
         return StepCrashed(
             f"{call.task}: {type(error).__name__} in the step itself",
             host=call.host,

@@ -225,3 +225,14 @@ def test_no_time_is_too_long_to_be_waited_for(bench: Bench, grace: float) -> Non
     outcome = one(bench, call(Verb.OBSERVE, timeout=1e9), grace=grace)
     assert outcome.error is None
     assert outcome.observation is not None
+
+
+def test_a_crash_that_can_not_be_logged_is_told_as_a_crash_and_at_once(bench: Bench) -> None:
+    def full(_: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    bench.on("apply", "a", ZeroDivisionError())
+    info = one(bench, call(Verb.APPLY, timeout=0.1), on_crash=full, grace=0.5).error
+    assert info is not None
+    assert info.type == "StepCrashed"
+    assert "ZeroDivisionError in the step itself" in info.message
