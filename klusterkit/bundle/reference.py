@@ -7,11 +7,17 @@ from dataclasses import dataclass
 
 from klusterkit.engine.errors import UsageError
 
-_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?")
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:(?P<port>\d{1,5}))?|\[[0-9A-Fa-f:]+\](:(?P<port6>\d{1,5}))?")
 _PART = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _DOCKER_HUB = "registry-1.docker.io"
 """Where images of docker.io really are."""
+
+
+def _names_host(text: str) -> bool:
+    """Whether it is ``HOST[:PORT]``, with a port that there is."""
+    found = _HOST.fullmatch(text)
+    return found is not None and 1 <= int(found["port"] or found["port6"] or 443) <= 65535
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class Reference:
         """From its name, which has to be full. Raises ``UsageError``."""
         rest, colon, tag = text.rpartition(":")
         registry, slash, repository = rest.partition("/")
-        named = colon and slash and _HOST.fullmatch(registry) and _PART.fullmatch(repository)
+        named = colon and slash and _names_host(registry) and _PART.fullmatch(repository)
         if not named or not _TAG.fullmatch(tag):
             raise UsageError(f"{text!r} is no full name of an image", hint="such as registry.k8s.io/pause:3.10.2")
         return cls(registry, repository, tag)
@@ -50,7 +56,7 @@ class Place:
         """From ``HOST[:PORT][/PREFIX]``, with ``http://`` before it where there is no TLS. Raises ``UsageError``."""
         scheme = "http" if text.startswith("http://") else "https"
         host, _, prefix = text.removeprefix(f"{scheme}://").strip("/").partition("/")
-        if not _HOST.fullmatch(host) or (prefix and not _PART.fullmatch(prefix)):
+        if not _names_host(host) or (prefix and not _PART.fullmatch(prefix)):
             raise UsageError(
                 f"{text!r} names no registry",
                 hint="--registry HOST[:PORT][/PREFIX], such as registry.example.com/mirror",

@@ -23,7 +23,7 @@ KEPT_RANGES: tuple[Network, ...] = tuple(
     ip_network(text)
     for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/127", "fe80::/10", "ff00::/8")
 )
-"""Unspecified, loopback, link-local, multicast and reserved addresses (RFC 6890, RFC 4291): no pod can have one."""
+"""Unspecified, loopback, link-local, multicast and reserved addresses (RFC 6890, RFC 4291): no host has one."""
 
 
 def parse_address(text: str, where: str = "address") -> Address:
@@ -55,7 +55,7 @@ def usable_address(address: Address, where: str) -> Address:
     """The address, if other hosts can reach a host by it.
 
     Raises:
-        InvalidCluster: loopback, multicast, link-local, of one interface only, or IPv4 in the clothes of IPv6.
+        InvalidCluster: of ``KEPT_RANGES``, of one interface only, or IPv4 in the clothes of IPv6.
     """
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         raise InvalidCluster(f"{address} is an IPv4 address", where=where, hint=f"write {address.ipv4_mapped}")
@@ -63,7 +63,7 @@ def usable_address(address: Address, where: str) -> Address:
         raise InvalidCluster(
             f"{address} means something on one host only", where=where, hint="give the address without %..."
         )
-    if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local:
+    if any(address in kept for kept in KEPT_RANGES):
         raise InvalidCluster(
             f"{address} can't be reached from other hosts",
             where=where,

@@ -207,13 +207,21 @@ def test_official_images_come_from_their_own_registries() -> None:
     assert places == {"registry.k8s.io": "https://registry.k8s.io", "docker.io": "https://registry-1.docker.io"}
 
 
-@pytest.mark.parametrize("text", ["", "pause", "pause:1", "r/p", "r.io/Pause:1", "r.io/../p:1", "r.io/p:"])
+@pytest.mark.parametrize(
+    "text", ["", "pause", "pause:1", "r/p", "r.io/Pause:1", "r.io/../p:1", "r.io/p:", "r.io:0/p:1"]
+)
 def test_a_name_that_is_not_full_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         Reference.parse(text)
 
 
-@pytest.mark.parametrize("text", ["", "https://", "user@host", "host/UPPER", "host/../x", "host?x=1", "ftp://host"])
+NO_REGISTRIES = [
+    *("", "https://", "user@host", "host/UPPER", "host/../x", "host?x=1", "ftp://host"),
+    *("host:0", "host:65536", "host:99999", "http://10.0.0.1:0/x", "[fd00::1]:0", "[fd00::1]:99999"),
+]
+
+
+@pytest.mark.parametrize("text", NO_REGISTRIES)
 def test_what_names_no_registry_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="names no registry"):
         Place.parse(text)

@@ -163,7 +163,10 @@ def test_an_address_survives_being_written_and_read(address: IPv4Address | IPv6A
     assert parse_address(f"[{address}]") == address
 
 
-UNREACHABLE = ["127.0.0.1", "::1", "0.0.0.0", "::", "224.0.0.1", "ff02::1", "169.254.1.1", "fe80::1", "fd00::1%eth0"]  # noqa: S104 - read, not bound to
+UNREACHABLE = [
+    *("127.0.0.1", "0.0.0.0", "0.0.0.9", "224.0.0.1", "240.0.0.1", "255.255.255.255", "169.254.1.1"),  # noqa: S104 - read, not bound to
+    *("::1", "::", "ff02::1", "fe80::1", "fd00::1%eth0"),
+]
 
 
 @pytest.mark.parametrize("text", ["", "m1", "10.0.0", "10.0.0.0/8", *UNREACHABLE])
