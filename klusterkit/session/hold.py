@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -166,13 +166,20 @@ def this_version() -> str:
 
 
 @contextmanager
-def open_hold(settings: Settings, *, write: str | None = None, create: bool = False) -> Generator[Hold]:
+def open_hold(
+    settings: Settings,
+    *,
+    write: str | None = None,
+    create: bool = False,
+    first: Callable[[], object] = lambda: None,
+) -> Generator[Hold]:
     """Open the state file for one command.
 
     Args:
         settings: what the command was told.
         write: the command in words, for the lock, if it writes; None only reads and takes no lock.
         create: whether a missing state file is made.
+        first: raises where a missing one would be made in vain: its key, which stays, is then not made either.
 
     Raises:
         StateError: the file is missing, damaged, locked, or encrypted for somebody else.
@@ -190,6 +197,7 @@ def open_hold(settings: Settings, *, write: str | None = None, create: bool = Fa
             _refuse_options_of_new_files(settings, state)
             yield Hold(settings, state, notices)
             return
+        first()
         with _new_state(settings, keys, held) as state:
             yield Hold(settings, state, notices)
 

@@ -40,17 +40,22 @@ def create_credential(
     from klusterkit.hosts.credentials import load_private_key  # paramiko takes 100 ms to import
 
     hold.refuse_run_in_progress()
-    login_name(user)
+    content = check_credential(user, private_key)
     if hold.snapshot.credentials and not replace:
         raise UsageError(
             f"{hold.state.path} has a credential already (user {hold.snapshot.credentials[0]['user']})",
             hint="`cctl get credential` shows it; --replace puts this one in its place",
         )
-    content = _read_key(expanded(private_key))
     key = load_private_key(content, passphrase, where=str(private_key))
     snapshot = hold.state.with_secret(hold.snapshot, KEY_SECRET, key.content)
     credential = {"name": CREDENTIAL, "user": user, "key": KEY_SECRET, "fingerprint": key.fingerprint}
     hold.state.fold(_with(snapshot, credentials=[credential]))
+
+
+def check_credential(user: str, private_key: Path) -> bytes:
+    """The key's file, for a user that there can be. Raises ``UsageError``, ``InvalidCluster``."""
+    login_name(user)
+    return _read_key(expanded(private_key))
 
 
 def _read_key(path: Path) -> bytes:
@@ -91,14 +96,23 @@ def create_cluster(hold: Hold, wanted: WantedCluster) -> Cluster:
             f"{hold.state.path} has a cluster already: {hold.the_cluster().name}",
             hint="each cluster has its own state file: name another one with --state",
         )
-    registry, accounts = described(wanted.registry) if wanted.registry else (None, {})
-    cluster = cluster_wanted(wanted).replace(registry=registry)
-    keys = [*hold.snapshot.bundle_keys, *(public_key(text).text for text in wanted.bundle_keys)]
+    cluster, accounts, trusted = described_cluster(wanted)
+    keys = [*hold.snapshot.bundle_keys, *trusted]
     snapshot = hold.snapshot
     for name, value in {**_authorities(), **accounts}.items():
         snapshot = hold.state.with_secret(snapshot, name, value)
     hold.state.fold(_with(snapshot, cluster=cluster.to_object(), bundle_keys=list(dict.fromkeys(keys))))
     return cluster
+
+
+def described_cluster(wanted: WantedCluster) -> tuple[Cluster, dict[str, bytes], list[str]]:
+    """The cluster, its registry's secrets, and the keys of bundles. Raises ``UsageError``, ``InvalidCluster``.
+
+    It needs no state file: what is refused here is refused before one is made.
+    """
+    registry, accounts = described(wanted.registry) if wanted.registry else (None, {})
+    cluster = cluster_wanted(wanted).replace(registry=registry)
+    return cluster, accounts, [public_key(text).text for text in wanted.bundle_keys]
 
 
 def cluster_wanted(wanted: WantedCluster) -> Cluster:

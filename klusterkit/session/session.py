@@ -38,9 +38,16 @@ class Session:
 
     @classmethod
     @contextmanager
-    def open(cls, settings: Settings, *, create: bool = False, write: str | None = None) -> Generator[Session]:
+    def open(
+        cls,
+        settings: Settings,
+        *,
+        create: bool = False,
+        write: str | None = None,
+        first: Callable[[], object] = lambda: None,
+    ) -> Generator[Session]:
         """Open the state file; see :func:`klusterkit.session.hold.open_hold`."""
-        with open_hold(settings, write=write, create=create) as hold:
+        with open_hold(settings, write=write, create=create, first=first) as hold:
             yield cls(hold)
 
     @property
@@ -88,6 +95,20 @@ class Session:
         from klusterkit.session.objects import create_credential
 
         create_credential(self._hold, user, private_key, passphrase, replace=replace)
+
+    @staticmethod
+    def check_credential(user: str, private_key: Path) -> None:
+        """Raise what :meth:`create_credential` would that needs no state file, and no passphrase."""
+        from klusterkit.session.objects import check_credential
+
+        check_credential(user, private_key)
+
+    @staticmethod
+    def check_cluster(**wanted: Any) -> None:
+        """Raise what :meth:`create_cluster` would that needs no state file."""
+        from klusterkit.session.objects import WantedCluster, described_cluster
+
+        described_cluster(WantedCluster(**wanted))
 
     def create_cluster(self, **wanted: Any) -> Cluster:
         """Keep the cluster (the fields of :class:`klusterkit.session.objects.WantedCluster`), make its authorities."""

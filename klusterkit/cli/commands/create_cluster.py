@@ -6,6 +6,7 @@ there; otherwise images are brought to them.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -32,7 +33,8 @@ def run(
 
     form = common.show_as(Output.JSON, Output.YAML, Output.NAME)
     wanted = {**cluster.wanted(), "name": name, "bundle_keys": tuple(bundle_key or ()), "registry": registry.access}
-    with Session.open(common.settings(), write="create cluster", create=True) as session:
+    check = partial(Session.check_cluster, **wanted)
+    with Session.open(common.settings(), write="create cluster", create=True, first=check) as session:
         say_notices(session, common)
         made = session.create_cluster(**wanted)
     if form is Output.TEXT:

@@ -5,6 +5,7 @@ The private key is kept encrypted; no host is touched. Without a state file, thi
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +31,8 @@ def run(
     from klusterkit.session import Session
 
     form = common.show_as(Output.JSON, Output.YAML, Output.NAME)
-    with Session.open(common.settings(), write="create credential", create=True) as session:
+    check = partial(Session.check_credential, user, private_key)
+    with Session.open(common.settings(), write="create credential", create=True, first=check) as session:
         say_notices(session, common)
         session.create_credential(user, private_key, key_passphrase_question(), replace=replace)
         (made,), kept = session.objects("credential"), session.snapshot.credentials[0]

@@ -34,9 +34,27 @@ def test_a_refused_first_command_leaves_nothing_and_the_corrected_one_says_all(o
     assert STRANGER in (operator.home / "cctl-state.yaml").read_text()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["cluster", "--vip", "255.255.255.255", "--router-id", "5"],
+        ["cluster", "--pod-network", "10.2.0.1/16"],
+        ["cluster", "--registry", "registry.example.com:0"],
+        ["cluster", "--bundle-key", "nothing"],
+        ["cluster", "--cni", "nothing"],
+        ["credential", "--private-key", "nothing"],
+        ["credential", "--private-key", "id", "--user", "a b"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_refused_for_itself_makes_neither_a_state_file_nor_its_key(operator: Operator, command: list[str]):
+    assert "made a key" not in operator.cctl("create", *command, code=3).stderr
+    assert sorted(path.name for path in operator.home.iterdir() if path.suffix != ".lock") == ["id", "id.pub"]
+
+
 def test_a_new_state_file_says_which_key_opens_it_even_if_that_was_made_before(operator: Operator):
-    operator.cctl("create", "credential", "--private-key", "nothing", code=3)
-    assert not (operator.home / "cctl-state.yaml").exists()
+    operator.cctl("create", "credential", "--private-key", "id")
+    (operator.home / "cctl-state.yaml").rename(operator.home / "elsewhere.yaml")
     said = operator.cctl("create", "credential", "--private-key", "id").stderr
     assert "note: sealed for your key:" in said
     assert "Carry it along" in " ".join(said.split())
