@@ -27,6 +27,7 @@ from klusterkit.plans.files import registry as files
 from klusterkit.plans.reference import CLUSTER
 from klusterkit.session.hold import Hold
 from klusterkit.session.objects import KEY_SECRET, WantedCluster, create_cluster
+from klusterkit.session.running import records
 from klusterkit.session.running.runs import fold
 from klusterkit.session.settings import RegistryAccess
 from klusterkit.session.supply.registry import ACCOUNT, described, look_up, present_account
@@ -90,7 +91,7 @@ def test_the_account_goes_with_the_cluster_and_the_login_stays(hold: Hold) -> No
     fold(hold, journal, Report(outcome="done", states=journal.states))
 
     assert hold.snapshot.cluster is None
-    assert [*hold.snapshot.secrets] == [KEY_SECRET]
+    assert {*hold.snapshot.secrets} == {KEY_SECRET, records.SECRET}
 
 
 def begun(hold: Hold, plan: Plan) -> Journal:
