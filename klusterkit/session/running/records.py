@@ -16,8 +16,8 @@ SECRET = "records.key"  # noqa: S105 - the name of one
 
 
 def new_key() -> bytes:
-    """For a new state."""
-    return secrets.token_bytes(32)
+    """For a new state; digits, as what is masked in texts has to be text."""
+    return secrets.token_hex(32).encode()
 
 
 @dataclass(frozen=True)
