@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from klusterkit.cluster import Cluster, Machine
-from klusterkit.engine.errors import HostRefused, HostUnreachable, KlusterKitError, UsageError
+from klusterkit.engine.errors import KlusterKitError, UsageError
 from klusterkit.engine.facts import Facts
 from klusterkit.engine.host import Host
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.record import PLACE
 from klusterkit.hosts import Fleet
-from klusterkit.hosts.errors import StaleState
 from klusterkit.plans.delete import compile_delete
 from klusterkit.plans.deletion import DeleteRequest, DrainOptions, Leaving
-from klusterkit.session.connect import each_host, fleet_for_machines, refuse_passed
+from klusterkit.session.connect import each_host, fleet_for_machines
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
+from klusterkit.session.machines.silent import missing, seen_on
 from klusterkit.session.machines.sparing import Sparing, look_who_stays, refuse_living
 
 
@@ -136,7 +136,7 @@ def _refuse_unconfirmed(cluster: Cluster, staying: Sequence[Machine], wanted: Wa
 def _look(hold: Hold, fleet: Fleet, machines: Sequence[Machine], wanted: Wanted) -> list[_Seen]:
     by_name = {machine.name: machine for machine in machines}
     seen = list(each_host(by_name, lambda name: _look_at(hold, fleet[name], by_name[name])).values())
-    reasons = [_missing(each.leaving.machine, each.error) for each in seen if each.error is not None]
+    reasons = [missing(each.leaving.machine.name, each.error) for each in seen if each.error is not None]
     names = ", ".join(str(reason.host) for reason in reasons)
     if reasons and not wanted.gone:
         raise Refused(f"{names} can't be taken back; nothing was changed", reasons)
@@ -149,24 +149,11 @@ def _look(hold: Hold, fleet: Fleet, machines: Sequence[Machine], wanted: Wanted)
 
 
 def _look_at(hold: Hold, host: Host, machine: Machine) -> _Seen:
-    try:
-        refuse_passed(hold, host)
-        facts, record = host.facts(), hold.records.read(host)
-    except StaleState:
-        raise
-    except (HostUnreachable, HostRefused) as error:
-        return _Seen(Leaving(machine=machine), error=error)
+    found = seen_on(hold, host, lambda host: (host.facts(), hold.records.read(host)))
+    if isinstance(found, KlusterKitError):
+        return _Seen(Leaving(machine=machine), error=found)
+    facts, record = found
     if not record.done:
         lost = UsageError(f"{PLACE} on it is gone", seen="nothing there says what was done to the host")
         return _Seen(Leaving(machine=machine), error=lost)
     return _Seen(Leaving(machine=machine, record=record), facts)
-
-
-def _missing(machine: Machine, error: KlusterKitError) -> UsageError:
-    return UsageError(
-        error.message,
-        host=machine.name,
-        seen=error.seen,
-        hint=f"{error.hint or 'see whether the host is on, and its link up'}; if it never comes back: "
-        f"`cctl delete machine {machine.name} --gone`",
-    )

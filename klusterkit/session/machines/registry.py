@@ -14,16 +14,15 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 from klusterkit.bundle.registry import Account
 from klusterkit.cluster import Architecture, ArtifactKind, Cluster, Machine
 from klusterkit.cluster.registry import PrivateRegistry
-from klusterkit.engine.errors import HostRefused, HostUnreachable, KlusterKitError, UsageError
+from klusterkit.engine.errors import KlusterKitError, UsageError
 from klusterkit.engine.facts import Facts
-from klusterkit.engine.host import Host
 from klusterkit.engine.plan import Plan
-from klusterkit.hosts.errors import StaleState
 from klusterkit.plans.registryupdate import RegistryUpdate, compile_registry_update
-from klusterkit.session.connect import each_host, fleet_for_machines, refuse_passed
+from klusterkit.session.connect import each_host, fleet_for_machines
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
 from klusterkit.session.machines.create import artifacts_of
+from klusterkit.session.machines.silent import missing, seen_on
 from klusterkit.session.onlooker import Onlooker
 from klusterkit.session.running.inputs import keep_inputs, replacing
 from klusterkit.session.settings import RegistryAccess
@@ -111,28 +110,12 @@ def _facts(hold: Hold, onlooker: Onlooker) -> dict[str, Facts]:
         return {}
     onlooker.stage(f"looking at {len(names)} hosts")
     with fleet_for_machines(hold, hold.machines) as fleet:
-        seen = each_host(names, lambda name: _look_at(hold, fleet[name]))
+        seen = each_host(names, lambda name: seen_on(hold, fleet[name], lambda host: host.facts()))
     silent = {name: found for name, found in seen.items() if isinstance(found, KlusterKitError)}
     if silent:
         message = f"{', '.join(silent)} can't be told of the registry; nothing was changed"
-        raise Refused(message, [_missing(name, error) for name, error in silent.items()])
+        raise Refused(message, [missing(name, error) for name, error in silent.items()])
     return {name: found for name, found in seen.items() if isinstance(found, Facts)}
-
-
-def _look_at(hold: Hold, host: Host) -> Facts | KlusterKitError:
-    try:
-        refuse_passed(hold, host)
-        return host.facts()
-    except StaleState:
-        raise
-    except (HostUnreachable, HostRefused) as error:
-        return error
-
-
-def _missing(name: str, error: KlusterKitError) -> UsageError:
-    hint = f"if it never comes back, it leaves first: `cctl delete machine {name} --gone`"
-    hint = f"{error.hint or 'see whether the host is on, and its link up'}; {hint}"
-    return UsageError(error.message, host=name, seen=error.seen, hint=hint)
 
 
 def _prove(
