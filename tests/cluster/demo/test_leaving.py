@@ -49,7 +49,9 @@ spec:
   maxUnavailable: 0
   selector: {matchLabels: {app: shop}}
 """
-"""Two pods that rather are on the worker, and a budget that lets none go."""
+"""Two pods that rather are on the worker and keep data there, and a budget that lets none go."""
+AGREED = "--drain-delete-local-data"
+"""To the end of these data."""
 
 
 def test_a_budget_that_lets_no_pod_go_is_respected_and_named_and_the_node_gets_its_pods_back(
@@ -59,7 +61,8 @@ def test_a_budget_that_lets_no_pod_go_is_respected_and_named_and_the_node_gets_i
     cluster.kubectl("apply", "-f", str(tmp_path / "shop.yaml"))
     cluster.kubectl("rollout", "status", "deployment/shop", "--timeout=120s")
 
-    said = cluster.delete(WORKER, "--drain-timeout", "15s", rc=6)
+    assert "it has pods that keep data in an emptyDir" in cluster.delete(WORKER, rc=3)
+    said = cluster.delete(WORKER, "--drain-timeout", "15s", AGREED, rc=6)
 
     assert "default/shop-" in said
     assert "PodDisruptionBudgets that let none go now: default/shop" in said
@@ -76,13 +79,13 @@ def test_a_budget_that_lets_no_pod_go_is_respected_and_named_and_the_node_gets_i
 def test_a_worker_that_was_on_its_way_out_comes_back_as_it_was(cluster: Machines) -> None:
     cluster.kubectl("delete", "poddisruptionbudget", "shop")
     cluster.kubectl("label", "node", WORKER, "rack=7")
-    leaving = ("delete", "machine", "--ip", cluster.lab.address(WORKER))
+    leaving = ("delete", "machine", "--ip", cluster.lab.address(WORKER), AGREED)
     tasks = len(cluster.operator("plan", *leaving, "-o", "name").out.split())
     # Most tasks leave two records, one where they begin and one where they end: so many there are in any case.
     moment = random.Random(time.time_ns()).randrange(8, tasks * 3 // 2)
     print(f"killed after {moment} records")
 
-    cluster.delete(WORKER, rc=-9, crash_after=moment)
+    cluster.delete(WORKER, AGREED, rc=-9, crash_after=moment)
     cluster.operator("rollback", "--yes")
     cluster.kubectl("wait", "--for=condition=Ready", f"node/{WORKER}", "--timeout=120s")
 
@@ -95,7 +98,7 @@ def test_a_worker_that_leaves_its_images_comes_back_with_labels_and_taints_and_g
     cluster: Machines,
 ) -> None:
     uploads = "find /var/lib/klusterkit/artifacts -type f -printf '%i %s %p\\n' | sort"
-    cluster.delete(WORKER, "--keep-images")
+    cluster.delete(WORKER, AGREED, "--keep-images")
     kept = cluster.on(WORKER, uploads).splitlines()
     assert kept
     assert set(nodes_ready(cluster.operator)) == set(MASTERS)
@@ -111,7 +114,7 @@ def test_a_worker_that_leaves_its_images_comes_back_with_labels_and_taints_and_g
 
 
 def test_a_worker_leaves_and_its_host_is_what_it_was(cluster: Machines) -> None:
-    cluster.delete(WORKER)
+    cluster.delete(WORKER, AGREED)
 
     assert cluster.is_bare(WORKER)
     assert cluster.on(WORKER, "ls -A /var/lib/klusterkit 2>/dev/null || true") == ""
@@ -137,7 +140,7 @@ def test_a_master_that_is_dead_is_taken_out_of_what_stays(cluster: Machines) -> 
 
 def test_a_master_leaves_though_cctl_is_killed_again_and_again(cluster: Machines) -> None:
     chance = random.Random(time.time_ns())
-    machine = ("delete", "machine", "--ip", cluster.lab.address("m1"), "--yes")
+    machine = ("delete", "machine", "--ip", cluster.lab.address("m1"), AGREED, "--yes")
     ended = cluster.operator(*machine, rc=None, crash_after=chance.randrange(4, 30))
     kills = 0
     while ended.rc == -9:
