@@ -16,6 +16,10 @@ _PKI = "/etc/etcd/pki"
 ETCDCTL = f"etcdctl --cacert={_PKI}/ca.crt --cert={_PKI}/healthcheck-client.crt --key={_PKI}/healthcheck-client.key"
 
 
+CUT = ("Unable to connect to the server", "connection reset by peer")
+"""What kubectl says when the virtual address moves: before it has asked, and while it waits for the answer."""
+
+
 @dataclass(frozen=True)
 class Member:
     """A member of etcd, as the real etcdctl tells of it."""
@@ -92,7 +96,7 @@ class Machines:
             try:
                 return self.operator.kubectl(*arguments)
             except AssertionError as error:
-                if "Unable to connect to the server" not in str(error) or time.monotonic() > until:
+                if not any(each in str(error) for each in CUT) or time.monotonic() > until:
                     raise
             time.sleep(0.5)
 
