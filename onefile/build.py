@@ -34,8 +34,9 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
+
+from klusterkit import __version__
 
 HERE = Path(__file__).parent
 TOOLS = ("cctl", "etcdadm", "nodeadm")
@@ -50,7 +51,7 @@ def build(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="klusterkit-") as work:
         packed = _packed(_folder(Path(work)))
-    name = f"klusterkit-{version('klusterkit')}-linux-{_architecture()}"
+    name = f"klusterkit-{__version__}-linux-{_architecture()}"
     made = folder / name
     _replace(made, _stub(hashlib.sha256(packed).hexdigest()) + packed, 0o755)
     _replace(folder / f"{name}.sha256", f"{hashlib.sha256(made.read_bytes()).hexdigest()}  {name}\n".encode(), 0o644)
@@ -93,7 +94,7 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
 def _stub(digest: str) -> bytes:
     """The script in front. Where it ends is a number in it, as wide as its placeholder was."""
     text = (HERE / "stub.sh").read_text()
-    values = {"@VERSION@": version("klusterkit"), "@MACHINE@": platform.machine(), "@DIGEST@": digest}
+    values = {"@VERSION@": __version__, "@MACHINE@": platform.machine(), "@DIGEST@": digest}
     for name, value in values.items():
         text = text.replace(name, value)
     start = len(text.encode()) + 1

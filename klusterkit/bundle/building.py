@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
+from klusterkit import __version__
 from klusterkit.bundle import layout
 from klusterkit.bundle.imagearchive import manifest_digest
 from klusterkit.bundle.manifest import Entry, Kind, Manifest
@@ -115,7 +115,7 @@ def _bill(entries: Sequence[Entry], store: ArtifactStore, created: datetime) -> 
 
     images = ((entry, manifest_digest(store.path(entry.sha256))) for entry in entries if entry.kind is Kind.IMAGE)
     known = {entry.name: digest for entry, digest in images if digest}
-    return sbom.describe(entries, known, created, version("klusterkit"))
+    return sbom.describe(entries, known, created, __version__)
 
 
 def _entry(artifact: Artifact, digest: str, store: ArtifactStore) -> Entry:

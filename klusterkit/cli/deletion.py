@@ -38,7 +38,7 @@ class LeavingMachines:
 
     machine: Annotated[
         list[str] | None,
-        typer.Argument(metavar="MACHINE", help="By name or address", show_default=False, autocompletion=machines),
+        typer.Argument(metavar="MACHINE", help="By name, address or node", show_default=False, autocompletion=machines),
     ] = None
     ip: Annotated[
         list[str] | None, typer.Option("--ip", metavar="ADDRESS", help="Address of a machine; several: --ip A --ip B")

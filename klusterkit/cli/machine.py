@@ -92,6 +92,10 @@ class MachineChoice:
         return replace(common, host_key=[*(common.host_key or ()), *keys]).settings()
 
 
+NEXT_STEP = "{cctl} kubeconfig --out admin.conf; kubectl --kubeconfig admin.conf get nodes"
+"""When machines have been made."""
+
+
 @dataclass(frozen=True)
 class MachineOptions(MachineChoice):
     """The same, with how much of making them may happen at once."""

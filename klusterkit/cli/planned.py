@@ -96,9 +96,8 @@ def do(common: Common, settings: Settings, words: str, compiled: Compile, next_s
 def carry_out(common: Shared, session: Session, plan: Plan, next_step: str = "") -> int:
     """Show a plan, ask, apply it. Returns the exit status."""
     from klusterkit.cli.execute import execute
-    from klusterkit.cli.notices import called, say_notices
+    from klusterkit.cli.notices import say_notices
     from klusterkit.cli.terminal import confirmed
-    from klusterkit.cli.unheard import perhaps_unheard
     from klusterkit.engine.journal import Direction
     from klusterkit.report.planview import show_plan, show_summary
     from klusterkit.report.screen import aside
@@ -112,9 +111,18 @@ def carry_out(common: Shared, session: Session, plan: Plan, next_step: str = "")
         return ExitCode.ERROR
     code = execute(common, session, plan, lambda tell: session.start(plan, tell), Direction.FORWARD)
     if code == ExitCode.DONE and next_step:
-        with perhaps_unheard(sys.stderr):
-            screen.print(f"next: {next_step.format(cctl=called(common))}")
+        say_next(common, next_step)
     return code
+
+
+def say_next(common: Shared, step: str) -> None:
+    """Tell what can be done now, with ``{cctl}`` for the command."""
+    from klusterkit.cli.notices import called
+    from klusterkit.cli.unheard import perhaps_unheard
+    from klusterkit.report.screen import aside
+
+    with perhaps_unheard(sys.stderr):
+        aside(color=common.color).print(f"next: {step.format(cctl=called(common))}")
 
 
 def present(common: Shared, plan: Plan, seen: Mapping[str, Outcome] | None, *, diff: bool) -> None:

@@ -29,7 +29,8 @@ def refuse_unasked(*, yes: bool | None) -> None:
 
         raise UsageError(
             "there is no terminal to ask on: nothing was done",
-            hint="say --yes, or save the plan with `cctl plan … --out FILE`, read it, and `cctl apply FILE`",
+            hint="say --yes; of what can be planned, save the plan with `cctl plan … --out FILE`, read it, and "
+            "`cctl apply FILE`",
         )
 
 

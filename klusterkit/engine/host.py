@@ -104,7 +104,7 @@ class Host(Protocol):
         """The hardware address of whoever answers for an address in the network of an interface; empty if nobody does.
 
         The network is asked anew (ARP, RFC 826; for IPv6 RFC 4861): the host forgets what it remembers of this
-        neighbour, and nothing else changes. To find that nobody answers takes a second.
+        neighbour, and nothing else changes. To find that nobody answers takes half a second.
         """
         ...
 

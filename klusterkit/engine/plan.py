@@ -295,7 +295,7 @@ class Plan(BaseModel):
             raise PlanInvalid(f"not a saved plan: {words_of(error)}") from None
         fields = cast(Mapping[str, Any], data if isinstance(data, Mapping) else {})
         if not _DIGEST.fullmatch(str(fields.get("digest"))):  # a plan whose digest was emptied may say anything
-            raise PlanInvalid("not a saved plan: it has no digest", hint="make one with `cctl plan … --out FILE`")
+            raise PlanInvalid("not a saved plan: it has no digest")
         return cls.parse(fields)
 
 

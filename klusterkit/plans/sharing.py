@@ -14,7 +14,8 @@ from klusterkit.cluster import host_and_port
 from klusterkit.engine.facts import Facts
 from klusterkit.engine.plan import Task
 from klusterkit.tasks.artifacts import Upload
-from klusterkit.tasks.peers import CLIENTS, PORT, SERVER, EndServing, Fetch, Serve
+from klusterkit.tasks.asked import PEER_CLIENTS, PEER_SERVER
+from klusterkit.tasks.peers import PORT, EndServing, Fetch, Serve
 
 BRANCHES = 2
 """Hosts that fetch from one. More would share its link for longer before anybody could pass anything on."""
@@ -35,8 +36,8 @@ class Peer:
     def of(cls, name: str, address: str, facts: Facts) -> Peer:
         """From what is known of a host. One behind address translation can't serve at the address that others know."""
         own = {each.partition("/")[0] for each in facts.addresses}
-        serves = SERVER in facts.programs and address in own and PORT not in facts.listening
-        return cls(name, address, serves, any(client in facts.programs for client in CLIENTS))
+        serves = PEER_SERVER in facts.programs and address in own and PORT not in facts.listening
+        return cls(name, address, serves, any(client in facts.programs for client in PEER_CLIENTS))
 
     @property
     def place(self) -> str:

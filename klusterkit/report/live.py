@@ -83,7 +83,7 @@ def _bar(progress: Progress, width: int) -> Table:
     words = [counted, duration(progress.now() - progress.began)]
     if progress.stopping:
         words.append("stopping")
-    elif eta is not None:
+    elif eta is not None and progress.done < progress.total:
         words.append(f"{roughly(eta)} left")
     said = Text(", ".join(words), no_wrap=True)
     bar = ProgressBar(total=1.0, completed=progress.share, width=max(10, min(40, width - len(said) - 3)))

@@ -11,8 +11,9 @@ from klusterkit.engine.journal import Direction
 from klusterkit.engine.plan import Plan
 from klusterkit.report.estimate import expected
 
-_SOONEST = 0.05
-"""Until this share of what was expected is behind us, the pace so far says nothing about the pace to come."""
+_TRUST = 0.2
+"""The plan counts for as much as this share of it would, had it gone as planned: a slow beginning alone says little of
+the pace to come, and an estimate shouldn't leap."""
 _SOME = 5
 """Tasks, likewise on the way back."""
 
@@ -119,8 +120,9 @@ class Progress:
     def eta(self) -> float | None:
         """Expected seconds to the end: what is left by the plan's costs, at the pace so far once there is one.
 
-        The pace is how long it took to get as far as we are, against how long that should have taken. It isn't told by
-        the share of the work: much that is done side by side brings the end no nearer than its longest path.
+        The pace is how long it took to get as far as we are, against how long that should have taken; the less that is,
+        the more the plan is believed. It isn't told by the share of the work: much that is done side by side brings the
+        end no nearer than its longest path.
 
         On the way back, which has no expected costs, it is told by the tasks that are left; None until some are undone.
         """
@@ -129,5 +131,7 @@ class Progress:
             return (self.now() - self.began) / self.done * (self.total - self.done) if some else None
         left = expected(self.plan, self.settled, {task: self._spent(there) for task, there in self.running.items()})
         behind = self._expected - left
-        pace = (self.now() - self.began) / behind if behind > _SOONEST * self._expected else 1.0
-        return left * pace
+        if not behind:
+            return left
+        planned = _TRUST * self._expected
+        return left * (self.now() - self.began + planned) / (behind + planned)

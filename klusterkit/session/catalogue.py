@@ -19,7 +19,7 @@ def objects_of(hold: Hold, kind: str, names: Sequence[str] = (), addresses: Coll
     Args:
         hold: the state file.
         kind: ``cluster``, ``machine``, ``credential``, or one of :data:`klusterkit.session.listed.KINDS`.
-        names: only these, in this order.
+        names: only these, in this order; machines by their nodes' names, too.
         addresses: only those that have one of these addresses.
 
     Raises:
@@ -27,8 +27,9 @@ def objects_of(hold: Hold, kind: str, names: Sequence[str] = (), addresses: Coll
         InvalidCluster: an address that is none.
     """
     there = {str(each["metadata"]["name"]): each for each in _all(hold, kind)}
-    _refuse_unknown(kind, names, there)
-    found = [there[name] for name in names] if names else [*there.values()]
+    called = {node: each for each in there.values() if (node := _node(each))} | there
+    _refuse_unknown(kind, names, called)
+    found = [called[name] for name in names] if names else [*there.values()]
     if not addresses:
         return found
     wanted = {str(parse_address(address, "machine address")) for address in addresses}
@@ -50,6 +51,11 @@ def _all(hold: Hold, kind: str) -> list[Object]:
             return listed(hold, kind)
         case _:
             raise UsageError(f"there is no kind of object called {kind!r}")
+
+
+def _node(data: Object) -> str:
+    """Of a machine that has one: the name of its node, by which kubectl knows it."""
+    return str(data.get("status", {}).get("nodeRef", {}).get("name", ""))
 
 
 def _addresses(data: Object) -> set[str]:

@@ -23,7 +23,7 @@ from klusterkit.session.hold import Hold
 from klusterkit.session.running.briefs import all_names
 from klusterkit.session.running.ending import visited_by
 from klusterkit.state import user_name, who
-from klusterkit.tasks import preflight
+from klusterkit.tasks import asked
 
 T = TypeVar("T")
 
@@ -31,10 +31,10 @@ AT_ONCE = 32
 """Hosts that are looked at, or told something, at the same time."""
 
 QUESTION = Question(
-    kernel_features=preflight.KERNEL_FEATURES,
-    programs=preflight.PROGRAMS,
-    units=preflight.UNITS,
-    paths=preflight.PATHS,
+    kernel_features=asked.KERNEL_FEATURES,
+    programs=asked.PROGRAMS,
+    units=asked.UNITS,
+    paths=asked.PATHS,
 )
 """What is asked of every host besides what is always asked."""
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from klusterkit import __version__
 from klusterkit.cluster import Cluster, Machine
 from klusterkit.engine.errors import KlusterKitError, UsageError
 from klusterkit.session.errors import RunInProgress
@@ -90,7 +91,7 @@ class Hold:
         from klusterkit.engine.journal import Journal  # these two are slow to import: `cctl get` needs neither
 
         _ = tasks
-        begun_by, ours = self.state.records[0].get("version") or "another version", this_version()
+        begun_by, ours = self.state.records[0].get("version") or "another version", __version__
         try:
             journal = Journal(self.state)
         except (KlusterKitError, ValueError) as error:  # pydantic's are among the latter
@@ -156,13 +157,6 @@ class Hold:
                 f"'{self.state.records[0]['plan']['operation']}' was begun and has not ended",
                 hint="`cctl status` shows how far it came; `cctl resume` finishes it, `cctl rollback` takes it back",
             )
-
-
-def this_version() -> str:
-    """Of KlusterKit."""
-    from importlib.metadata import version
-
-    return version("klusterkit")
 
 
 @contextmanager

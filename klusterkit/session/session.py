@@ -224,6 +224,12 @@ class Session:
 
         return look(self._hold, plan)
 
+    def refuse_stale(self, plan: Plan) -> None:
+        """Raise ``PlanStale`` where the state has moved on since a plan was made. Hosts are looked at at its start."""
+        from klusterkit.session.running.staleness import refuse_other_state
+
+        refuse_other_state(self._hold, plan)
+
     def save_plan(self, plan: Plan, path: Path, outcomes: Mapping[str, Outcome]) -> Plan:
         """Save a plan, bound to what was seen when it was made."""
         from klusterkit.session.running.plans import save_plan

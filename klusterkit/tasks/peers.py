@@ -17,14 +17,12 @@ from klusterkit.engine.errors import CommandFailed
 from klusterkit.engine.host import HOME, File
 from klusterkit.engine.step import Before, Context, Observation, Step, Undo
 from klusterkit.tasks.artifacts import ARTIFACTS, EXECUTABLE, Upload, place
+from klusterkit.tasks.asked import PEER_SERVER
 from klusterkit.tasks.gates import listens, wait_until
 
 PORT = 10290
 SECRET = "peers.key"  # noqa: S105 - its name
 """What tokens are made from; in the state file."""
-SERVER = "systemd-socket-activate"
-CLIENTS = ("curl", "wget", "bash")
-"""Any of these fetches."""
 
 FOLDER = f"{HOME}/peers"
 UNIT = "klusterkit-peers.service"
@@ -82,7 +80,15 @@ class Serve(Step):
         limits = (f"RuntimeMaxSec={LONGEST}", "MemoryMax=512M", "TasksMax=256")
         settings = [word for each in (*sandbox, *limits) for word in ("--property", each)]
         # A socket unit that accepts needs a template beside it, which systemd-run doesn't make (tried with 252).
-        server = [SERVER, "--listen", f"{host}:{self.port}", "--accept", "--inetd", "/bin/sh", f"{FOLDER}/serve.sh"]
+        server = [
+            PEER_SERVER,
+            "--listen",
+            f"{host}:{self.port}",
+            "--accept",
+            "--inetd",
+            "/bin/sh",
+            f"{FOLDER}/serve.sh",
+        ]
         command = ["systemd-run", "--quiet", "--collect", f"--unit={UNIT}", *settings, *server, FOLDER]
         ended = on.host.run(command)
         if not ended.ok:

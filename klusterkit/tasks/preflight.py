@@ -12,7 +12,7 @@ from klusterkit.engine.errors import PermanentError
 from klusterkit.engine.facts import Facts
 from klusterkit.engine.host import HOME, Host
 from klusterkit.engine.step import Before, Context, Observation, Step, Undo
-from klusterkit.tasks.peers import CLIENTS, SERVER
+from klusterkit.tasks.asked import FEATURES, FOREIGN_PATHS, FOREIGN_UNITS, KEEPALIVED_UNIT, NEEDED
 
 Network = IPv4Network | IPv6Network
 
@@ -27,22 +27,6 @@ MINIMUM_WORKER_MEMORY = 900 * MIB
 CLOCK_TOLERANCE = 60.0
 """Seconds. Certificates begin ten minutes before they are issued; logs and leases want less."""
 
-FEATURES = ("overlay", "br_netfilter", "vxlan", "nf_tables")
-"""Of the kernel: container file systems, bridged packets seen by the firewall, pod network, packet filter."""
-COREUTILS = (
-    *("base64", "cat", "chmod", "chown", "cp", "date", "dd", "head", "id", "mkdir", "mv", "nproc", "readlink", "rm"),
-    *("rmdir", "sha256sum", "sleep", "stat", "sync", "tail", "tee", "timeout", "uname"),
-)
-NEEDED = (
-    *COREUTILS,
-    *("find", "flock", "grep", "ip", "journalctl", "mount", "setsid", "systemctl", "tar", "umount"),
-)
-"""What the scripts of ``klusterkit/hosts`` and the steps call. The kernel's tools where the host has modules, and Perl
-and OpenSSL, which only make it faster, are no condition."""
-PEER_PROGRAMS = (SERVER, *CLIENTS)
-"""By which hosts give each other artifacts; without them all comes from the control machine."""
-PROGRAMS = (*NEEDED, "iptables", "nft", "conntrack", "socat", "ss", *PEER_PROGRAMS)
-KERNEL_FEATURES = (*FEATURES, "ip_vs")
 ETCD_PORTS = {2379: "etcd's clients", 2380: "etcd's members", 2381: "etcd's metrics"}
 CONTROL_PLANE_PORTS = {
     6443: "the API server",
@@ -55,24 +39,6 @@ NODE_PORTS = {
     10250: "the kubelet",
     10256: "kube-proxy's health",
 }
-FOREIGN_UNITS = (
-    *("kubelet.service", "containerd.service", "crio.service", "etcd.service", "k3s.service", "k3s-agent.service"),
-    *("rke2-server.service", "rke2-agent.service", "k0scontroller.service", "k0sworker.service"),
-    "snap.microk8s.daemon-kubelite.service",
-)
-"""Each would meet ours at the same ports, sockets or folders."""
-KEEPALIVED_UNIT = "keepalived.service"
-UNITS = (*FOREIGN_UNITS, KEEPALIVED_UNIT, "systemd-resolved.service")
-FOREIGN_PATHS = {
-    "/etc/kubernetes/admin.conf": "a control plane",
-    "/etc/kubernetes/kubelet.conf": "a node of a cluster",
-    "/etc/kubernetes/manifests/kube-apiserver.yaml": "a control plane",
-    "/var/lib/etcd/member": "data of etcd",
-    "/var/lib/rancher/k3s": "k3s",
-    "/var/lib/rancher/rke2": "rke2",
-    "/var/lib/k0s": "k0s",
-}
-PATHS = tuple(FOREIGN_PATHS)
 ETCD_UNIT, ETCD_DATA = "etcd.service", "/var/lib/etcd/member"
 
 

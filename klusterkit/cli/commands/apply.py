@@ -46,6 +46,7 @@ def _saved(common: Common, file: Path) -> int:
     plan = load_plan(file.expanduser())
     with Session.open(common.settings(), write=f"apply {file}") as session:
         say_notices(session, common)
+        session.refuse_stale(plan)
         show_summary(aside(color=common.color), plan)
         return execute(common, session, plan, lambda tell: session.start(plan, tell), Direction.FORWARD)
 

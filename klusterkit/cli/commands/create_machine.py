@@ -5,7 +5,7 @@ It is planned first, and asked about. What `cctl plan create machine` shows is w
 
 from __future__ import annotations
 
-from klusterkit.cli.machine import MachineOptions
+from klusterkit.cli.machine import NEXT_STEP, MachineOptions
 from klusterkit.cli.options import Common
 from klusterkit.cli.planned import do
 
@@ -18,5 +18,5 @@ def run(machine: MachineOptions, common: Common) -> int:
         machine.settings(common),
         "create machine",
         lambda session, onlooker: session.plan_create_machine(onlooker, **wanted),
-        "{cctl} kubeconfig --out admin.conf; kubectl --kubeconfig admin.conf get nodes",
+        NEXT_STEP,
     )

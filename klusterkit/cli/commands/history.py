@@ -42,8 +42,10 @@ def tell(common: Shared, history: Sequence[Mapping[str, Any]], *, timing: bool, 
     found = [cast(dict[str, Any], each) for each in history if name is None or each["name"] == name]
     if name is not None and not found:
         raise typer.BadParameter(f"no run is called {name}")
-    if timing and found and name is not None and "timing" not in found[-1]:
-        raise typer.BadParameter(f"times are kept of the last {TIMED} runs; the log of this one tells of each task")
+    if timing and found and not found[-1].get("timing") and (name or form not in (Output.JSON, Output.YAML)):
+        raise typer.BadParameter(
+            f"times are kept of the last {TIMED} runs, if they were done; of {found[-1]['name']}, its log tells"
+        )
     screen = output(color=common.color)
     if form in (Output.JSON, Output.YAML):
         write([dict(each) if timing else without_timing(each) for each in found], form)

@@ -12,7 +12,10 @@ import typer
 
 from klusterkit.cli.commands.rollback import Gone
 from klusterkit.cli.completing import open_tasks
+from klusterkit.cli.exit_codes import ExitCode
+from klusterkit.cli.machine import NEXT_STEP
 from klusterkit.cli.options import Common, Output, Shared
+from klusterkit.cli.planned import say_next
 
 if TYPE_CHECKING:
     from klusterkit.session import Session
@@ -56,9 +59,12 @@ def go_on(session: Session, common: Shared, answers: dict[str, Choice], gone: li
     journal = in_progress(session, common, "Going on with")
     lost = session.hosts_of_run(gone or ())
     settled = [task.id for task in journal.plan.tasks if task.host in lost or journal[task.id].status in Settled]
-    return execute(
+    code = execute(
         common, session, journal.plan, lambda tell: session.resume(tell, answers, lost), Direction.FORWARD, settled
     )
+    if code == ExitCode.DONE and journal.plan.outcome.get("machines"):
+        say_next(common, NEXT_STEP)
+    return code
 
 
 def decisions(adopt: Tasks, retry: Tasks, skip: Tasks) -> dict[str, Choice]:

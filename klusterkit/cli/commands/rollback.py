@@ -23,11 +23,9 @@ Gone = Annotated[
 
 def run(common: Common, gone: Gone = None) -> int:
     """Ask, go back."""
-    from klusterkit.cli.terminal import refuse_unasked
     from klusterkit.session import Session
 
     common.show_as(Output.JSON)
-    refuse_unasked(yes=common.yes)
     with Session.open(common.settings(), write="rollback") as session:
         return go_back(session, common, gone)
 

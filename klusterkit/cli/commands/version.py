@@ -22,11 +22,10 @@ def run(common: Common) -> None:
 
 def own() -> dict[str, Any]:
     """As data."""
-    from importlib.metadata import version
-
+    from klusterkit import __version__
     from klusterkit.cluster import RELEASES
 
-    return {"klusterkit": version("klusterkit"), "kubernetes": [release.tried.tag for release in RELEASES]}
+    return {"klusterkit": __version__, "kubernetes": [release.tried.tag for release in RELEASES]}
 
 
 def in_words() -> str:

@@ -14,12 +14,11 @@ def run(
     common: OnHost, short: Annotated[bool, typer.Option("--short", help="Print just the version number")] = False
 ) -> None:
     """Say it."""
-    from importlib.metadata import version
-
+    from klusterkit import __version__
     from klusterkit.cli.structured import write
     from klusterkit.cluster import RELEASES
 
-    own, etcd, known = version("klusterkit"), RELEASES[-1].etcd, [release.tried.tag for release in RELEASES]
+    own, etcd, known = __version__, RELEASES[-1].etcd, [release.tried.tag for release in RELEASES]
     form = common.show_as(Output.JSON, Output.YAML)
     if form is not Output.TEXT:
         write({"klusterkit": own, "etcd": etcd, "kubernetes": known}, form)

@@ -14,7 +14,7 @@ from klusterkit.engine.record import HostRecord, done_by_host
 from klusterkit.plans.create import extra_artifacts
 from klusterkit.plans.push import Content
 from klusterkit.plans.request import ArtifactFile
-from klusterkit.tasks.preflight import FEATURES, PROGRAMS
+from klusterkit.tasks.asked import FEATURES, PROGRAMS
 
 _GIB = 1 << 30
 

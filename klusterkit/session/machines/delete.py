@@ -29,7 +29,7 @@ class Wanted(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     machines: tuple[str, ...] = ()
-    """By name or address; none for all of them, and the cluster itself."""
+    """By name, address or node; none for all of them, and the cluster itself."""
     gone: bool = False
     """Whether those that don't answer are gone for good."""
     confirm: str | None = None
@@ -96,8 +96,8 @@ def plan_delete(hold: Hold, wanted: Wanted) -> Plan:
 
 
 def _chosen(hold: Hold, names: Sequence[str]) -> list[Machine]:
-    found = [machine for machine in hold.machines if not names or {machine.name, str(machine.address)} & set(names)]
-    known = {name for machine in found for name in (machine.name, str(machine.address))}
+    found = [machine for machine in hold.machines if not names or _words(machine) & set(names)]
+    known = {name for machine in found for name in _words(machine)}
     if unknown := [name for name in names if name not in known]:
         raise UsageError(f"the cluster has no machine {', '.join(unknown)}", hint="`cctl get machine` lists them")
     for name in names:
@@ -105,12 +105,17 @@ def _chosen(hold: Hold, names: Sequence[str]) -> list[Machine]:
     return found
 
 
+def _words(machine: Machine) -> set[str]:
+    """What it may be called: its name, its address, its node."""
+    return {machine.name, str(machine.address), *filter(None, [machine.node_name])}
+
+
 def _refuse_two_meanings(name: str, machines: Sequence[Machine]) -> None:
-    meant = [machine for machine in machines if name in (machine.name, str(machine.address))]
+    meant = [machine for machine in machines if name in _words(machine)]
     if len(meant) > 1:
         others = [str(machine.address) if machine.name == name else machine.name for machine in meant]
         raise UsageError(
-            f"{name} means {len(meant)} machines: it is the name of one and the address of another",
+            f"{name} means {len(meant)} machines: it is the name of one, and the address or the node of another",
             seen="; ".join(f"{machine.name} at {machine.address}" for machine in meant),
             hint=f"say {' or '.join(others)}",
         )

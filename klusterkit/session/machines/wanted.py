@@ -109,7 +109,10 @@ class WantedMachine(BaseModel):
 
 def taint(text: str) -> Taint:
     """From ``KEY[=VALUE]:EFFECT``. Raises ``InvalidCluster``."""
-    body, _, effect = text.rpartition(":")
+    body, colon, effect = text.rpartition(":")
+    if not (colon and body):
+        hint = "a taint is KEY[=VALUE]:EFFECT, such as dedicated=db:NoSchedule"
+        raise InvalidCluster(f"{text!r} can't be a taint", where="machine taint", hint=hint)
     key, _, value = body.partition("=")
     return Taint.of(key=key, value=value, effect=effect)
 

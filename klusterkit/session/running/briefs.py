@@ -24,7 +24,7 @@ def brief_of(journal: Journal, outcome: str) -> dict[str, Any]:
     """
     from klusterkit.engine.critical import critical_path
 
-    states = journal.states
+    states = journal.states if outcome == "done" else {}  # a task that was taken back has its times no more
     timing = {
         task: [round(state.began - journal.began, 3), round(state.ended - journal.began, 3)]
         for task, state in states.items()
@@ -39,7 +39,7 @@ def brief_of(journal: Journal, outcome: str) -> dict[str, Any]:
         "plan": journal.plan.digest,
         "began": round(journal.began, 3),
         "ended": round(time.time(), 3),
-        "tasks": len(states),
+        "tasks": len(journal.plan.tasks),
         "timing": json.dumps(timing),
         "path": critical_path(journal.plan, took) if outcome == "done" else (),
     }

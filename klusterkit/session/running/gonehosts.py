@@ -17,7 +17,6 @@ from klusterkit.engine.step import Undo
 from klusterkit.hosts import Fleet
 from klusterkit.hosts.errors import ChangedHostKey
 from klusterkit.session.running.ending import leaving_by
-from klusterkit.tasks.membership import Join, Leave, Promote
 from klusterkit.tasks.revert import Discard, Revert
 
 
@@ -82,6 +81,8 @@ def _refuse_needed(journal: Journal, name: str, masters: Collection[str], direct
 
 def _needing_back(journal: Journal, name: str, masters: Collection[str]) -> Generator[Task]:
     """Tasks whose undo needs the host, and that have something to undo."""
+    from klusterkit.tasks.membership import Join, Promote  # slow to import, and hosts are seldom gone
+
     for task in journal.plan.tasks:
         if not journal[task.id].to_undo or task.step.undoing is Undo.NOTHING:
             continue
@@ -92,6 +93,8 @@ def _needing_back(journal: Journal, name: str, masters: Collection[str]) -> Gene
 
 def _needing_on(journal: Journal, name: str, masters: Collection[str]) -> Generator[Task]:
     """Tasks that are still to be done by way of the host, and not only on it."""
+    from klusterkit.tasks.membership import Leave
+
     for task in journal.plan.tasks:
         if name in masters and isinstance(task.step, Leave) and journal[task.id].status not in Settled:
             yield task  # a member hands over before it leaves

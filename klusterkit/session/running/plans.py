@@ -10,7 +10,7 @@ from klusterkit.engine.plan import Plan
 from klusterkit.foreign import words_of
 from klusterkit.session.private import write_private
 
-AGAIN = "make a new one with `cctl plan … --out FILE`"
+AGAIN = "make one with `cctl plan … --out FILE`; objects are for `cctl apply -f`, manifests for `cctl deploy -f`"
 
 _ = tasks  # finds the kinds of steps that a plan may name
 

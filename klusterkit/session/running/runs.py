@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Mapping, 
 from contextlib import contextmanager
 from typing import Any, Literal, cast
 
+from klusterkit import __version__
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.events import Sink
 from klusterkit.engine.executor import GRACE, LocalExecutor
@@ -19,7 +20,7 @@ from klusterkit.hosts import Fleet
 from klusterkit.hosts.fence import Ending
 from klusterkit.session.connect import claim, fleet_for_plan, machines_of, refuse_taken
 from klusterkit.session.errors import NoRun, RunCutShort
-from klusterkit.session.hold import Hold, this_version
+from klusterkit.session.hold import Hold
 from klusterkit.session.hostkeys import without_keys_of
 from klusterkit.session.running import ending
 from klusterkit.session.running.asides import told_of_asides
@@ -51,7 +52,7 @@ def start(hold: Hold, plan: Plan, tell: Sink, running: Callable[[Runner], None])
         refuse_moved(hold, plan, fleet)
         name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
         with contextlib.closing(_log(hold, name)) as log:  # where it can't be written, nothing has begun yet
-            journal = Journal.open(hold.state, plan, run=name, who=who(), version=this_version())
+            journal = Journal.open(hold.state, plan, run=name, who=who(), version=__version__)
             return _walk(hold, journal, fleet, log, Direction.FORWARD, tell, running)
 
 

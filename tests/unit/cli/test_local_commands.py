@@ -215,13 +215,15 @@ def test_a_state_file_in_plain_text_says_so_each_time(operator: Operator):
 
 
 def test_without_a_run_there_is_nothing_to_go_on_with(begun: Operator):
-    for command in (["resume"], ["rollback", "--yes"]):
+    for command in (["resume"], ["rollback", "--yes"], ["rollback"]):
         assert "error: no run is in progress" in begun.cctl(*command, code=3).stderr
     assert begun.cctl("history").stderr == "no run has ended yet\n"
     assert json.loads(begun.cctl("history", "-o", "json").stdout) == []
 
 
-@pytest.mark.parametrize("command", ["create machine --ip 10.0.0.5 --role master", "rollback"])
+@pytest.mark.parametrize(
+    "command", ["create machine --ip 10.0.0.5 --role master", "delete cluster --confirm cctl-cluster"]
+)
 def test_without_a_terminal_a_command_that_asks_is_refused_before_it_opens_anything(operator: Operator, command: str):
     said = operator.cctl(*command.split(), code=3).stderr
     assert "there is no terminal to ask on" in said

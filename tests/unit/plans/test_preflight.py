@@ -22,12 +22,9 @@ from klusterkit.plans.reference import (
 from klusterkit.plans.reference.machines import join_two_masters_one_worker
 from klusterkit.plans.request import CreateRequest, checked_host, refusals, requirements
 from klusterkit.session.connect import QUESTION
+from klusterkit.tasks.asked import FOREIGN_PATHS, FOREIGN_UNITS, PATHS, UNITS
 from klusterkit.tasks.preflight import (
-    FOREIGN_PATHS,
-    FOREIGN_UNITS,
     MARK,
-    PATHS,
-    UNITS,
     Preflight,
     Refusal,
     Requirements,

@@ -6,7 +6,8 @@ import re
 import shutil
 from pathlib import Path
 
-from klusterkit.tasks.preflight import NEEDED, PROGRAMS, check
+from klusterkit.tasks.asked import NEEDED, PROGRAMS
+from klusterkit.tasks.preflight import check
 from tests.unit.plans.test_preflight import FACTS, WANTED
 
 PACKAGE = Path(__file__).parents[3] / "klusterkit"

@@ -17,7 +17,8 @@ from klusterkit.plans.reference import CLUSTER, FACTS, MACHINE, artifacts
 from klusterkit.plans.request import CreateRequest, Options
 from klusterkit.plans.sharing import BRANCHES, Peer, share
 from klusterkit.tasks.artifacts import Upload
-from klusterkit.tasks.peers import CLIENTS, PORT, SERVER, EndServing, Fetch, Serve
+from klusterkit.tasks.asked import PEER_CLIENTS, PEER_SERVER
+from klusterkit.tasks.peers import PORT, EndServing, Fetch, Serve
 from klusterkit.tasks.preflight import Preflight, Requirements
 
 Hosts = list[Peer]
@@ -210,11 +211,11 @@ def test_machines_that_are_created_together_are_sent_each_artifact_once_the_mast
 def test_hosts_are_peers_by_what_they_have() -> None:
     facts = default_facts("m").model_copy(update={"addresses": ("10.0.0.11/24",)})
     programs = default_facts("m").programs
-    able = facts.model_copy(update={"programs": (*programs, SERVER)})
+    able = facts.model_copy(update={"programs": (*programs, PEER_SERVER)})
 
     assert Peer.of("m", "10.0.0.11", able) == Peer("m", "10.0.0.11", serves=True, fetches=True)
     assert not Peer.of("m", "10.0.0.11", facts).serves
     assert not Peer.of("m", "203.0.113.7", able).serves
     assert not Peer.of("m", "10.0.0.11", able.model_copy(update={"listening": (PORT,)})).serves
-    bare = able.model_copy(update={"programs": tuple(set(able.programs) - set(CLIENTS))})
+    bare = able.model_copy(update={"programs": tuple(set(able.programs) - set(PEER_CLIENTS))})
     assert not Peer.of("m", "10.0.0.11", bare).fetches

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from example_runs import SMALL, Make, plan, task
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,11 +60,20 @@ def test_the_share_is_by_cost_and_not_by_number():
     assert here.share < 0.1
 
 
-def test_a_run_that_takes_twice_as_long_as_planned_is_expected_to_go_on_so():
+def test_a_run_that_takes_twice_as_long_as_planned_is_expected_to_go_on_nearly_so():
     here, clock = progress(plan(task("a", Make(what="x"), cost=10), task("b", Make(what="y"), "m1/a", cost=10)))
     clock.time += 20
     tell(here, clock, "done", "a")
-    assert here.eta == 20
+    assert here.eta == pytest.approx(17, abs=0.5)
+
+
+def test_a_slow_beginning_does_not_make_the_estimate_leap():
+    steps = [task(f"t{n}", Make(what="x"), *([f"m1/t{n - 1}"] if n else []), cost=1) for n in range(30)]
+    here, clock = progress(plan(*steps))
+    clock.time += 15
+    tell(here, clock, "done", "t0")
+    assert here.eta is not None
+    assert 30 < here.eta < 100
 
 
 BROAD = plan(
@@ -78,7 +88,7 @@ def test_what_was_done_side_by_side_does_not_make_the_rest_look_shorter():
     clock.time += 3
     for number in range(10):
         tell(here, clock, "done", f"b{number}")
-    assert here.eta == 15, "two thirds of the work are done, and a sixth of the way, on hosts a third as fast"
+    assert here.eta == pytest.approx(9.5, abs=0.1), "two thirds of the work are done, but only a sixth of the way"
 
 
 def test_a_task_that_overruns_makes_the_rest_longer_while_it_still_runs():
@@ -87,9 +97,9 @@ def test_a_task_that_overruns_makes_the_rest_longer_while_it_still_runs():
     clock.time += 5
     assert here.eta == 15
     clock.time += 14
-    assert here.eta == 21
+    assert here.eta == pytest.approx(18, abs=0.5)
     clock.time += 19
-    assert here.eta == 42
+    assert here.eta == pytest.approx(33, abs=0.5)
 
 
 def test_before_anything_is_done_the_plan_is_believed():

@@ -115,7 +115,7 @@ def test_the_drawing_shows_what_runs_and_fits_a_narrow_screen():
     )
     console.print(picture(progress, console.width))
     lines = said(console).splitlines()
-    assert lines[0].endswith("1 of 3 done, 3.0 s, about 20 s left")
+    assert lines[0].endswith("1 of 3 done, 3.0 s, about 30 s left")
     assert lines[1].startswith("  etcd/unit    3.0 s  attempt 2 in 2 s: not there not there")
     assert lines[1].endswith("…")
     assert all(len(line) <= 80 for line in lines)

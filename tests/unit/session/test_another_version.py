@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from klusterkit import __version__
 from klusterkit.engine.journal import Journal
 from klusterkit.engine.plan import Plan, Task
-from klusterkit.session.hold import Hold, this_version
+from klusterkit.session.hold import Hold
 from klusterkit.state import StateNotRecognised
 from klusterkit.tasks.files import Directory
 from tests.unit.session.conftest import Opened
@@ -30,7 +31,7 @@ def of_a_later_one(hold: Hold, **fields: Any) -> Hold:
 def test_the_version_that_began_it_goes_on_without_a_word(opened: Opened) -> None:
     with opened() as hold:
         said = list(hold.notices)
-        assert begun(hold, this_version()).run
+        assert begun(hold, __version__).run
         assert hold.notices == said
 
 

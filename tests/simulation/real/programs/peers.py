@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from klusterkit.engine.host import Completed
 from klusterkit.hosts.simulated import Machine
 from klusterkit.tasks.artifacts import place
-from klusterkit.tasks.peers import FOLDER, PORT, SERVER, UNIT
+from klusterkit.tasks.asked import PEER_SERVER
+from klusterkit.tasks.peers import FOLDER, PORT, UNIT
 from tests.simulation.real.programs.program import Program
 from tests.support import kernel
 from tests.support.posix import said
@@ -29,7 +30,7 @@ class Peers(Program):
         super().__init__(machine)
         self._find = find
         machine.program("systemd-run", self._start)
-        machine.program(SERVER, lambda *_: said())
+        machine.program(PEER_SERVER, lambda *_: said())
         machine.program("/bin/sh", self._fetch, takes=1.0)
         machine.systemd.on_stop(UNIT, lambda _: kernel.close_sockets(machine, UNIT))
 
