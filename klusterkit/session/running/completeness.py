@@ -45,12 +45,12 @@ def _missing(hold: Hold, wanted: Mapping[str, str]) -> dict[str, str]:
 
 
 def _fetch(hold: Hold, plan: Plan, missing: Mapping[str, str]) -> None:
-    architecture = Architecture.parse(str(next(iter(plan.facts.values()))["architecture"]))
-    supply(hold, architecture, _known(hold, architecture, set(missing.values())), Nobody())
+    for architecture in {Architecture.parse(str(facts["architecture"])) for facts in plan.facts.values()}:
+        supply(hold, architecture, _known(hold, architecture, set(missing.values())), Nobody())
     if others := _missing(hold, missing):
         raise UsageError(
             f"'{plan.operation}' needs {_some(others.values())}, which this machine hasn't",
-            seen=f"{hold.settings.mirror} has something else under these names; looked in {hold.settings.cache}, too",
+            seen=f"neither {hold.settings.cache} nor, by the cluster's artifacts' names, {hold.settings.mirror} has it",
             hint="name the bundle or the mirror that the plan was made with (--bundle FILE, --mirror WHERE)",
         )
 

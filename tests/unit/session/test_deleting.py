@@ -112,6 +112,12 @@ def test_machines_are_named_by_name_or_address_or_not_at_all_for_all(
     assert everything.outcome["removed"]["machines"] == ALL
 
 
+def test_a_machine_may_be_named_by_its_node(site: Site, deleting: Deleting) -> None:
+    node = next(machine.node_name for machine in site.machines if machine.name == W1)
+    assert node not in (None, W1)
+    assert deleting(str(node)).outcome["removed"]["machines"] == [W1]
+
+
 def test_a_machine_that_is_not_there_is_named(hold: Hold) -> None:
     with pytest.raises(UsageError, match=r"no machine 10\.0\.0\.99"):
         plan_delete(hold, Wanted(machines=(W1, "10.0.0.99")))

@@ -18,6 +18,7 @@ from klusterkit.hosts.simulated import Machine, SimulatedHost
 from klusterkit.plans.reference import FACTS
 from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
+from klusterkit.session.onlooker import Nobody
 from klusterkit.session.running.runs import fold
 from klusterkit.session.workloads import deploying
 from klusterkit.session.workloads.deploying import WantedDeploy, plan_deploy
@@ -48,14 +49,6 @@ metadata: {name: backups.example.com}
 spec: {group: example.com, scope: Namespaced, names: {kind: Backup}, versions: [{name: v1}]}
 """
 BACKUP = "apiVersion: example.com/v1\nkind: Backup\nmetadata: {name: nightly}\n"
-
-
-class Silent:
-    def stage(self, what: str) -> None: ...
-
-    def came(self, name: str, size: int) -> None: ...
-
-    def ended(self, name: str) -> None: ...
 
 
 class Cluster:
@@ -124,7 +117,7 @@ def _hold(opened: Opened, cluster: Cluster) -> Generator[Hold]:
 
 
 def planned(hold: Hold, *texts: str, **more: Any) -> Plan:
-    return plan_deploy(hold, WantedDeploy(sources=(("web.yaml", "---\n".join(texts)),), **more), Silent())
+    return plan_deploy(hold, WantedDeploy(sources=(("web.yaml", "---\n".join(texts)),), **more), Nobody())
 
 
 def objects(plan: Plan) -> list[str]:

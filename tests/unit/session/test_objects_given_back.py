@@ -20,19 +20,12 @@ from klusterkit.session.hold import Hold
 from klusterkit.session.machines import desired
 from klusterkit.session.machines.applying import plan_objects
 from klusterkit.session.machines.desired import Changes, changes, read_objects
+from klusterkit.session.onlooker import Nobody
 from klusterkit.tasks.files import TextFile
 from klusterkit.tasks.nodemarks import NodeLabels, NodeTaints
 
 Opened = Callable[[], AbstractContextManager[Hold]]
 TAINT = {"key": "dedicated", "value": "db", "effect": "NoSchedule"}
-
-
-class Silent:
-    def stage(self, what: str) -> None: ...
-
-    def came(self, name: str, size: int) -> None: ...
-
-    def ended(self, name: str) -> None: ...
 
 
 class File:
@@ -67,7 +60,7 @@ def _file(opened: Opened) -> Iterator[File]:
 
 def test_what_is_given_back_as_it_was_leaves_nothing_to_do(file: File) -> None:
     assert file.compared() == Changes((), (), ())
-    assert plan_objects(file.hold, file.text, "objects.yaml", Silent(), prune=True).empty
+    assert plan_objects(file.hold, file.text, "objects.yaml", Nobody(), prune=True).empty
 
 
 def test_labels_taints_and_logins_that_differ_are_changes(file: File) -> None:
@@ -112,13 +105,13 @@ def test_a_new_machine_of_another_cluster_or_version_is_refused_with_all_else(fi
 def test_machines_do_not_come_and_go_in_one_plan(file: File) -> None:
     file.worker = Machine.of(name="w2", address="10.0.0.7", roles="node").to_object()
     with pytest.raises(UsageError, match="leaves out others: w1") as refused:
-        plan_objects(file.hold, file.text, "objects.yaml", Silent(), prune=True)
+        plan_objects(file.hold, file.text, "objects.yaml", Nobody(), prune=True)
     assert "without --prune first" in str(refused.value.hint)
 
 
 def test_who_is_left_out_without_prune_is_told(file: File) -> None:
     file.worker = {}
-    assert plan_objects(file.hold, file.text, "objects.yaml", Silent(), prune=False).empty
+    assert plan_objects(file.hold, file.text, "objects.yaml", Nobody(), prune=False).empty
     assert any("leaves out w1" in notice for notice in file.hold.notices)
 
 

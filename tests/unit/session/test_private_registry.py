@@ -27,6 +27,7 @@ from klusterkit.plans.files import registry as files
 from klusterkit.plans.reference import CLUSTER
 from klusterkit.session.hold import Hold
 from klusterkit.session.objects import KEY_SECRET, WantedCluster, create_cluster
+from klusterkit.session.onlooker import Nobody
 from klusterkit.session.running import records
 from klusterkit.session.running.runs import fold
 from klusterkit.session.settings import RegistryAccess
@@ -37,16 +38,6 @@ PASSWORD = "correct horse"
 PAUSE = "registry.k8s.io/pause:3.10.2"
 
 Opened = Callable[[], AbstractContextManager[Hold]]
-
-
-class Nobody:
-    """Looks on, and wants to know nothing."""
-
-    def stage(self, what: str) -> None: ...
-
-    def came(self, name: str, size: int) -> None: ...
-
-    def ended(self, name: str) -> None: ...
 
 
 def access(place: str = "registry.example/site", **fields: object) -> RegistryAccess:

@@ -27,6 +27,7 @@ from klusterkit.session.hold import Hold
 from klusterkit.session.machines import create, registry
 from klusterkit.session.machines.create import artifacts_of
 from klusterkit.session.machines.registry import WantedAccess, plan_registry_update
+from klusterkit.session.onlooker import Nobody
 from klusterkit.session.running.inputs import secret_for
 from klusterkit.session.running.runs import fold
 from klusterkit.session.supply.registry import ACCOUNT, look_up
@@ -39,14 +40,6 @@ GIVEN = b64encode(f"puller:{NEW}".encode())
 HOSTS = ("10.0.0.5", "w1")
 
 Opened = Callable[[], AbstractContextManager[Hold]]
-
-
-class Silent:
-    def stage(self, what: str) -> None: ...
-
-    def came(self, name: str, size: int) -> None: ...
-
-    def ended(self, name: str) -> None: ...
 
 
 class Site:
@@ -98,7 +91,7 @@ def _site(hold: Hold, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 
 def planned(hold: Hold, **wanted: Any) -> Plan:
-    return plan_registry_update(hold, WantedAccess(**wanted), Silent()).checked()
+    return plan_registry_update(hold, WantedAccess(**wanted), Nobody()).checked()
 
 
 def new_password(hold: Hold) -> Plan:
@@ -210,7 +203,7 @@ def test_who_creates_a_machine_with_a_password_of_the_past_is_told_what_to_do(ho
     assert cluster.registry is not None
     images = [each for each in artifacts_of(cluster, hold.machines, Architecture.AMD64) if each.name.startswith("reg")]
     with pytest.raises(RegistryRefused) as refused:
-        create._brought(hold, cluster, Architecture.AMD64, images, Silent())
+        create._brought(hold, cluster, Architecture.AMD64, images, Nobody())
     assert "cctl update registry" in str(refused.value.hint)
 
 

@@ -11,7 +11,7 @@ import yaml
 from klusterkit.cluster import InvalidCluster
 from klusterkit.engine.errors import UsageError
 from klusterkit.plans.reference import HIGHLY_AVAILABLE, master, worker
-from klusterkit.session.machines.wanted import WantedMachine, read_machines
+from klusterkit.session.machines.wanted import WantedMachine, read_machines, taint
 
 BY_HAND = """\
 - ip: 10.0.0.5
@@ -113,3 +113,10 @@ def test_a_machine_of_another_cluster_or_version_is_refused(
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="can't be read: No such file"):
         read_machines(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize("text", ["foo", ":NoSchedule", ""])
+def test_what_is_no_taint_is_quoted_with_the_form_that_one_has(text: str) -> None:
+    with pytest.raises(InvalidCluster, match=f"{text!r} can't be a taint") as refused:
+        taint(text)
+    assert "KEY[=VALUE]:EFFECT" in refused.value.hint
