@@ -161,12 +161,12 @@ class LocalExecutor:
         """
         if outcome.error is None and outcome.observation is None:
             return outcome
-        plain = outcome.model_dump(mode="json")
+        plain = outcome.model_dump(mode="json", exclude={"observation": {"before"}})
         masked = _each_text(plain, self._mask)
         if masked == plain:
             return outcome
         if outcome.observation is not None:
-            masked["observation"]["before"] = plain["observation"]["before"]
+            masked["observation"]["before"] = outcome.observation.before
         return Outcome.model_validate(masked)
 
     def _perform(self, calls: Sequence[Call]) -> list[Outcome]:

@@ -48,6 +48,11 @@ class Lanes:
                     self._long -= 1
                     self._free.notify_all()
 
+    def spare(self) -> Lane | None:
+        """One that nobody has, to keep: it is no longer of these."""
+        with self._free:
+            return self._idle.pop() if self._idle else None
+
     def close(self) -> None:
         """Close those that nobody has; the others break by themselves when the connection ends."""
         with self._free:

@@ -56,6 +56,8 @@ class Link:
         self._lock = threading.Lock()
         self._lanes: Lanes | None = None
         self._held: Lane | None = None
+        self._spare: Lane | None = None
+        """A shell of the connection that stands, which the lease can be taken in."""
         self._been_there = False
         self._closed = threading.Event()
         self._lost: float | None = None
@@ -117,7 +119,8 @@ class Link:
         """
         with self._lock:
             self._lease, self._patience = lease, patience
-            lanes, self._lanes = self._lanes, None  # their shells don't work under the lease
+            lanes, self._lanes = self._lanes, None  # their shells don't work under the lease; one can hold it
+            self._spare = lanes.spare() if lanes is not None and lease is not None else None
         if lanes is not None:
             lanes.close()
 
@@ -201,7 +204,7 @@ class Link:
             self._transport.close()
             self._transport.connect()
         if self._lease is not None:
-            self._held = self._open_lane(b"")
+            self._held, self._spare = self._spare or self._open_lane(b""), None
             self._lease.take(self._held, self.name)
         self._lanes = Lanes(lambda: self._open_lane(b"\nkk_work" if self._lease else b""))
         self._been_there, self._lost = True, None
@@ -209,11 +212,10 @@ class Link:
 
     def _drop(self) -> None:
         lanes, self._lanes = self._lanes, None
-        held, self._held = self._held, None
-        if lanes is not None:
-            lanes.close()
-        if held is not None:
-            held.close()
+        kept, self._held, self._spare = (self._held, self._spare), None, None
+        for lane in (lanes, *kept):
+            if lane is not None:
+                lane.close()
         self._transport.close()
 
     def _open_lane(self, more: bytes) -> Lane:

@@ -42,7 +42,7 @@ class RunLog:
         self._file = os.fdopen(descriptor, "w", buffering=1)
         self._echo: TextIO | None = sys.stderr if debug else None
         self._log = structlog.wrap_logger(
-            structlog.PrintLogger(_Both(self._file, self._echo)),  # type: ignore[arg-type]
+            structlog.WriteLogger(_Both(self._file, self._echo)),  # type: ignore[arg-type]
             processors=[
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.processors.add_log_level,
@@ -50,7 +50,7 @@ class RunLog:
                 _masking(mask),
             ],
             run=run,
-        )
+        ).bind()  # now, or each event would bind anew
         self._ssh = _Foreign(self.note)
         SSH_LOG.addHandler(self._ssh)
 
