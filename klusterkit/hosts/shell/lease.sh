@@ -33,13 +33,18 @@ kk_held() { kk_lock_safe && kk_alive "$kk_lock.lanes" && { kk_holder 2>/dev/null
 
 kk_holder() { cat -- "$kk_lock.holder"; }
 
-# kk_lease_break: end the shells that hold the lock or work under it. Programs that they started go on.
+# kk_lease_break: end the shells that hold the lock or work under it, and wait for the end of the first, which has the
+# lock: a process that was sent a signal isn't gone yet. Programs that they started go on.
 kk_lease_break() {
     kk_lock_safe || return
     [ -f "$kk_lock.lanes" ] || return 0
     while read -r kk_pid kk_was kk_boot; do
         kk_process "$kk_pid" && [ "$kk_born" = "$kk_was" ] && kill -s KILL "$kk_pid"
     done <"$kk_lock.lanes"
+    for kk_wait in 1 2 3 4 5 6 7 8 9 10; do
+        kk_alive "$kk_lock.lanes" || return 0
+        sleep 0.1
+    done
 }
 
 kk_lane() {
