@@ -42,7 +42,10 @@ class Figure:
         return self._text(self.value), "" if self.target is None else self._text(self.target)
 
     def _text(self, number: float) -> str:
-        return f"{number:.3g}{self.unit}" if number < 100 else f"{number:.0f}{self.unit}"
+        rounded = f"{number:.3g}" if number < 100 else f"{number:.0f}"
+        if number != self.target and self.target is not None and float(rounded) == self.target:
+            rounded = f"{number:.4g}"  # or 0.9002 of at most 0.9 would be 0.9, and short
+        return rounded + self.unit
 
     def line(self) -> str:
         """The figure as `make bench` prints it."""
