@@ -246,7 +246,8 @@ def _virtual_address(facts: Facts, wanted: Requirements) -> Iterator[Refusal]:
             what=f"somebody else on the network has the virtual address {address}",
             seen=f"asked on {wanted.interface}, {stranger} answers for it",
             hint="choose a free one: `cctl create cluster --vip ADDRESS --state NEW-FILE`; or, if it is left over from "
-            "an earlier cluster, take it away there: two that have one address cut each other off",
+            "an earlier cluster, take it away there: two that have one address cut each other off; a router that "
+            "answers for all addresses (proxy ARP) has to leave out this one",
         )
 
 
