@@ -15,6 +15,7 @@ from klusterkit.cluster import Machine, Role
 from klusterkit.engine.plan import Plan, Task
 from klusterkit.engine.step import Step
 from klusterkit.session import Session, Settings
+from klusterkit.session.running.records import SECRET, new_key
 from klusterkit.state import IdentityFile, StateFile, lock
 from klusterkit.tasks.files import Directory, TextFile
 
@@ -23,7 +24,8 @@ def prepare(folder: Path, hosts: Mapping[str, str], key: str, known_hosts: str) 
     """A state file that knows the hosts and their credential. Returns the command that runs the work."""
     settings = _settings(folder)
     with lock(settings.state, "bench") as held:
-        state = StateFile.create(settings.state, IdentityFile(settings.identity or folder, make=True), lock=held)
+        source, secrets = IdentityFile(settings.identity or folder, make=True), {SECRET: new_key()}
+        state = StateFile.create(settings.state, source, lock=held, secrets=secrets)
         machines = [Machine.of(name=name, address=address, roles=Role.NODE) for name, address in hosts.items()]
         objects = [machine.to_object() for machine in machines]
         keys = [line for line in Path(known_hosts).read_text().splitlines() if line.split()[0] in hosts.values()]
