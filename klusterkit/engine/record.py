@@ -108,7 +108,7 @@ class HostRecord(BaseModel):
         return {**plain, "seal": _seal(plain, key, host)}
 
     @classmethod
-    def parse(cls, data: Mapping[str, Any], host: str, key: bytes | None = None) -> Self:
+    def parse(cls, data: Mapping[str, Any], host: str, *, key: bytes | None) -> Self:
         """The record that this data describes.
 
         Args:

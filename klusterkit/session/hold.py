@@ -123,10 +123,10 @@ class Hold:
 
     @property
     def records(self) -> Records:
-        """What runs have done to this state's hosts, as it is kept there."""
-        from klusterkit.session.running.records import SECRET, UNSEALED, Records
+        """What runs have done to this state's hosts, as it is kept there. Raises ``SecretMissing``: no key seals it."""
+        from klusterkit.session.running.records import SECRET, Records
 
-        return Records(self.secret(SECRET)) if SECRET in self.snapshot.secrets else UNSEALED
+        return Records(key=self.secret(SECRET))
 
     def has_artifact(self, sha256: str) -> bool:
         """Whether :meth:`artifact` has it."""

@@ -110,7 +110,7 @@ def made_twice(host: StepHost) -> None:
     for name, plan in (("r1", plan_of(*STEPS)), ("r2", later)):
         run = Run(host, plan, name)
         assert run.runner().forward().outcome == "done"
-        record(lambda _: host.real, run.journal)
+        record(lambda _: host.real, run.journal, records=UNSEALED)
     host.sh("echo data > /var/lib/demo/wal && mkdir /var/lib/demo/mounted && mount -t tmpfs none /var/lib/demo/mounted")
 
 

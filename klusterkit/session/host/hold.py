@@ -25,6 +25,7 @@ from klusterkit.foreign import words_of
 from klusterkit.hosts import Fleet, Login, PrivateKey, Target, load_private_key
 from klusterkit.session.connect import fleet_of_one, jump_login
 from klusterkit.session.hold import Hold, expanded
+from klusterkit.session.running.records import UNSEALED, Records
 from klusterkit.session.settings import Settings
 from klusterkit.state import StateFile, lock
 
@@ -170,6 +171,11 @@ class HostHold(Hold):
     def belonging(self) -> set[str]:
         """The host itself, from the first run that ends well until it is reset."""
         return {machine.name for machine in self.machines if machine.name == self.place.name}
+
+    @property
+    def records(self) -> Records:
+        """What runs have done to the host: unsealed, as this state holds no secret."""
+        return UNSEALED
 
     def _masters_of_run(self) -> tuple[Machine, ...]:
         if not self.state.records:

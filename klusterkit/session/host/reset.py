@@ -9,7 +9,6 @@ from klusterkit.hosts import Fleet
 from klusterkit.plans.reset import ResetRequest
 from klusterkit.session.connect import fleet_of_one, refuse_passed
 from klusterkit.session.host.hold import FOLDER, HostHold
-from klusterkit.session.running.records import UNSEALED
 
 
 @contextmanager
@@ -34,7 +33,7 @@ def looked_at(hold: HostHold, operation: str, *, force: bool) -> Generator[tuple
             ResetRequest(
                 host=hold.place.name,
                 facts=host.facts(),
-                record=UNSEALED.read(host),
+                record=hold.records.read(host),
                 keep=(FOLDER,),
                 others=force,
                 lineage=hold.snapshot.lineage,

@@ -17,7 +17,7 @@ from klusterkit.engine.step import Undo, copies_of
 from klusterkit.hosts.errors import StaleState
 from klusterkit.hosts.fence import FENCE, REACHED, Ending, mark_ended
 from klusterkit.session.errors import RunCutShort
-from klusterkit.session.running.records import UNSEALED, Records
+from klusterkit.session.running.records import Records
 from klusterkit.tasks.prior import ABSENT
 from klusterkit.tasks.revert import Revert
 
@@ -38,7 +38,8 @@ def end(
     ending: Ending,
     stay: Collection[str],
     guests: Collection[str] = (),
-    records: Records = UNSEALED,
+    *,
+    records: Records,
 ) -> None:
     """Have the hosts know that the run is over, before the state does: a copy of it with the journal lasts.
 
@@ -58,20 +59,20 @@ def end(
     if ending == "done":
         leaving = _leaving(journal, guests)
         visited = names.intersection(data["metadata"]["name"] for data in visited_by(journal.plan.outcome))
-        record(hosts, journal, guests, records)
+        record(hosts, journal, guests, records=records)
         tell_ended(hosts, journal, names - leaving - visited, ending)
         let_go(hosts, journal, visited)
         clear(hosts, journal, guests)
         drop_copies(hosts, journal, names - leaving)
-        drop_superseded(hosts, journal, names - leaving, records)
+        drop_superseded(hosts, journal, names - leaving, records=records)
     else:
-        forget(hosts, journal, guests, records)
+        forget(hosts, journal, guests, records=records)
         tell_ended(hosts, journal, names.intersection(stay), ending)
         let_go(hosts, journal, names.difference(stay))
         drop_copies(hosts, journal, names)
 
 
-def record(hosts: Hosts, journal: Journal, guests: Collection[str] = (), records: Records = UNSEALED) -> None:
+def record(hosts: Hosts, journal: Journal, guests: Collection[str] = (), *, records: Records) -> None:
     """Keep on each host that stays what the run changed there, for the day when it leaves; no more what it took back.
 
     Raises:
@@ -96,7 +97,7 @@ def record(hosts: Hosts, journal: Journal, guests: Collection[str] = (), records
     _each(journal, names, keep, "what was done can't be recorded on it")
 
 
-def forget(hosts: Hosts, journal: Journal, guests: Collection[str] = (), records: Records = UNSEALED) -> None:
+def forget(hosts: Hosts, journal: Journal, guests: Collection[str] = (), *, records: Records) -> None:
     """Have each host's record as it was before a run that is undone: it was written if the run's end was cut short.
 
     Raises:
@@ -150,7 +151,7 @@ def drop_copies(hosts: Hosts, journal: Journal, names: Collection[str]) -> None:
     _each(journal, copies, lambda name: hosts(name).remove(*copies[name], recursive=True), _COPIES_STAY)
 
 
-def drop_superseded(hosts: Hosts, journal: Journal, names: Collection[str], records: Records = UNSEALED) -> None:
+def drop_superseded(hosts: Hosts, journal: Journal, names: Collection[str], *, records: Records) -> None:
     """Remove copies of what an earlier run has made: the record goes by how the host was before that one.
 
     They may hold secrets, such as the former password of an account.

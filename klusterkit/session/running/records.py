@@ -28,7 +28,7 @@ class Records:
         key: they are sealed with it; None takes each for what it says, and seals none.
     """
 
-    key: bytes | None = field(default=None, repr=False)
+    key: bytes | None = field(repr=False)
 
     def read(self, host: Host) -> HostRecord:
         """What has been done on a host.
@@ -43,7 +43,7 @@ class Records:
         try:
             data = json.loads(content)
             if isinstance(data, dict):
-                return HostRecord.parse(cast("dict[str, Any]", data), host.name, self.key)
+                return HostRecord.parse(cast("dict[str, Any]", data), host.name, key=self.key)
         except ValueError:
             pass
         raise PermanentError(
@@ -63,5 +63,5 @@ class Records:
         host.write(File(path=PLACE, content=content, mode=0o600))
 
 
-UNSEALED = Records()
+UNSEALED = Records(key=None)
 """For who gives the host no secret: a tool on the host itself, whose state lies there too."""

@@ -21,6 +21,7 @@ from klusterkit.hosts.simulated import SimulatedHost
 from klusterkit.session.connect import QUESTION
 from klusterkit.session.hold import Hold
 from klusterkit.session.running.ending import end, refuse_left
+from klusterkit.session.running.records import UNSEALED
 from klusterkit.session.running.runs import fold
 from klusterkit.session.settings import Settings
 from klusterkit.state import Snapshot, StateFile
@@ -123,7 +124,7 @@ class RealStory(Story):
             return
         stay = {machine.name for machine in self.world.machines}
         others = self.world.guests.union(journal.gone)
-        end(lambda name: self._connect(life, name, ()), journal, report.outcome, stay, others)
+        end(lambda name: self._connect(life, name, ()), journal, report.outcome, stay, others, records=UNSEALED)
         settings = Settings(state=self.disk.path, cache=self._place)
         store.fold(lambda state: fold(Hold(settings, state, ()), journal, report))
 

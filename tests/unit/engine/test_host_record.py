@@ -140,7 +140,7 @@ def test_recording_again_after_a_crash_changes_nothing_and_it_comes_back_as_it_w
 ) -> None:
     record = HostRecord().after(before).after(done)
     assert record.after(done) == record
-    assert HostRecord.parse(json.loads(json.dumps(record.data())), "h") == record
+    assert HostRecord.parse(json.loads(json.dumps(record.data())), "h", key=None) == record
 
 
 @pytest.mark.parametrize(
@@ -153,5 +153,5 @@ def test_recording_again_after_a_crash_changes_nothing_and_it_comes_back_as_it_w
 )
 def test_a_record_of_another_version_is_refused_with_its_place(data: dict[str, object]) -> None:
     with pytest.raises(PermanentError, match="what was done to m1 can't be read") as caught:
-        HostRecord.parse(data, "m1")
+        HostRecord.parse(data, "m1", key=None)
     assert f"{HOME}/record.json" in str(caught.value.hint)

@@ -22,11 +22,13 @@ from klusterkit.hosts.fence import FENCE, Fence
 from klusterkit.hosts.simulated import SimulatedHost
 from klusterkit.session.errors import RunCutShort
 from klusterkit.session.running.ending import clear, end, let_go, record, refuse_left
-from klusterkit.session.running.records import UNSEALED, Records
+from klusterkit.session.running.records import SECRET, UNSEALED, Records
+from klusterkit.state import SecretMissing
 from klusterkit.tasks.deploying import Deploy
 from klusterkit.tasks.files import Directory, TextFile
 from klusterkit.tasks.revert import Revert
 from tests.unit.engine.bench import MemoryStore
+from tests.unit.session.conftest import Opened
 from tests.unit.tasks.step_world import new_host
 
 TASKS = (
@@ -60,7 +62,7 @@ def paths(host: SimulatedHost, below: str = HOME) -> set[str]:
 
 def test_each_host_keeps_what_was_done_to_it() -> None:
     there = hosts()
-    record(there.__getitem__, journal())
+    record(there.__getitem__, journal(), records=UNSEALED)
     assert [done.task for done in UNSEALED.read(there["m1"]).done] == ["m1/folder", "m1/file"]
     assert [done.task for done in UNSEALED.read(there["m2"]).done] == ["m2/folder"]
     assert there["m1"].stat(PLACE)[0].mode == 0o600
@@ -68,10 +70,10 @@ def test_each_host_keeps_what_was_done_to_it() -> None:
 
 def test_recording_twice_writes_once() -> None:
     there = hosts()
-    record(there.__getitem__, journal())
+    record(there.__getitem__, journal(), records=UNSEALED)
     written = there["m1"].machine.tree.read(PLACE)
     changes = there["m1"].faults.mutations
-    record(there.__getitem__, journal())
+    record(there.__getitem__, journal(), records=UNSEALED)
     assert there["m1"].machine.tree.read(PLACE) == written
     assert there["m1"].faults.mutations == changes
 
@@ -104,10 +106,10 @@ def test_a_run_whose_end_was_cut_short_and_that_is_undone_leaves_the_record_as_i
     tree = there["m1"].machine.tree
     before = tree.read(PLACE)
     for _ in range(2):
-        record(there.__getitem__, journal(tasks))
+        record(there.__getitem__, journal(tasks), records=UNSEALED)
     assert tree.read(PLACE) != before
     for _ in range(2):
-        end(there.__getitem__, journal(tasks), "undone", stay)
+        end(there.__getitem__, journal(tasks), "undone", stay, records=UNSEALED)
         assert tree.read(PLACE) == before
     assert there["m2"].stat(PLACE)[0].type == "absent"
     assert paths(there["m1"]) <= {PLACE, FENCE}
@@ -122,14 +124,14 @@ def test_copies_stay_of_how_the_host_was_and_not_of_what_an_earlier_run_had_made
         there["m1"].machine.tree.makedirs(folder)
         there["m1"].machine.tree.write(f"{folder}/copy", "before")
     for _ in range(2):
-        end(there.__getitem__, journal(tasks), "done", stay=("m1",))
+        end(there.__getitem__, journal(tasks), "done", stay=("m1",), records=UNSEALED)
     left = {task for task, folder in copies.items() if there["m1"].stat(folder)[0].type != "absent"}
     assert left == {"m1/folder", "m1/file"}
 
 
 def test_when_a_run_is_over_nothing_tells_of_the_record_before_it() -> None:
     there = with_an_earlier_record()
-    end(there.__getitem__, journal(TAKES_BACK), "done", stay=("m1",))
+    end(there.__getitem__, journal(TAKES_BACK), "done", stay=("m1",), records=UNSEALED)
     assert UNSEALED.read(there["m1"]).done == EARLIER[1:]
     assert paths(there["m1"]) == {PLACE, FENCE}
 
@@ -138,10 +140,10 @@ def test_a_host_that_doesnt_take_it_leaves_the_run_resumable() -> None:
     there = hosts()
     there["m2"].faults.fail("write", HostUnreachable("gone", host="m2"))
     with pytest.raises(RunCutShort, match="'grow' can't end on m2") as caught:
-        record(there.__getitem__, journal())
+        record(there.__getitem__, journal(), records=UNSEALED)
     assert caught.value.exit_code == 6
     assert "cctl resume" in str(caught.value.hint)
-    record(there.__getitem__, journal())
+    record(there.__getitem__, journal(), records=UNSEALED)
     assert UNSEALED.read(there["m2"]).done
 
 
@@ -155,7 +157,7 @@ def test_a_damaged_record_is_said_to_be(content: bytes) -> None:
 
 def test_a_record_that_was_changed_on_the_host_or_comes_from_another_is_refused() -> None:
     """Its steps are run by whoever reads it, with secrets: root of a host must not choose them."""
-    there, records = hosts(), Records(b"k" * 32)
+    there, records = hosts(), Records(key=b"k" * 32)
     end(there.__getitem__, journal(), "done", stay=("m1", "m2"), records=records)
     assert [done.task for done in records.read(there["m1"]).done] == ["m1/folder", "m1/file"]
     written = there["m1"].machine.tree.read(PLACE)
@@ -172,7 +174,14 @@ def test_a_record_that_was_changed_on_the_host_or_comes_from_another_is_refused(
     there["m1"].machine.tree.write(PLACE, json.dumps(json.loads(written), indent=2, sort_keys=True), 0o600)
     assert records.read(there["m1"]).done, "how it is laid out doesn't matter"
     with pytest.raises(PermanentError, match="isn't told as it was written"):
-        Records(b"another" * 5).read(there["m1"])
+        Records(key=b"another" * 5).read(there["m1"])
+
+
+def test_a_state_that_has_lost_the_key_believes_no_host_and_writes_to_none(opened: Opened) -> None:
+    with opened() as hold:
+        hold.state.fold(hold.state.without_secret(hold.snapshot, SECRET))
+        with pytest.raises(SecretMissing, match=SECRET):
+            _ = hold.records
 
 
 def test_what_has_left_keeps_nothing_of_ours_but_data_that_was_set_aside() -> None:
@@ -181,7 +190,7 @@ def test_what_has_left_keeps_nothing_of_ours_but_data_that_was_set_aside() -> No
     for name in ("artifacts/1", "kept/r0.0/t/x", "set-aside/r1.0/var%lib%etcd.1", "jobs/r1.0/t/1"):
         tree.makedirs(f"{HOME}/{name}")
     leaving = journal(removed={"machines": ["m1"]})
-    record(there.__getitem__, leaving)
+    record(there.__getitem__, leaving, records=UNSEALED)
     clear(there.__getitem__, leaving)
     assert paths(there["m1"]) == {
         f"{HOME}/set-aside",
@@ -255,6 +264,6 @@ def test_no_host_keeps_what_an_object_of_the_cluster_was_when_nothing_can_ask_fo
     for folder in ("r1.0/m2.objects.secret.web.login", "r1.0/m2.folder"):
         tree.makedirs(f"{HOME}/kept/{folder}")
         tree.write(f"{HOME}/kept/{folder}/was", "aHVudGVyMg==")
-    end(there.__getitem__, journal((*TASKS, OBJECT)), ending, stay=("m1", "m2"))
+    end(there.__getitem__, journal((*TASKS, OBJECT)), ending, stay=("m1", "m2"), records=UNSEALED)
     left = {path for path in paths(there["m2"]) if path.endswith("/was")}
     assert left == {f"{HOME}/kept/r1.0/m2.folder/was"}, "what is the host's own is kept for the day when it leaves"

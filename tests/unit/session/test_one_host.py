@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from klusterkit.engine.errors import PermanentError, UsageError
 from klusterkit.session.host.hold import Place, host_at, open_on_host
 from klusterkit.session.host.snapshotfile import checked_snapshot
+from klusterkit.session.running.records import UNSEALED
 from klusterkit.session.settings import Settings
 
 
@@ -75,6 +76,12 @@ def test_a_secret_is_a_file_on_the_host_and_masked_from_then_on(local, monkeypat
         key.write_text("-----BEGIN EC PRIVATE KEY-----\nverysecretline\n-----END EC PRIVATE KEY-----\n")
         assert hold.secret("etcd-ca.key") == key.read_bytes()
         assert "verysecretline" not in hold.mask("said: verysecretline")
+
+
+def test_what_was_done_to_the_host_is_kept_there_unsealed_as_the_state_has_no_secret(local):
+    place, settings = local
+    with open_on_host(settings, place, write="init") as hold:
+        assert hold.records == UNSEALED
 
 
 def test_a_file_of_the_operators_is_kept_for_the_run_alone_and_from_others(local, tmp_path):
