@@ -45,11 +45,13 @@ def run(
 
     answers = decisions(adopt, retry, skip)
     with Session.open(common.settings(), write="resume") as session:
-        return go_on(session, common, answers, gone)
+        return go_on(session, common, answers, gone, NEXT_STEP)
 
 
-def go_on(session: Session, common: Shared, answers: dict[str, Choice], gone: list[str] | None = None) -> int:
-    """Go on with a session's run in progress."""
+def go_on(
+    session: Session, common: Shared, answers: dict[str, Choice], gone: list[str] | None = None, next_step: str = ""
+) -> int:
+    """Go on with a session's run in progress; where that has made machines, tell the next step."""
     from klusterkit.cli.execute import execute
     from klusterkit.cli.notices import in_progress, say_notices
     from klusterkit.engine.journal import Direction, Settled
@@ -62,8 +64,8 @@ def go_on(session: Session, common: Shared, answers: dict[str, Choice], gone: li
     code = execute(
         common, session, journal.plan, lambda tell: session.resume(tell, answers, lost), Direction.FORWARD, settled
     )
-    if code == ExitCode.DONE and journal.plan.outcome.get("machines"):
-        say_next(common, NEXT_STEP)
+    if code == ExitCode.DONE and next_step and journal.plan.outcome.get("machines"):
+        say_next(common, next_step)
     return code
 
 
