@@ -26,6 +26,10 @@ from klusterkit.foreign import misfit
 PLACE = f"{HOME}/record.json"
 
 
+class RecordChanged(PermanentError):
+    """A host's record isn't as its state has written it there."""
+
+
 class Done(BaseModel):
     """One task that changed the host. It holds no secret: a step names them."""
 
@@ -117,11 +121,12 @@ class HostRecord(BaseModel):
             key: it was sealed with. None takes it as it is: only for who gives no secret to the host.
 
         Raises:
-            PermanentError: it isn't one, is a later version's, or was changed on the host.
+            RecordChanged: somebody else than the owner of the key has written it.
+            PermanentError: it isn't one, or is a later version's.
         """
         plain = {name: value for name, value in data.items() if name != "seal"}
         if key is not None and not hmac.compare_digest(str(data.get("seal")), _seal(plain, key, host)):
-            raise PermanentError(
+            raise RecordChanged(
                 f"what was done to {host} isn't told as it was written",
                 host=host,
                 seen=f"the seal of {PLACE} doesn't fit: somebody has changed it there, or brought it from another host",

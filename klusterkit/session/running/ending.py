@@ -11,8 +11,8 @@ from typing import Any
 
 from klusterkit.engine.errors import KlusterKitError
 from klusterkit.engine.host import HOME, Host
-from klusterkit.engine.journal import Direction, Journal
-from klusterkit.engine.record import PLACE, done_by_host
+from klusterkit.engine.journal import Direction, Journal, passed
+from klusterkit.engine.record import PLACE, RecordChanged, done_by_host
 from klusterkit.engine.step import Undo, copies_of
 from klusterkit.hosts.errors import StaleState
 from klusterkit.hosts.fence import FENCE, REACHED, Ending, mark_ended
@@ -235,8 +235,19 @@ def _each(journal: Journal, names: Iterable[str], act: Callable[[str], None], fa
                 f"'{journal.plan.operation}' can't end on {name}: {failing}",
                 host=name,
                 seen=f"{error.message}{f': {error.seen}' if error.seen else ''}",
-                hint=f"{error.hint or 'see what is wrong with the host'}; then `cctl resume` ends the run",
+                hint=_way_out(journal, name, error),
             ) from error
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(told, names))
+
+
+def _way_out(journal: Journal, name: str, error: KlusterKitError) -> str:
+    command = "resume" if journal.direction is Direction.FORWARD else "rollback"
+    if not isinstance(error, RecordChanged):
+        return f"{error.hint or 'see what is wrong with the host'}; then `cctl {command}` ends the run"
+    by_backup = f"see who was on that host; bring {PLACE} back from a backup, then `cctl {command}` ends the run"
+    # No machine is deleted while a run is in progress.
+    if passed(journal.plan, journal.states) is None:
+        return f"{by_backup}; or switch the host off: `cctl rollback --gone {name}` takes the run back without it"
+    return f"{by_backup}; without one, remove the file for that, then switch the host off and delete it with --gone"

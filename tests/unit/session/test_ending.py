@@ -26,7 +26,7 @@ from klusterkit.session.running.records import SECRET, UNSEALED, Records
 from klusterkit.state import SecretMissing
 from klusterkit.tasks.deploying import Deploy
 from klusterkit.tasks.files import Directory, TextFile
-from klusterkit.tasks.revert import Revert
+from klusterkit.tasks.revert import Discard, Revert
 from tests.unit.engine.bench import MemoryStore
 from tests.unit.session.conftest import Opened
 from tests.unit.tasks.step_world import new_host
@@ -175,6 +175,20 @@ def test_a_record_that_was_changed_on_the_host_or_comes_from_another_is_refused(
     assert records.read(there["m1"]).done, "how it is laid out doesn't matter"
     with pytest.raises(PermanentError, match="isn't told as it was written"):
         Records(key=b"another" * 5).read(there["m1"])
+
+
+def test_past_a_point_of_no_return_a_forged_record_is_put_aside_for_the_run_to_end() -> None:
+    there, records = with_an_earlier_record(), Records(key=b"k" * 32)
+    discarded = Discard(step=Directory(path="/old"), before={}, run="r0.0", task="m2/old")
+    run = journal((*TASKS, Task(id="m2/undo/old", host="m2", step=discarded)))
+    with pytest.raises(RunCutShort, match="can't end on m1") as caught:
+        end(there.__getitem__, run, "done", stay=("m1", "m2"), records=records)
+    assert "remove the file" in str(caught.value.hint)
+    assert "rollback" not in str(caught.value.hint)
+
+    there["m1"].machine.tree.remove(PLACE)
+    end(there.__getitem__, run, "done", stay=("m1", "m2"), records=records)
+    assert [done.task for done in records.read(there["m1"]).done] == ["m1/folder", "m1/file"]
 
 
 def test_a_state_that_has_lost_the_key_believes_no_host_and_writes_to_none(opened: Opened) -> None:
