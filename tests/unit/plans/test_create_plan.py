@@ -8,6 +8,7 @@ import networkx as nx
 import pytest
 import yaml
 from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from klusterkit.cluster import Machine, Role
 from klusterkit.engine.errors import UsageError
@@ -159,7 +160,7 @@ def test_etcd_gets_one_member_after_the_other_and_each_knows_those_before(reques
             assert nx.has_path(plan.graph, f"{before}/etcd/healthy", f"{name}/etcd/join")
 
 
-@given(requests())
+@given(requests(most_workers=6))
 @some
 def test_no_more_workers_come_up_at_once_than_wanted_and_none_needs_the_one_before(request: CreateRequest) -> None:
     plan, at_once = compile_create(request), request.options.joins
@@ -169,6 +170,28 @@ def test_no_more_workers_come_up_at_once_than_wanted_and_none_needs_the_one_befo
     for number, name in enumerate(workers):
         waits = ready[number - at_once : number - at_once + 1] if at_once and number >= at_once else []
         assert list(plan.by_id[f"{name}/kubelet/start"].after) == waits
+
+
+@given(requests(most_workers=9), st.integers(1, 12))
+@some
+def test_workers_that_come_up_form_as_many_chains_as_may_at_once(request: CreateRequest, at_once: int) -> None:
+    """Which is Dilworth's way to say that at most so many come up at any time, whatever each of them takes."""
+    options = request.options.model_copy(update={"joins": at_once})
+    plan = compile_create(request.model_copy(update={"options": options}))
+    workers = [machine.name for machine in request.machines if not machine.is_master]
+    gates = {task.step.node: task.id for task in plan.tasks if isinstance(task.step, NodeReady)}
+    over = {name: gates[request.facts[name].hostname] for name in workers}
+
+    waiting = plan.graph.copy()
+    waiting.add_edges_from((earlier, task.id) for task in plan.tasks for earlier in task.after)
+    before: nx.Graph[tuple[str, str]] = nx.Graph()
+    before.add_nodes_from((end, name) for name in workers for end in ("over", "begun"))
+    for name in workers:
+        started = nx.ancestors(waiting, f"{name}/kubelet/start")
+        before.add_edges_from((("over", other), ("begun", name)) for other in workers if over[other] in started)
+
+    followed = nx.bipartite.maximum_matching(before, [("over", name) for name in workers])
+    assert len(workers) - len(followed) // 2 == min(at_once, len(workers))
 
 
 @given(requests())
