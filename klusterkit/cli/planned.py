@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,8 +86,8 @@ def do(common: Common, settings: Settings, words: str, compiled: Compile, next_s
     from klusterkit.session import Session
 
     common.show_as(Output.JSON)
-    refuse_unasked(yes=common.yes)
-    with Session.open(settings, write=words) as session:
+    asking = settings.model_copy(update={"before_hosts": partial(refuse_unasked, yes=common.yes)})
+    with Session.open(asking, write=words) as session:
         say_notices(session, common)
         with Preparing(aside(color=common.color)) as onlooker:
             plan = compiled(session, onlooker)

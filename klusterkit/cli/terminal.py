@@ -22,7 +22,8 @@ def terminal() -> bool:
 def refuse_unasked(*, yes: bool | None) -> None:
     """Raise ``UsageError`` where the command will have a question, nobody can be asked, and ``--yes`` was not given.
 
-    To be called before anything is done: who can't be asked in the end needn't wait for it.
+    To be called before any host is met: who can't be asked in the end needn't wait for it. What is wrong with the
+    command itself is told first; with ``--yes`` it would be the same.
     """
     if not yes and not terminal():
         from klusterkit.engine.errors import UsageError

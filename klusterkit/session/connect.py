@@ -56,6 +56,7 @@ def login_of(machine: Machine, key: PrivateKey) -> Login:
 
 def _fleet(hold: Hold, machines: Iterable[Machine], keys: HostKeys) -> Fleet:
     targets = hold.only if hold.only is not None else _targets(hold, machines)
+    hold.settings.before_hosts()
     # Whoever only looks has somebody who waits for the answer: a host that is gone is told at once.
     return Fleet(targets, keys, question=QUESTION, patience=0.0, pace=Pace(hold.settings.bandwidth))
 

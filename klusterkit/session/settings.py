@@ -64,6 +64,9 @@ class Settings(BaseModel):
     ask_host_key: Callable[[Any], bool] | None = None
     """Asks on the terminal whether a host is the right one; given a ``klusterkit.hosts.UnknownHostKey``."""
     ask_passphrase: Callable[[bool], str] | None = None
+    before_hosts: Callable[[], None] = lambda: None
+    """Raises where the command could not be gone through with. Called when all is known to be right that is so without
+    asking a host, and before any is met."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ, **options: object) -> Settings:

@@ -6,6 +6,7 @@ again.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,7 +29,7 @@ def run(
     from klusterkit.session import Session
 
     common.show_as()
-    refuse_unasked(yes=common.yes)
+    settings = common.settings().model_copy(update={"before_hosts": partial(refuse_unasked, yes=common.yes)})
     asked: list[str] = []
 
     def agree(holder: Holder) -> bool:
@@ -36,7 +37,7 @@ def run(
         typer.echo(f"{host} is locked by {holder}", err=True)
         return confirmed("Has that ended, and shall the host be freed?", yes=common.yes)
 
-    with Session.open(common.settings()) as session:
+    with Session.open(settings) as session:
         say_notices(session, common)
         freed = session.unlock(host, port, agree)
     if asked and freed is None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,12 +72,16 @@ class OnHost(Shared):
         return host_at(self.host, self.private_key, self.ssh_jump) if self.host else this_host(self.private_key)
 
     @contextmanager
-    def session(self, write: str | None = None, *, lasting: bool = True) -> Generator[HostSession]:
+    def session(
+        self, write: str | None = None, *, lasting: bool = True, before_hosts: Callable[[], None] = lambda: None
+    ) -> Generator[HostSession]:
         """A session with the host's own state file.
 
         Args:
             write: the command in words, if it writes.
             lasting: whether a command that writes also pins the keys that it is given, for those after it.
+            before_hosts: raises where the command could not be gone through with; called before any host is met, and
+                before a key is pinned.
         """
         from klusterkit.cli.notices import say_notices
         from klusterkit.report.words import speak_as
@@ -89,11 +94,12 @@ class OnHost(Shared):
         said["state"] = said["state"] or place.state  # CCTL_STATE is another tool's
         said["cache"] = os.environ.get("KLUSTERKIT_CACHE") or place.cache
         said["bundle_keys"] = self._bundle_keys()
-        settings = Settings.from_environment(**said)
+        settings = Settings.from_environment(**said, before_hosts=before_hosts)
         speak_as(self.called)
         with HostSession.on(settings, place, write=write) as session:
             say_notices(session, self)
             if self.bundle_key and write and lasting:
+                before_hosts()
                 session.pin_bundle_keys()
             yield session
 
@@ -140,9 +146,8 @@ def plan_and_do(common: OnHost, looking: Looking, words: str, compiled: Compile,
     from klusterkit.report.screen import aside
 
     common.show_as(Output.WIDE, Output.JSON, Output.YAML, Output.NAME)
-    if not looking.only:
-        refuse_unasked(yes=common.yes)
-    with common.session(write=words, lasting=not looking.only) as session:
+    unasked = partial(refuse_unasked, yes=looking.only or common.yes)
+    with common.session(write=words, lasting=not looking.only, before_hosts=unasked) as session:
         with Preparing(aside(color=common.color)) as onlooker:
             plan = compiled(session, onlooker)
         if not plan.tasks:

@@ -106,10 +106,9 @@ def _wanted(
 def _facts(hold: Hold, onlooker: Onlooker) -> dict[str, Facts]:
     """Of all hosts. Raises ``Refused`` with the names of those that can't be told anything now."""
     names = [machine.name for machine in hold.machines]
-    if not names:
-        return {}
-    onlooker.stage(f"looking at {len(names)} hosts")
-    with fleet_for_machines(hold, hold.machines) as fleet:
+    if names:
+        onlooker.stage(f"looking at {len(names)} hosts")
+    with fleet_for_machines(hold, hold.machines) as fleet:  # also of none: it says whether the command may go on
         seen = each_host(names, lambda name: seen_on(hold, fleet[name], lambda host: host.facts()))
     silent = {name: found for name, found in seen.items() if isinstance(found, KlusterKitError)}
     if silent:

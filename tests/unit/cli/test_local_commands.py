@@ -221,16 +221,6 @@ def test_without_a_run_there_is_nothing_to_go_on_with(begun: Operator):
     assert json.loads(begun.cctl("history", "-o", "json").stdout) == []
 
 
-@pytest.mark.parametrize(
-    "command", ["create machine --ip 10.0.0.5 --role master", "delete cluster --confirm cctl-cluster"]
-)
-def test_without_a_terminal_a_command_that_asks_is_refused_before_it_opens_anything(operator: Operator, command: str):
-    said = operator.cctl(*command.split(), code=3).stderr
-    assert "there is no terminal to ask on" in said
-    assert "--yes" in said
-    assert not list(operator.home.glob("cctl-state*"))
-
-
 def test_a_plan_that_is_none_is_refused(begun: Operator):
     (begun.home / "plan.yaml").write_text("kind: Plan\n")
     assert "not a saved plan" in begun.cctl("apply", "plan.yaml", code=3).stderr
