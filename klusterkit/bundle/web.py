@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ssl
 import time
@@ -102,7 +103,7 @@ class Web:
                 f"the authority {self._ca or 'of the registry'} can't be used: {words_of(error)}",
                 hint="it is a file of certificates in PEM",
             ) from None
-        return urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _Redirects())
+        return urllib.request.build_opener(_Http(), _Https(context), _Redirects())
 
     def open(
         self,
@@ -121,6 +122,36 @@ class Web:
                 raise WebError(f"HTTP status {error.code}", error.code, dict(error.headers)) from None
         except (OSError, http.client.HTTPException) as error:
             raise WebError(words_of(error)) from None
+
+
+class _Heard(http.client.HTTPConnection):
+    """Hears out a server that answers and closes before it has all that it is sent.
+
+    A registry that wants a login, or gives no leave to write, doesn't wait for a whole blob to say so.
+    """
+
+    def request(self, *args: Any, **keywords: Any) -> None:
+        self.connect()  # what fails here is no answer
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
+            super().request(*args, **keywords)  # without an answer, reading it fails likewise
+
+
+class _HeardSecurely(_Heard, http.client.HTTPSConnection):
+    """Likewise."""
+
+
+class _Http(urllib.request.HTTPHandler):
+    def http_open(self, req: urllib.request.Request) -> Any:
+        return self.do_open(_Heard, req)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def __init__(self, trusted: ssl.SSLContext) -> None:
+        super().__init__(context=trusted)
+        self._trusted = trusted
+
+    def https_open(self, req: urllib.request.Request) -> Any:
+        return self.do_open(_HeardSecurely, req, context=self._trusted)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import pytest
 
 from klusterkit.bundle.imagearchive import MANIFEST_TYPE
+from klusterkit.bundle.mirror import MirrorUnreachable
 from klusterkit.bundle.reference import Place
-from klusterkit.bundle.registry import Registry, RegistryRefused
+from klusterkit.bundle.registry import Account, Registry, RegistryRefused
 from klusterkit.bundle.web import Web
 from tests.support.sites import FakeRegistry, RegistryHandler, serving
 
@@ -85,3 +89,38 @@ def test_a_registry_that_refuses_each_token_is_asked_twice_and_no_more() -> None
         Registry(Place.parse(url), Web()).put_blob("a", SHA256, len(BLOB), pieces)
     assert registry.ends == 0
     assert registry.received == {}
+
+
+@contextmanager
+def hasty(answer: bytes) -> Iterator[str]:
+    """A registry that answers whatever it is asked, and closes before it has heard all of it; gives the address."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with suppress(OSError):  # closed: the test has ended
+                while True:
+                    connection, _ = listening.accept()
+                    with connection:
+                        connection.recv(1)
+                        connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+LOGIN = b'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="x"\r\nContent-Length: 0\r\n\r\n'
+
+
+@pytest.mark.parametrize("account", [None, Account("operator", "wrong")], ids=["nobody", "wrong password"])
+def test_a_registry_that_wants_a_login_and_hears_nothing_more_is_told_as_such(account: Account | None) -> None:
+    large = b"x" * 20_000_000
+    with hasty(LOGIN) as url, pytest.raises(RegistryRefused) as refused:
+        Registry(Place.parse(url), Web(), account).put_manifest("a", "1", MANIFEST_TYPE, large)
+    assert refused.value.seen == "HTTP status 401"
+    assert "--registry-username" in str(refused.value.hint)
+
+
+def test_a_registry_that_closes_without_an_answer_can_not_be_reached() -> None:
+    with hasty(b"") as url, pytest.raises(MirrorUnreachable):
+        Registry(Place.parse(url), Web()).put_manifest("a", "1", MANIFEST_TYPE, b"x" * 20_000_000)
