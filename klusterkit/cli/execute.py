@@ -94,6 +94,6 @@ def _show_report(common: Shared, plan: Plan, report: Report, seconds: float, cod
     from klusterkit.report.screen import aside, output
 
     with perhaps_unheard(sys.stderr):
-        show_failures(aside(color=common.color), plan, report.errors)
+        show_failures(aside(color=common.color), plan, report.states, report.errors)
     with perhaps_unheard(sys.stdout):
         show_end(output(color=common.color), plan, report, seconds, called(common))

@@ -15,7 +15,7 @@ from klusterkit.engine.runner import Report
 from klusterkit.report.faults import Fault, show_fault
 from klusterkit.report.planview import path_of
 from klusterkit.report.screen import columns
-from klusterkit.report.words import duration, listed, several
+from klusterkit.report.words import duration, listed, several, to_do
 
 _COUNTED = {
     Status.DONE: "done",
@@ -29,22 +29,24 @@ _COUNTED = {
 }
 
 
-def show_failures(screen: Console, plan: Plan, errors: Mapping[str, ErrorInfo]) -> None:
+def show_failures(
+    screen: Console, plan: Plan, states: Mapping[str, TaskState], errors: Mapping[str, ErrorInfo]
+) -> None:
     """Show what failed, where, what was seen and what to do; what many tasks met is told once."""
-    for fault in faults_of(plan, errors):
+    for fault in _faults(plan, states, errors):
         screen.print()
         show_fault(screen, fault)
     if errors:
         screen.print()
 
 
-def faults_of(plan: Plan, errors: Mapping[str, ErrorInfo]) -> list[Fault]:
+def _faults(plan: Plan, states: Mapping[str, TaskState], errors: Mapping[str, ErrorInfo]) -> list[Fault]:
     """The errors of tasks. One that came to tasks of different kinds is told without what each was to do."""
     met: dict[tuple[str | None, ...], list[Task]] = {}
     for task_id, error in errors.items():
         key = (words_of(task_id, error), error.seen, error.hint, error.type)
         met.setdefault(key, []).append(plan.by_id[task_id])
-    return [_fault(tasks, errors[tasks[0].id]) for tasks in met.values()]
+    return [_fault(tasks, states, errors[tasks[0].id]) for tasks in met.values()]
 
 
 def words_of(task: str, error: ErrorInfo) -> str:
@@ -52,11 +54,11 @@ def words_of(task: str, error: ErrorInfo) -> str:
     return error.message.removeprefix(f"{task}: ")
 
 
-def _fault(tasks: Sequence[Task], error: ErrorInfo) -> Fault:
+def _fault(tasks: Sequence[Task], states: Mapping[str, TaskState], error: ErrorInfo) -> Fault:
     what = words_of(tasks[0].id, error)
-    title = tasks[0].step.title
-    if title not in what and all(task.step.title == title for task in tasks):
-        what = f"{title}: {what}"
+    titles = {to_do(task.step.title, undoing=states[task.id].status is Status.STUCK) for task in tasks}
+    if tasks[0].step.title not in what and len(titles) == 1:
+        what = f"{titles.pop()}: {what}"
     hosts = dict.fromkeys(task.host for task in tasks)
     paths = list(dict.fromkeys(map(path_of, tasks)))
     where = f"{'task' if len(paths) == 1 else f'{len(paths)} tasks:'} {listed(paths)}"

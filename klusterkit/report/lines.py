@@ -49,8 +49,8 @@ class Lines:
     def tick(self) -> None:
         """After a long silence, say what is being waited for."""
         if time.monotonic() - self._said >= SILENCE and self._progress.running:
-            done = f"{self._progress.done} of {self._progress.total} done, running: "
-            self._print(time.time(), Text(done + running(self._progress)))
+            acting = "undoing" if self._progress.back else "running"
+            self._print(time.time(), Text(f"{self._progress.counted}, {acting}: {running(self._progress)}"))
 
     def close(self) -> None:
         """Nothing is left to tidy."""

@@ -10,7 +10,6 @@ from rich.text import Text
 
 from klusterkit.engine.errors import ErrorInfo
 from klusterkit.engine.events import Event
-from klusterkit.engine.journal import Direction
 from klusterkit.report.ending import words_of
 from klusterkit.report.lines import ended, waiting
 from klusterkit.report.planview import path_of
@@ -78,9 +77,8 @@ def picture(progress: Progress, width: int) -> RenderableType:
 
 
 def _bar(progress: Progress, width: int) -> Table:
-    counted = f"{progress.done} of {progress.total} {'undone' if progress.direction is Direction.BACK else 'done'}"
     eta = progress.eta
-    words = [counted, duration(progress.now() - progress.began)]
+    words = [progress.counted, duration(progress.now() - progress.began)]
     if progress.stopping:
         words.append("stopping")
     elif eta is not None and progress.done < progress.total:

@@ -10,6 +10,7 @@ from klusterkit.engine.events import Event
 from klusterkit.engine.journal import Direction
 from klusterkit.engine.plan import Plan
 from klusterkit.report.estimate import expected
+from klusterkit.report.words import to_do
 
 _TRUST = 0.2
 """The plan counts for as much as this share of it would, had it gone as planned: a slow beginning alone says little of
@@ -56,11 +57,16 @@ class Progress:
     def __post_init__(self) -> None:
         self.began = self.now()
         # On the way forward, what an earlier walk has done counts; on the way back there is nothing to undo in it.
-        back = self.direction is Direction.BACK
+        back = self.back
         self._already = len(self.settled) if back else 0
         self._cost = sum(task.cost for task in self.plan.tasks if not (back and task.id in self.settled))
         self._cost_done = 0.0 if back else sum(self.plan.by_id[task].cost for task in self.settled)
         self._expected = 0.0 if back else expected(self.plan, self.settled)
+
+    @property
+    def back(self) -> bool:
+        """Whether what was done is undone."""
+        return self.direction is Direction.BACK
 
     def learn(self, event: Event) -> None:
         """Take in what has happened."""
@@ -71,7 +77,8 @@ class Progress:
             return
         match event.event:
             case "started":
-                self.running.setdefault(task, Running(task, event.title or task, event.at))
+                title = to_do(event.title or task, undoing=self.back)
+                self.running.setdefault(task, Running(task, title, event.at))
             case "retrying":
                 self._retry(task, event)
             case "done" | "unchanged" | "undone":
@@ -105,6 +112,11 @@ class Progress:
         return len(self.settled) - self._already
 
     @property
+    def counted(self) -> str:
+        """Both in words: ``3 of 97 done``, and on the way back ``3 of 97 undone``."""
+        return f"{self.done} of {self.total} {'undone' if self.back else 'done'}"
+
+    @property
     def share(self) -> float:
         """How much of the work is done, from 0 to 1, by cost."""
         if self.done == self.total:
@@ -126,7 +138,7 @@ class Progress:
 
         On the way back, which has no expected costs, it is told by the tasks that are left; None until some are undone.
         """
-        if self.direction is Direction.BACK:
+        if self.back:
             some = self.done >= _SOME
             return (self.now() - self.began) / self.done * (self.total - self.done) if some else None
         left = expected(self.plan, self.settled, {task: self._spent(there) for task, there in self.running.items()})

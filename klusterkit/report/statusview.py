@@ -67,7 +67,7 @@ def show_run(screen: Console, journal: Journal, command: str = "cctl", *, wide: 
     if table.row_count:
         screen.print(table)
     errors = {task: state.error for task, state in journal.states.items() if state.error is not None}
-    show_failures(screen, journal.plan, errors)
+    show_failures(screen, journal.plan, journal.states, errors)
     screen.print(next_commands(journal.plan, journal.states, command, only_back=journal.only_back))
     screen.print()
 

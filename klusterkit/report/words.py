@@ -29,6 +29,14 @@ def plain(text: str) -> str:
     return _CONTROLS.sub("", text)
 
 
+def to_do(title: str, *, undoing: bool) -> str:
+    """What is done in a task, by its step's title: ``write /etc/hosts``; on the way back ``undo: write /etc/hosts``.
+
+    A run is taken back, a task is undone; ``take back: …`` is what steps are called that put a machine's host back.
+    """
+    return f"undo: {title}" if undoing else title
+
+
 def duration(seconds: float) -> str:
     """``0.8 s``, ``42 s``, ``2 min 05 s``, ``1 h 10 min``."""
     if seconds < 9.95:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from example_runs import SMALL, Burn, Hosts, Make, begun, paper, plan, run, said, task
 
 from klusterkit.engine.errors import CommandFailed, DecisionNeeded, HostUnreachable
+from klusterkit.engine.executor import Call, Outcome, Verb
 from klusterkit.engine.runner import Report, Runner
 from klusterkit.report.ending import show_end, show_failures
 from klusterkit.report.faults import Fault, show_fault
@@ -63,7 +64,7 @@ def test_brackets_in_what_a_host_says_are_shown_as_they_are():
 
 def ending(report: Report, of=SMALL, command: str = "cctl") -> str:
     console = paper(120)
-    show_failures(console, of, report.errors)
+    show_failures(console, of, report.states, report.errors)
     show_end(console, of, report, 61.0, command)
     return said(console)
 
@@ -88,6 +89,20 @@ Failed: 1 of 3 tasks done, 1 failed, 1 not begun. All of it is in the journal.
   cctl --state x.yaml rollback  puts the hosts back as they were
 """
     )
+
+
+def test_what_can_not_be_undone_is_told_as_an_undoing():
+    journal = begun(SMALL)
+    Runner(journal, Hosts()).forward()
+
+    class Rigid(Hosts):
+        """Lets nothing be undone."""
+
+        def _one(self, call: Call) -> Outcome:
+            return Outcome(error=FAILURE) if call.verb is Verb.UNDO else super()._one(call)
+
+    report = Runner(journal, Rigid()).back()
+    assert "error: undo: make etcd: status 1\n" in ending(report)
 
 
 def test_the_same_failure_on_many_hosts_is_told_once():

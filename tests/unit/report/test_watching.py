@@ -10,6 +10,7 @@ from example_runs import SMALL, Hosts, begun, paper, run, said
 
 from klusterkit.engine.errors import CommandFailed, NotYet
 from klusterkit.engine.events import Event
+from klusterkit.engine.journal import Direction
 from klusterkit.engine.runner import Runner
 from klusterkit.report.jsonlines import JsonLines, report_data
 from klusterkit.report.lines import Lines
@@ -93,6 +94,25 @@ def test_a_silence_is_broken_by_what_is_waited_for(monkeypatch):
     lines.show(Event(event="started", task="m1/etcd/start"))
     lines.tick()
     assert "0 of 3 done, running: m1/etcd/start (0.0 s)" in said(console)
+
+
+def test_on_the_way_back_a_silence_is_broken_by_what_is_being_undone(monkeypatch):
+    monkeypatch.setattr("klusterkit.report.lines.SILENCE", 0.0)
+    console = paper()
+    lines = Lines(console, Progress(SMALL, direction=Direction.BACK))
+    lines.show(Event(event="started", task="m1/etcd/start"))
+    lines.tick()
+    assert "0 of 3 undone, undoing: m1/etcd/start (0.0 s)" in said(console)
+
+
+def test_on_the_way_back_the_drawing_says_of_each_task_that_it_is_being_undone():
+    console = paper()
+    progress = Progress(SMALL, direction=Direction.BACK)
+    progress.learn(Event(event="started", task="m1/etcd/unit", title="make the unit"))
+    console.print(picture(progress, console.width))
+    counted, running = said(console).splitlines()
+    assert "0 of 3 undone" in counted
+    assert running.endswith(" s  undo: make the unit")
 
 
 def test_stopping_says_what_is_waited_for_and_how_to_wait_no_longer():
