@@ -28,9 +28,9 @@ def say(note: str, common: Shared) -> None:
 
 def in_progress(session: Session, common: Shared, verb: str) -> Journal:
     """The run in progress, after saying which it is and how far it has come. Raises ``NoRun``."""
+    from klusterkit.moments import moment
     from klusterkit.report.ending import in_words
     from klusterkit.report.screen import aside
-    from klusterkit.report.words import moment
     from klusterkit.session.errors import NoRun
 
     journal = session.run

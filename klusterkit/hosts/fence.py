@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Collection
 from typing import Literal
 
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from klusterkit.engine.errors import CommandFailed
 from klusterkit.engine.host import HOME, File, Host
 from klusterkit.hosts.errors import ForeignCluster, StaleState
+from klusterkit.moments import moment
 
 FENCE = f"{HOME}/fence.json"
 REACHED = f"{HOME}/reached"
@@ -124,8 +124,3 @@ def mark_ended(host: Host, ending: Ending) -> None:
     """Have a host remember how the run that last changed it ended."""
     with contextlib.suppress(FileNotFoundError):
         host.write(read_fence(host.read(FENCE), host.name).model_copy(update={"ended": ending}).file())
-
-
-def moment(seconds: float) -> str:
-    """A time as it is told."""
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))

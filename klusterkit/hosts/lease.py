@@ -28,11 +28,12 @@ from pydantic import BaseModel, ConfigDict
 
 from klusterkit.engine.errors import CommandFailed, HostLocked, HostUnreachable
 from klusterkit.hosts.errors import LockUnsafe
-from klusterkit.hosts.fence import FENCE, REACHED, Ending, Fence, moment, read_fence, refuse_older_journal
+from klusterkit.hosts.fence import FENCE, REACHED, Ending, Fence, read_fence, refuse_older_journal
 from klusterkit.hosts.lane import Lane, LaneTimeout, Reply
 from klusterkit.hosts.quoting import word
 from klusterkit.hosts.stream import StreamClosed
 from klusterkit.hosts.writing import write_script
+from klusterkit.moments import moment
 
 GRACE = 10
 """Seconds that are given to short programs of a run that was killed, to end."""

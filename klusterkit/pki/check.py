@@ -8,6 +8,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
+from klusterkit.moments import moment
 from klusterkit.pki import pem
 from klusterkit.pki.authority import USAGE_IDS, subject
 from klusterkit.pki.leaf import Leaf
@@ -61,7 +62,7 @@ def _issuer(certificate: x509.Certificate, authority: x509.Certificate, now: dat
     except (InvalidSignature, TypeError, UnsupportedAlgorithm):
         yield f"it is not signed with the key of {expected}"
     if now > authority.not_valid_after_utc:
-        yield f"its authority {expected} expired on {_moment(authority.not_valid_after_utc)}"
+        yield f"its authority {expected} expired on {moment(authority.not_valid_after_utc.timestamp())}"
 
 
 def _key(certificate: x509.Certificate, key_pem: str | None) -> Iterator[str]:
@@ -125,16 +126,12 @@ def _usages(certificate: x509.Certificate, leaf: Leaf) -> Iterator[str]:
 def _period(certificate: x509.Certificate, now: datetime, renew_after: float) -> Iterator[str]:
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now < begins:
-        yield f"it is valid only from {_moment(begins)}"
+        yield f"it is valid only from {moment(begins.timestamp())}"
     elif now > ends:
-        yield f"it expired on {_moment(ends)}"
+        yield f"it expired on {moment(ends.timestamp())}"
     elif now > begins + (ends - begins) * renew_after:
-        yield f"it is due for renewal: it expires on {_moment(ends)}"
+        yield f"it is due for renewal: it expires on {moment(ends.timestamp())}"
 
 
 def _listed(items: Iterable[str]) -> str:
     return ", ".join(sorted(items))
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

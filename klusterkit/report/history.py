@@ -9,8 +9,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from klusterkit.moments import moment
 from klusterkit.report.screen import columns
-from klusterkit.report.words import duration, moment, several
+from klusterkit.report.words import duration, several
 
 _STYLES = {"done": "good", "undone": "care"}
 

@@ -10,9 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from klusterkit.engine.journal import Direction, Journal, Status, TaskState
+from klusterkit.moments import moment
 from klusterkit.report.ending import in_words, next_commands, show_failures
 from klusterkit.report.screen import columns
-from klusterkit.report.words import listed, moment, several
+from klusterkit.report.words import listed, several
 
 _WORDS = {
     Status.UNKNOWN: "began, its end is not known",

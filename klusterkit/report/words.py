@@ -80,10 +80,5 @@ def listed(items: Sequence[str], most: int = 4) -> str:
 
 
 def clock(seconds: float) -> str:
-    """The time of day, local: ``12:03:11``."""
+    """The time of day, local, for whoever looks on: ``12:03:11``. A time to come back to is a ``moment``."""
     return time.strftime("%H:%M:%S", time.localtime(seconds))
-
-
-def moment(seconds: float) -> str:
-    """Date and time of day, local: ``2026-11-23 12:03:11``."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

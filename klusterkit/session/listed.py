@@ -6,10 +6,10 @@ They tell what was done and what is trusted. Nothing is made by giving them back
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from klusterkit.cluster.objects import OWN_API_VERSION
+from klusterkit.moments import moment
 from klusterkit.session.hold import Hold
 
 Object = dict[str, Any]
@@ -37,7 +37,7 @@ def _runs(hold: Hold) -> Iterator[Object]:
     """Finished ones, oldest first. What each task took is told by ``cctl history --timing``."""
     for brief in hold.snapshot.runs:
         status = {"outcome": brief["outcome"], "who": brief.get("who"), "tasks": brief.get("tasks")}
-        times = {name: _moment(brief[name]) for name in ("began", "ended") if name in brief}
+        times = {name: moment(brief[name]) for name in ("began", "ended") if name in brief}
         spec = {"operation": brief["operation"], "plan": brief.get("plan")}
         yield _object("Run", brief["name"], spec=_said(spec), status=_said(status | times))
 
@@ -78,11 +78,6 @@ def _recipients(hold: Hold) -> Iterator[Object]:
 
 def _said(parts: Mapping[str, Any]) -> Object:
     return {name: value for name, value in parts.items() if value is not None}
-
-
-def _moment(seconds: float) -> str:
-    """RFC 3339, as objects of Kubernetes have it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 KINDS: Mapping[str, Callable[[Hold], Iterator[Object]]] = {

@@ -9,13 +9,14 @@ files are those of age-keygen(1).
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from klusterkit.foreign import words_of
+from klusterkit.moments import moment
 from klusterkit.state import age, disk
 from klusterkit.state.errors import KeyInvalid
 from klusterkit.state.schema import AgeWrap, PassphraseWrap, Wrap
@@ -128,11 +129,10 @@ class IdentityFile:
     def _make(self) -> bool:
         """Whether it was this command that made it."""
         secret, public = age.generate()
-        made = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         with disk.writing(self.path.parent, "make the folder"):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            disk.create(self.path, f"# created: {made}\n# public key: {public}\n{secret}\n".encode())
+            disk.create(self.path, f"# created: {moment(time.time())}\n# public key: {public}\n{secret}\n".encode())
         except FileExistsError:  # another command was first: its key will do
             return False
         return True

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from klusterkit.moments import moment
 from klusterkit.state.disk import write_all, writing
 from klusterkit.state.errors import StateLocked, StateMissing
 
@@ -40,7 +41,7 @@ class LockInfo(BaseModel):
     since: datetime
 
     def __str__(self) -> str:
-        return f"'{self.op}' of {self.who} (pid {self.pid}), since {self.since.isoformat(timespec='seconds')}"
+        return f"'{self.op}' of {self.who} (pid {self.pid}), since {moment(self.since.timestamp())}"
 
 
 @dataclass

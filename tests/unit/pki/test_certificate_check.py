@@ -115,7 +115,7 @@ def test_the_period_is_judged_by_the_clock_alone(
 def test_renewal_is_due_after_two_thirds_of_the_life(authority: Authority, now: datetime) -> None:
     assert reasons(authority, now, WANTED, timedelta(days=243)) == []
     (reason,) = reasons(authority, now, WANTED, timedelta(days=244))
-    assert reason == f"it is due for renewal: it expires on {now + timedelta(days=365):%Y-%m-%d %H:%M} UTC"
+    assert reason == f"it is due for renewal: it expires on {now + timedelta(days=365):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def test_an_expired_authority_is_a_reason(now: datetime) -> None:
