@@ -33,16 +33,9 @@ class EndOptions:
 
 
 @dataclass(frozen=True)
-class LeavingMachines:
-    """The machines that leave, and how their pods do."""
+class Draining:
+    """How pods leave the nodes that go."""
 
-    machine: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="MACHINE", help="By name, address or node", show_default=False, autocompletion=machines),
-    ] = None
-    ip: Annotated[
-        list[str] | None, typer.Option("--ip", metavar="ADDRESS", help="Address of a machine; several: --ip A --ip B")
-    ] = None
     drain_timeout: Annotated[
         str, typer.Option("--drain-timeout", metavar="TIME", help="For all pods of a node; 0 sets no limit")
     ] = "5m"
@@ -61,6 +54,31 @@ class LeavingMachines:
     skip_drain: Annotated[
         bool, typer.Option("--skip-drain", "--skip-drain-delete", help="Let pods end with their host")
     ] = False
+
+    def wanted(self) -> dict[str, Any]:
+        """The fields of the session's request."""
+        drain = {
+            "skip": self.skip_drain,
+            "within": seconds("--drain-timeout", self.drain_timeout) or None,
+            "force": self.drain_force,
+            "local_data": self.drain_delete_local_data,
+            "at_once": self.at_once,
+            "grace": None if self.drain_grace_period < 0 else self.drain_grace_period,
+        }
+        return {"drain": drain}
+
+
+@dataclass(frozen=True)
+class LeavingMachines:
+    """The machines that leave."""
+
+    machine: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="MACHINE", help="By name, address or node", show_default=False, autocompletion=machines),
+    ] = None
+    ip: Annotated[
+        list[str] | None, typer.Option("--ip", metavar="ADDRESS", help="Address of a machine; several: --ip A --ip B")
+    ] = None
     force: Annotated[bool, typer.Option("--force", help="See --gone, --drain-force and --skip-drain", hidden=True)] = (
         False
     )
@@ -75,28 +93,23 @@ class LeavingMachines:
                 "--force says too much: --gone is for a machine that never comes back, --drain-force for pods that "
                 "nothing makes anew, --skip-drain for none that are moved"
             )
-        drain = {
-            "skip": self.skip_drain,
-            "within": seconds("--drain-timeout", self.drain_timeout) or None,
-            "force": self.drain_force,
-            "local_data": self.drain_delete_local_data,
-            "at_once": self.at_once,
-            "grace": None if self.drain_grace_period < 0 else self.drain_grace_period,
-        }
-        return {"machines": machines, "drain": drain}
+        return {"machines": machines}
 
 
-def delete(common: Common, words: str, *groups: EndOptions | LeavingMachines) -> int:
+Group = LeavingMachines | Draining | EndOptions
+
+
+def delete(common: Common, words: str, *groups: Group) -> int:
     """Plan, ask, apply."""
     wanted = _wanted(groups)
     return do(common, common.settings(), words, lambda session, _: session.plan_delete(**wanted))
 
 
-def plan_delete(common: Common, words: str, options: PlanOptions, *groups: EndOptions | LeavingMachines) -> int:
+def plan_delete(common: Common, words: str, options: PlanOptions, *groups: Group) -> int:
     """Plan, look, show, save."""
     wanted = _wanted(groups)
     return show(common, common.settings(), words, lambda session, _: session.plan_delete(**wanted), options)
 
 
-def _wanted(groups: tuple[EndOptions | LeavingMachines, ...]) -> dict[str, Any]:
+def _wanted(groups: tuple[Group, ...]) -> dict[str, Any]:
     return {name: value for group in groups for name, value in group.wanted().items()}

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from klusterkit.cli.deletion import Draining
 from klusterkit.cli.planned import Compile
 from klusterkit.cli.textfile import text_of
 
@@ -16,7 +17,14 @@ ObjectsFile = Annotated[
 Prune = Annotated[bool, typer.Option("--prune", help="With -f: delete machines that the file leaves out")]
 
 
-def wanted_by(file: Path, *, prune: bool) -> Compile:
-    """Makes the plan of what differs. Raises ``UsageError`` where the file can't be read."""
-    text = text_of(file)
-    return lambda session, onlooker: session.plan_objects(onlooker, text, str(file), prune=prune)
+def wanted_by(file: Path, draining: Draining, *, prune: bool) -> Compile:
+    """Makes the plan of what differs.
+
+    Raises:
+        UsageError: the file can't be read.
+        typer.BadParameter: it is said how nodes are drained, and none would go.
+    """
+    if draining != Draining() and not prune:
+        raise typer.BadParameter("how nodes are drained is said of machines that leave: with --prune")
+    drain, text = draining.wanted(), text_of(file)
+    return lambda session, onlooker: session.plan_objects(onlooker, text, str(file), prune=prune, **drain)

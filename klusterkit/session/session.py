@@ -193,11 +193,12 @@ class Session:
 
         return plan_delete(self._hold, Wanted(**wanted))
 
-    def plan_objects(self, onlooker: Onlooker, text: str, where: str, *, prune: bool) -> Plan:
+    def plan_objects(self, onlooker: Onlooker, text: str, where: str, *, prune: bool, drain: Mapping[str, Any]) -> Plan:
         """Compare objects with the state, compile; see :func:`klusterkit.session.machines.applying.plan_objects`."""
+        from klusterkit.plans.deletion import DrainOptions
         from klusterkit.session.machines.applying import plan_objects
 
-        return plan_objects(self._hold, text, where, onlooker, prune=prune)
+        return plan_objects(self._hold, text, where, onlooker, prune=prune, drain=DrainOptions(**drain))
 
     def plan_registry_update(self, onlooker: Onlooker, **wanted: Any) -> Plan:
         """Prove the access, compile (the fields of :class:`klusterkit.session.machines.registry.WantedAccess`)."""

@@ -3,7 +3,8 @@
 A saved plan is refused if the state file or a host has moved on since it was made, or if it was edited; there is no
 question, as it has been read. Objects (`cctl get all -o yaml` writes them) are compared with the state: machines that
 are new are created, labels, taints and logins that differ are changed, and what can't be changed is refused. That is
-planned, shown and asked about. Machines that the file leaves out stay, unless --prune.
+planned, shown and asked about. Machines that the file leaves out stay, unless --prune: then they leave as by
+`cctl delete machine`, with its options of how their pods do.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from klusterkit.cli.deletion import Draining
 from klusterkit.cli.objects import ObjectsFile, Prune, wanted_by
 from klusterkit.cli.options import Common, Output
 
@@ -24,11 +26,13 @@ def run(
     ] = None,
     objects: ObjectsFile = None,
     prune: Prune = False,
+    *,
+    draining: Draining,
 ) -> int:
     """Do either."""
     if objects is not None and file is None:
-        return _objects(common, objects, prune=prune)
-    if file is None or objects is not None or prune:
+        return _objects(common, objects, draining, prune=prune)
+    if file is None or objects is not None or prune or draining != Draining():
         raise typer.BadParameter("give a saved plan (cctl apply PLAN), or objects (cctl apply -f FILE [--prune])")
     return _saved(common, file)
 
@@ -51,7 +55,8 @@ def _saved(common: Common, file: Path) -> int:
         return execute(common, session, plan, lambda tell: session.start(plan, tell), Direction.FORWARD)
 
 
-def _objects(common: Common, file: Path, *, prune: bool) -> int:
+def _objects(common: Common, file: Path, draining: Draining, *, prune: bool) -> int:
     from klusterkit.cli.planned import do
 
-    return do(common, common.settings(), f"apply -f {file}", wanted_by(file, prune=prune), "{cctl} status")
+    compiled = wanted_by(file, draining, prune=prune)
+    return do(common, common.settings(), f"apply -f {file}", compiled, "{cctl} status")

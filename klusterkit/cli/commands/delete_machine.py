@@ -6,10 +6,10 @@ stopped. A machine that is gone for good is taken out of what stays: --gone. It 
 
 from __future__ import annotations
 
-from klusterkit.cli.deletion import EndOptions, LeavingMachines, delete
+from klusterkit.cli.deletion import Draining, EndOptions, LeavingMachines, delete
 from klusterkit.cli.options import Common
 
 
-def run(machines: LeavingMachines, end: EndOptions, common: Common) -> int:
+def run(machines: LeavingMachines, draining: Draining, end: EndOptions, common: Common) -> int:
     """Plan, ask, apply."""
-    return delete(common, "delete machine", machines, end)
+    return delete(common, "delete machine", machines, draining, end)

@@ -5,11 +5,11 @@ Hosts are looked at and not changed. A plan that was saved with --out is done, e
 
 from __future__ import annotations
 
-from klusterkit.cli.deletion import EndOptions, LeavingMachines, plan_delete
+from klusterkit.cli.deletion import Draining, EndOptions, LeavingMachines, plan_delete
 from klusterkit.cli.options import Common
 from klusterkit.cli.planned import PlanOptions
 
 
-def run(machines: LeavingMachines, end: EndOptions, common: Common, options: PlanOptions) -> int:
+def run(machines: LeavingMachines, draining: Draining, end: EndOptions, common: Common, options: PlanOptions) -> int:
     """Plan, look, show, save."""
-    return plan_delete(common, "delete machine", options, machines, end)
+    return plan_delete(common, "delete machine", options, machines, draining, end)

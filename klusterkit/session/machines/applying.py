@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from klusterkit.cluster import Machine
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.plan import Plan
+from klusterkit.plans.deletion import DrainOptions
 from klusterkit.plans.relabel import RelabelRequest, compile_relabel
 from klusterkit.plans.together import together
 from klusterkit.session.connect import each_host, fleet_for_meeting
@@ -19,7 +20,7 @@ from klusterkit.session.machines.masters import answering, look_at_masters
 from klusterkit.session.onlooker import Onlooker
 
 
-def plan_objects(hold: Hold, text: str, where: str, onlooker: Onlooker, *, prune: bool) -> Plan:
+def plan_objects(hold: Hold, text: str, where: str, onlooker: Onlooker, *, prune: bool, drain: DrainOptions) -> Plan:
     """One plan for all that differs; an empty one where nothing does.
 
     Args:
@@ -28,6 +29,7 @@ def plan_objects(hold: Hold, text: str, where: str, onlooker: Onlooker, *, prune
         where: what to call the text in an error.
         onlooker: told what takes long.
         prune: whether machines that the text leaves out are deleted.
+        drain: how their pods leave then.
 
     Raises:
         Refused: what can't be changed, all of it; hosts, or the cluster, that can't do it.
@@ -44,7 +46,7 @@ def plan_objects(hold: Hold, text: str, where: str, onlooker: Onlooker, *, prune
             hint="apply it without --prune first, then with: a machine leaves when what comes is there",
         )
     if leaving:
-        return plan_delete(hold, Deletion(machines=leaving))
+        return plan_delete(hold, Deletion(machines=leaving, drain=drain))
     return _come_and_change(hold, wanted, onlooker)
 
 

@@ -12,6 +12,7 @@ import yaml
 from klusterkit.cluster import Cluster, Machine
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.facts import Facts
+from klusterkit.plans.deletion import DrainOptions
 from klusterkit.plans.reference import FACTS
 from klusterkit.plans.relabel import RelabelRequest, compile_relabel
 from klusterkit.session.catalogue import objects_of
@@ -60,7 +61,7 @@ def _file(opened: Opened) -> Iterator[File]:
 
 def test_what_is_given_back_as_it_was_leaves_nothing_to_do(file: File) -> None:
     assert file.compared() == Changes((), (), ())
-    assert plan_objects(file.hold, file.text, "objects.yaml", Nobody(), prune=True).empty
+    assert plan_objects(file.hold, file.text, "objects.yaml", Nobody(), prune=True, drain=DrainOptions()).empty
 
 
 def test_labels_taints_and_logins_that_differ_are_changes(file: File) -> None:
@@ -105,13 +106,13 @@ def test_a_new_machine_of_another_cluster_or_version_is_refused_with_all_else(fi
 def test_machines_do_not_come_and_go_in_one_plan(file: File) -> None:
     file.worker = Machine.of(name="w2", address="10.0.0.7", roles="node").to_object()
     with pytest.raises(UsageError, match="leaves out others: w1") as refused:
-        plan_objects(file.hold, file.text, "objects.yaml", Nobody(), prune=True)
+        plan_objects(file.hold, file.text, "objects.yaml", Nobody(), prune=True, drain=DrainOptions())
     assert "without --prune first" in str(refused.value.hint)
 
 
 def test_who_is_left_out_without_prune_is_told(file: File) -> None:
     file.worker = {}
-    assert plan_objects(file.hold, file.text, "objects.yaml", Nobody(), prune=False).empty
+    assert plan_objects(file.hold, file.text, "objects.yaml", Nobody(), prune=False, drain=DrainOptions()).empty
     assert any("leaves out w1" in notice for notice in file.hold.notices)
 
 
