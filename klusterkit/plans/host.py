@@ -76,7 +76,7 @@ def _plugins(target: Target, preflight: str) -> tuple[str, ...]:
     networks = add("cni/networks", open_tree("/etc/cni", "net.d/10-flannel.conflist"), preflight)
     addresses = add("cni/addresses", tree("/var/lib/cni"), preflight)
     members = {f"./{name}": f"/opt/cni/bin/{name}" for name in PLUGINS}
-    return (unpack(target, "cni/plugins", "cni-plugins", members, folder), networks, addresses)
+    return (unpack(target, "cni/plugins", "cni-plugins", members, preflight, folder), networks, addresses)
 
 
 def _containerd(target: Target, preflight: str, network: str, plugins: Sequence[str]) -> str:

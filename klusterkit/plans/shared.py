@@ -87,12 +87,12 @@ def install(target: Target, path: str, name: str, place: str, *needs: str) -> st
     return target.tasks.add(path, _install(name, artifact.sha256, place), there, cost=artifact.size / 500e6)
 
 
-def unpack(target: Target, path: str, name: str, members: dict[str, str], *needs: str) -> str:
-    """Bring an archive to the host and put some of it in place."""
-    there = upload(target, f"{path}-upload", name, *needs)
+def unpack(target: Target, path: str, name: str, members: dict[str, str], preflight: str, *folders: str) -> str:
+    """Bring an archive to the host and put some of it in place, once there are the folders for it."""
+    there = upload(target, f"{path}-upload", name, preflight)
     artifact = target.artifact(name)
     step = _unpack(name, artifact.sha256, tuple(members.items()))
-    return target.tasks.add(path, step, there, *needs, cost=0.1 + artifact.size / 30e6)
+    return target.tasks.add(path, step, there, *folders, cost=0.1 + artifact.size / 30e6)
 
 
 # The same step is on a thousand hosts: each is made once.

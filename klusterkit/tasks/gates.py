@@ -31,8 +31,9 @@ def unready(ended: Completed) -> str:
     return f"not ready: {', '.join(failed)}" if failed else ""
 
 
-PAUSE = 0.1
-"""Seconds between looks. A look that starts a Go program costs 50 to 100 ms of a processor."""
+PAUSE, LONGEST_PAUSE = 0.1, 0.5
+"""Seconds between the first looks, and between those after a while. One that starts a Go program costs 50 to 100 ms of
+a processor, which what is waited for could have."""
 
 
 def wait_until(
@@ -50,6 +51,7 @@ def wait_until(
             raise NotYet(f"{title}: not after {on.timeout:.0f} s", host=on.host.name, seen=reason, hint=hint)
         if on.cancelled.wait(pause):
             raise Cancelled(f"{title}: stopped while waiting")
+        pause = max(pause, min(1.3 * pause, LONGEST_PAUSE))
 
 
 def _look(on: Context, missing: Callable[[Context], str]) -> str:

@@ -122,17 +122,15 @@ class Modules(_Configured):
     def _missing(self, on: Context) -> list[str]:
         entries = on.host.stat(*(f"/sys/module/{name.replace('-', '_')}" for name in self.names))
         unseen = [name for name, entry in zip(self.names, entries, strict=True) if entry.type == "absent"]
-        return [name for name in unseen if not _is_built_in(on, name)]
-
-
-def _is_built_in(on: Context, name: str) -> bool:
-    """A module that is built in and has no parameters isn't below /sys/module."""
-    dry = on.host.run(["modprobe", "-n", "-v", name])
-    if dry.ok:
-        return not dry.text
-    # Nothing can be loaded here (no modprobe, or no modules for this kernel, as in a container), so what the kernel has
-    # is built in, or was loaded from outside this host.
-    return name in on.host.facts().kernel_features
+        unloaded = {name: on.host.run(["modprobe", "-n", "-v", name]) for name in unseen}
+        # One that is built in and has no parameters isn't below /sys/module.
+        missing = [name for name, dry in unloaded.items() if not dry.ok or dry.text]
+        if all(unloaded[name].ok for name in missing):
+            return missing
+        # Nothing can be loaded here (no modprobe, or no modules for this kernel, as in a container), so what the kernel
+        # has is built in, or was loaded from outside this host.
+        there = on.host.facts().kernel_features
+        return [name for name in missing if unloaded[name].ok or name not in there]
 
 
 def _load(on: Context, name: str) -> None:

@@ -75,6 +75,15 @@ kk_make() {
     [ $# -eq 0 ] || mkdir -- "$@"
 }
 
+# kk_own FOLDER...: KlusterKit's own, in its home, which nobody else gets into: what is there needs no look.
+kk_own() {
+    for kk_path do
+        shift
+        [ -d "$kk_path" ] || set -- "$@" "$kk_path"
+    done
+    [ $# -eq 0 ] || { mkdir -- "$@" && sync -- "$@" "$KK_HOME"; }
+}
+
 kk_exists() { [ -e "$1" ] || [ -L "$1" ]; }
 
 # kk_clean FOLDER...: what a power cut in the middle of a change left there.

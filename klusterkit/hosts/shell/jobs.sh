@@ -30,22 +30,24 @@ kk_job_start() {
     kk_said=$(setsid -f /bin/sh -c "$kk_job" klusterkit-job "$@" 3>&1 >/dev/null) && echo "$kk_said"
 }
 
-# kk_job_status RECORD: none, running, vanished, or "ended RC BEGAN ENDED TIMEOUT" (uptimes and seconds).
+# kk_job_status RECORD: sets kk_line to none, running, vanished, or "ended RC BEGAN ENDED TIMEOUT" (uptimes and seconds).
 kk_job_status() {
-    [ -d "$1" ] || { echo none; return; }
-    if [ ! -f "$1/rc" ] && kk_alive "$1/pid"; then
-        echo running
+    if [ ! -d "$1" ]; then
+        kk_line=none
+    elif [ ! -f "$1/rc" ] && kk_alive "$1/pid"; then
+        kk_line=running
     elif [ -f "$1/rc" ]; then # it may have ended since we looked
         read -r kk_line <"$1/rc"
-        echo "ended $kk_line"
+        kk_line="ended $kk_line"
     else
-        echo vanished
+        kk_line=vanished
     fi
 }
 
-# kk_job_result RECORD LIMIT: its status and, if it has ended, its output and error output.
+# kk_job_result RECORD LIMIT: its status and, if it has ended, its output and error output. Asked again and again while it
+# runs: there is no fork in it until then.
 kk_job_result() {
-    kk_line=$(kk_job_status "$1")
+    kk_job_status "$1"
     echo "$kk_line"
     case $kk_line in
     ended*)
