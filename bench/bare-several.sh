@@ -1,6 +1,7 @@
 #!/bin/sh
 # Three masters and two workers without KlusterKit: the script that somebody careful writes for it, run from the control
-# machine, with `&` wherever things may happen side by side. It ends when all nodes are Ready and cluster DNS is up.
+# machine, with `&` wherever things may happen side by side. It makes the same cluster, as far as kubeadm's guides say how:
+# keepalived asks the API server, cluster DNS isn't on one node alone. It ends when all nodes are Ready and cluster DNS is up.
 # Nothing is checked beforehand, nothing can be taken back.
 #
 #   MIRROR=… MASTER_IMAGES=… WORKER_IMAGES=… SSH_KEY=… KNOWN_HOSTS=… FLANNEL=manifest.yaml \
@@ -163,7 +164,20 @@ address=$1 vip=$2
 shift 2
 interface=$(ip -oneline -4 address | awk -v at="$address" 'index($4, at "/") == 1 {print $2}')
 mkdir -p /etc/keepalived
+# As kubeadm's guide to highly available clusters has it (kubernetes/kubeadm, docs/ha-considerations.md).
+cat >/etc/keepalived/check_apiserver.sh <<'CHECK'
+#!/bin/sh
+curl -sfk --max-time 2 https://localhost:6443/healthz -o /dev/null
+CHECK
+chmod 755 /etc/keepalived/check_apiserver.sh
 cat >/etc/keepalived/keepalived.conf <<CONF
+vrrp_script check_apiserver {
+    script "/etc/keepalived/check_apiserver.sh"
+    interval 3
+    weight -2
+    fall 10
+    rise 2
+}
 vrrp_instance api {
     state BACKUP
     nopreempt
@@ -176,6 +190,9 @@ $(for peer; do [ "$peer" = "$address" ] || echo "        $peer"; done)
     }
     virtual_ipaddress {
         $vip/32
+    }
+    track_script {
+        check_apiserver
     }
 }
 CONF
@@ -242,5 +259,7 @@ on "$first" <<'EOF'
 export KUBECONFIG=/etc/kubernetes/admin.conf
 until [ "$(kubectl get nodes -o name | wc -l)" = 5 ]; do sleep 0.2; done
 kubectl wait --for=condition=Ready --all nodes --timeout=180s
+# Both of its pods are on the first node. What kubeadm's guide says of that (create-cluster-kubeadm, "Join nodes"):
+kubectl -n kube-system rollout restart deployment/coredns >/dev/null
 kubectl -n kube-system rollout status deployment/coredns --timeout=180s
 EOF

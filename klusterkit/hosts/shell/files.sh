@@ -75,6 +75,15 @@ kk_make() {
     [ $# -eq 0 ] || mkdir -- "$@"
 }
 
+# kk_of_root PATH...: what root has just made is root's, but where a folder or a file system gives it another group.
+kk_of_root() {
+    for kk_path do
+        shift
+        [ -O "$kk_path" ] && [ -G "$kk_path" ] || set -- "$@" "$kk_path"
+    done
+    [ $# -eq 0 ] || chown -- root:root "$@"
+}
+
 # kk_own FOLDER...: KlusterKit's own, in its home, which nobody else gets into: what is there needs no look.
 kk_own() {
     for kk_path do

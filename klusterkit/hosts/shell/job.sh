@@ -10,7 +10,7 @@ lost() {
     exit
 }
 kk_process $$ && read -r boot </proc/sys/kernel/random/boot_id && mkdir -- "$new" &&
-    echo "$$ $kk_born $boot" >"$new/pid" && printf '%s\n' "$@" >"$new/argv" && date +%s >"$new/started" &&
+    echo "$$ $kk_born $boot" >"$new/pid" && printf '%s\n' "$@" >"$new/argv" &&
     printf '' >"$new/out" && printf '' >"$new/err" && sync -- "$new"/* "$new" || lost failed
 mv -T -- "$new" "$record" 2>/dev/null || lost exists
 sync -- "${record%/*}"

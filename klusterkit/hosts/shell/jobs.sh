@@ -1,5 +1,5 @@
 # Functions of a lane's shell for long programs that outlive the connection, and their records:
-#   pid   process, its start time, the boot it belongs to; argv; started (seconds since the epoch); out; err;
+#   pid   process, its start time, the boot it belongs to; argv; out; err;
 #   rc    status, the uptimes between which it ran, and its timeout. Renamed into place when everything is flushed.
 # A record appears whole, by a rename that only one of several starters can win, before its program starts.
 
@@ -69,11 +69,10 @@ kk_job_signal() {
     [ -n "$kk_left" ]
 }
 
-# kk_jobs: a line "RECORD-BELOW-JOBS STARTED" for each job that still runs.
+# kk_jobs: a line "RECORD-BELOW-JOBS SECONDS-SINCE-THE-EPOCH-WHEN-IT-STARTED" for each job that still runs.
 kk_jobs() {
     for kk_record in "$KK_HOME"/jobs/* "$KK_HOME"/jobs/*/* "$KK_HOME"/jobs/*/*/* "$KK_HOME"/jobs/*/*/*/*; do
         [ -f "$kk_record/pid" ] && [ ! -f "$kk_record/rc" ] && kk_alive "$kk_record/pid" || continue
-        read -r kk_line <"$kk_record/started"
-        echo "${kk_record#"$KK_HOME/jobs/"} $kk_line"
+        echo "${kk_record#"$KK_HOME/jobs/"} $(stat -c %Y -- "$kk_record/pid")"
     done
 }
