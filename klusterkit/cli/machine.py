@@ -108,7 +108,7 @@ class MachineOptions(MachineChoice):
         int | None, typer.Option("--uploads-each", min=1, metavar="N", help="At once, to each host [2]")
     ] = None
     imports: Annotated[
-        int | None, typer.Option("--imports", min=1, metavar="N", help="Images unpacked at once, on each host [2]")
+        int | None, typer.Option("--imports", min=1, metavar="N", help="Images unpacked at once, on each host [4]")
     ] = None
 
     at_once: Annotated[

@@ -48,8 +48,8 @@ class Options(BaseModel):
     """In all: they share this machine's processors and link."""
     uploads_each: int = 2
     """To each host: what comes first is unpacked while the rest comes (lab: kubelet started after 12 s, not 16)."""
-    imports: int = 2
-    """Images on each host; unpacking one takes a processor."""
+    imports: int = 4
+    """Images on each host. Unpacking one takes a processor, and a control plane needs four before it starts."""
     joins: int | None = None
     """Workers whose kubelets come up; None for all of them."""
     share: bool = False

@@ -90,13 +90,19 @@ class _Sharing:
         return task.model_copy(update=changes)
 
     def with_servers(self, tasks: Iterable[Task]) -> list[Task]:
-        """All tasks, each server before the first upload to its host, and its end last."""
+        """All tasks, each server before the first upload to its host, and its end last.
+
+        Started among a host's uploads, a server takes ten times as long, and all the others wait for it.
+        """
         found: list[Task] = []
         started: set[str] = set()
         for task in tasks:
-            if task.host in self.sources and task.host not in started and isinstance(task.step, Upload):
-                started.add(task.host)
-                found.append(self._serve(self.peers[task.host], task.needs))
+            if task.host in self.sources and isinstance(task.step, Upload):
+                server = self._serve(self.peers[task.host], task.needs)
+                if task.host not in started:
+                    started.add(task.host)
+                    found.append(server)
+                task = task.model_copy(update={"after": (*task.after, server.id)})  # noqa: PLW2901
             found.append(task)
         begun = [self._serve(self.peers[name], ()) for name in self.sources if name not in started]
         return [*begun, *found, *map(self._end, self.sources)]
