@@ -102,7 +102,7 @@ class _Sharing:
                 if task.host not in started:
                     started.add(task.host)
                     found.append(server)
-                task = task.model_copy(update={"after": (*task.after, server.id)})  # noqa: PLW2901
+                task = task.model_copy(update={"after": (*task.after, server.id)})
             found.append(task)
         begun = [self._serve(self.peers[name], ()) for name in self.sources if name not in started]
         return [*begun, *found, *map(self._end, self.sources)]
