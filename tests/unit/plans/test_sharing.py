@@ -136,6 +136,18 @@ def test_servers_are_started_once_and_ended_when_all_have_fetched(
     assert {task.host: set(task.after) for task in shared if isinstance(task.step, EndServing)} == fetched
 
 
+@given(cases())
+def test_nothing_comes_to_a_host_that_serves_before_its_server_was_tried(
+    case: tuple[list[Task], Hosts, dict[str, list[str]]],
+) -> None:
+    tasks, hosts, holders = case
+    shared = share(tasks, hosts, holders=holders)
+    servers = {task.host: task.id for task in shared if isinstance(task.step, Serve)}
+    for task in shared:
+        if isinstance(task.step, Upload) and task.host in servers:
+            assert servers[task.host] in task.after
+
+
 @given(st.integers(2, 100))
 def test_the_way_to_the_last_host_is_short_and_no_host_serves_too_many(count: int) -> None:
     shared = share(alike(count), [peer(number) for number in range(count)])
