@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,13 +79,13 @@ def do(common: Common, settings: Settings, words: str, compiled: Compile, next_s
         next_step: what can be done when all has gone well, with ``{cctl}`` for the command.
     """
     from klusterkit.cli.notices import say_notices
-    from klusterkit.cli.terminal import refuse_unasked
+    from klusterkit.cli.terminal import unasked
     from klusterkit.report.preparing import Preparing
     from klusterkit.report.screen import aside
     from klusterkit.session import Session
 
     common.show_as(Output.JSON)
-    asking = settings.model_copy(update={"before_hosts": partial(refuse_unasked, yes=common.yes)})
+    asking = settings.model_copy(update={"before_hosts": unasked(yes=common.yes)})
     with Session.open(asking, write=words) as session:
         say_notices(session, common)
         with Preparing(aside(color=common.color)) as onlooker:

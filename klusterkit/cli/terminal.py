@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import typer
@@ -33,6 +34,11 @@ def refuse_unasked(*, yes: bool | None) -> None:
             hint="say --yes; of what can be planned, save the plan with `cctl plan … --out FILE`, read it, and "
             "`cctl apply FILE`",
         )
+
+
+def unasked(*, yes: bool | None) -> Callable[[], None]:
+    """:func:`refuse_unasked` for who asks it again and again: a terminal that was there once may be gone later."""
+    return cache(partial(refuse_unasked, yes=yes))
 
 
 def confirmed(question: str, *, yes: bool | None) -> bool:

@@ -120,7 +120,8 @@ class Link:
         with self._lock:
             self._lease, self._patience = lease, patience
             lanes, self._lanes = self._lanes, None  # their shells don't work under the lease; one can hold it
-            self._spare = lanes.spare() if lanes is not None and lease is not None else None
+            if lanes is not None and lease is not None and self._spare is None:
+                self._spare = lanes.spare()
         if lanes is not None:
             lanes.close()
 

@@ -96,7 +96,7 @@ def _facts(seen: Mapping[str, str], question: Question, paths: Iterable[str], as
         cgroup=2 if seen["unified"] == "1" else 1,
         can_lower_oom_score=bool(capabilities >> CAP_SYS_RESOURCE & 1),
         can_write_conntrack_limits=seen["conntrack"] == "1",
-        kernel_features=tuple(seen["features"].split()),
+        kernel_features=tuple(name for name in question.kernel_features if name in seen["features"].split()),
         has_modprobe="modprobe" in seen["programs"].split() and seen["modules"] == "1",
         name_servers=_name_servers(seen["resolver"], seen["stub"]),
         interfaces=interfaces,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from klusterkit.cluster import host_and_port
 from klusterkit.engine.facts import Facts
-from klusterkit.engine.plan import Task
+from klusterkit.engine.plan import Retry, Task
 from klusterkit.tasks.artifacts import Upload
 from klusterkit.tasks.asked import PEER_CLIENTS, PEER_SERVER
 from klusterkit.tasks.peers import PORT, EndServing, Fetch, Serve
@@ -108,7 +108,9 @@ class _Sharing:
         return [*begun, *found, *map(self._end, self.sources)]
 
     def _serve(self, peer: Peer, needs: tuple[str, ...]) -> Task:
-        return Task(id=peer.serving, host=peer.name, step=Serve(address=peer.address), needs=needs, cost=0.2)
+        # Nobody waits for it for long, or again: what can't be had from it comes from here.
+        once, step = Retry(attempts=1), Serve(address=peer.address)
+        return Task(id=peer.serving, host=peer.name, step=step, needs=needs, cost=0.2, timeout=20.0, retry=once)
 
     def _end(self, name: str) -> Task:
         peer, fetches = self.peers[name], tuple(self.sources[name])

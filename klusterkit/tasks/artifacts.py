@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import ClassVar
 
-from klusterkit.engine.errors import CommandFailed, PermanentError
+from klusterkit.engine.errors import CommandFailed, PermanentError, VerificationFailed
 from klusterkit.engine.host import HOME, Entry
 from klusterkit.engine.step import Before, Context, Observation, Step
 from klusterkit.tasks import note
@@ -191,6 +191,8 @@ class Unpack(Step):
     def _write_receipt(self, on: Context) -> None:
         # What is in place was flushed before it got there.
         entries = on.host.stat(*self.members.values())
+        if wrong := [reason for entry in entries if (reason := _reason(entry, entry.sha256, self.mode))]:
+            raise VerificationFailed(f"{self.title}: {wrong[0]}", host=on.host.name, seen="; ".join(wrong))
         note.write(on, self._receipt, {name: entry.sha256 for name, entry in zip(self.members, entries, strict=True)})
 
     def _priors(self, on: Context, before: Before) -> list[Prior]:

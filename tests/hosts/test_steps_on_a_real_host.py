@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from step_host import LAB, StepHost
 
-from klusterkit.engine.errors import CommandFailed, CommandFailedTemporarily
+from klusterkit.engine.errors import CommandFailed, CommandFailedTemporarily, VerificationFailed
 from klusterkit.engine.step import Step
 from klusterkit.pki import Authority, Leaf, Usage
 from klusterkit.tasks.artifacts import Install, Unpack, Upload
@@ -222,6 +222,24 @@ def test_programs_of_an_archive_are_installed_over_a_running_one(host: StepHost,
         host.undo(step, before)
     assert host.sh("cmp /bin/cat /usr/local/bin/demo; find /var/lib/klusterkit/artifacts -type f") == ""
     host.sh("echo >/run/demo; rm /usr/local/bin/demo /run/demo")
+
+
+def test_a_member_of_an_archive_that_is_no_file_is_said(host: StepHost, tmp_path: Path) -> None:
+    archive = tmp_path / "links.tar"
+    with tarfile.open(archive, "w") as opened:
+        link = tarfile.TarInfo("demo")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
+        opened.addfile(link)
+    sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
+    host.artifacts[sha256] = archive
+    upload = Upload(name="demo", sha256=sha256, size=archive.stat().st_size)
+    unpack = Unpack(name="demo", sha256=sha256, members={"demo": "/usr/local/bin/demo"})
+    there = host.apply(upload)
+    before = unpack.observe(host.on(unpack)).before
+    with pytest.raises(VerificationFailed, match="not a file"):
+        host.apply(unpack)
+    host.undo(unpack, before)
+    host.undo(upload, there)
 
 
 def test_an_upload_and_what_is_made_of_it_survive_cuts(host: StepHost, archive: Path) -> None:

@@ -6,7 +6,6 @@ again.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,11 +24,11 @@ def run(
 ) -> int:
     """Tell, ask, free."""
     from klusterkit.cli.notices import say_notices
-    from klusterkit.cli.terminal import confirmed, refuse_unasked
+    from klusterkit.cli.terminal import confirmed, unasked
     from klusterkit.session import Session
 
     common.show_as()
-    settings = common.settings().model_copy(update={"before_hosts": partial(refuse_unasked, yes=common.yes)})
+    settings = common.settings().model_copy(update={"before_hosts": unasked(yes=common.yes)})
     asked: list[str] = []
 
     def agree(holder: Holder) -> bool:

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -141,13 +140,13 @@ def plan_and_do(common: OnHost, looking: Looking, words: str, compiled: Compile,
     """
     from klusterkit.cli.notices import say_notices
     from klusterkit.cli.planned import carry_out, present
-    from klusterkit.cli.terminal import refuse_unasked
+    from klusterkit.cli.terminal import unasked
     from klusterkit.report.preparing import Preparing
     from klusterkit.report.screen import aside
 
     common.show_as(Output.WIDE, Output.JSON, Output.YAML, Output.NAME)
-    unasked = partial(refuse_unasked, yes=looking.only or common.yes)
-    with common.session(write=words, lasting=not looking.only, before_hosts=unasked) as session:
+    refuse = unasked(yes=looking.only or common.yes)
+    with common.session(write=words, lasting=not looking.only, before_hosts=refuse) as session:
         with Preparing(aside(color=common.color)) as onlooker:
             plan = compiled(session, onlooker)
         if not plan.tasks:

@@ -75,11 +75,12 @@ kk_make() {
     [ $# -eq 0 ] || mkdir -- "$@"
 }
 
-# kk_of_root PATH...: what root has just made is root's, but where a folder or a file system gives it another group.
+# kk_of_root PATH...: what root has just made is root's, but where a folder or a file system gives it another group, or
+# this shell is in one (/proc belongs to root's).
 kk_of_root() {
     for kk_path do
         shift
-        [ -O "$kk_path" ] && [ -G "$kk_path" ] || set -- "$@" "$kk_path"
+        [ -O "$kk_path" ] && [ -G "$kk_path" ] && [ -G /proc ] || set -- "$@" "$kk_path"
     done
     [ $# -eq 0 ] || chown -- root:root "$@"
 }

@@ -73,6 +73,6 @@ kk_job_signal() {
 kk_jobs() {
     for kk_record in "$KK_HOME"/jobs/* "$KK_HOME"/jobs/*/* "$KK_HOME"/jobs/*/*/* "$KK_HOME"/jobs/*/*/*/*; do
         [ -f "$kk_record/pid" ] && [ ! -f "$kk_record/rc" ] && kk_alive "$kk_record/pid" || continue
-        echo "${kk_record#"$KK_HOME/jobs/"} $(stat -c %Y -- "$kk_record/pid")"
+        kk_since=$(stat -c %Y -- "$kk_record/pid") && echo "${kk_record#"$KK_HOME/jobs/"} $kk_since"
     done
 }

@@ -6,6 +6,7 @@ files on the host, where these tools have always had them, and secrets are read 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -256,16 +257,22 @@ def open_on_host(settings: Settings, place: Place, *, write: str | None) -> Gene
 
 @contextmanager
 def _written(path: Path, operation: str) -> Generator[tuple[StateFile, Sequence[str]]]:
+    missing = [folder for folder in path.parents if not folder.exists()]
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with lock(path, operation) as held:
-        there = path.exists()
-        state = StateFile.load(path, lock=held) if there else StateFile.create(path, None, lock=held)
-        made = state.snapshot.serial
-        try:
-            yield state, [held.notice] if held.notice else []
-        finally:
-            if not there and state.snapshot.serial == made and not state.records:
-                path.unlink(missing_ok=True)
+    try:
+        with lock(path, operation) as held:
+            there = path.exists()
+            state = StateFile.load(path, lock=held) if there else StateFile.create(path, None, lock=held)
+            made = state.snapshot.serial
+            try:
+                yield state, [held.notice] if held.notice else []
+            finally:
+                if not there and state.snapshot.serial == made and not state.records:
+                    path.unlink(missing_ok=True)
+    finally:
+        for folder in missing:
+            with contextlib.suppress(OSError):  # something has come into it
+                folder.rmdir()
 
 
 @contextmanager

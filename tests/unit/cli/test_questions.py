@@ -69,5 +69,13 @@ def test_without_a_terminal_nothing_is_asked(monkeypatch: pytest.MonkeyPatch):
     assert terminal.key_passphrase_question() is None
 
 
+def test_a_terminal_that_has_gone_since_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch):
+    there = iter([True, False])
+    monkeypatch.setattr(terminal, "terminal", lambda: next(there))
+    refuse = terminal.unasked(yes=None)
+    refuse()
+    refuse()
+
+
 def test_yes_on_the_command_line_is_the_answer():
     assert terminal.confirmed("Do it?", yes=True)

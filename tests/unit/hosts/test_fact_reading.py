@@ -65,6 +65,10 @@ def test_a_host_is_told_as_it_is():
     assert facts.can_lower_oom_score
 
 
+def test_features_are_told_in_the_order_in_which_they_are_asked_for():
+    assert look(features="vxlan\noverlay\n").kernel_features == ("overlay", "vxlan")
+
+
 def test_the_clocks_differ_by_as_much_as_the_way_there_and_back_does_not_explain():
     assert look().clock_offset == pytest.approx(0.4, abs=0.001)
 

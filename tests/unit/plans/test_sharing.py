@@ -148,6 +148,14 @@ def test_nothing_comes_to_a_host_that_serves_before_its_server_was_tried(
             assert servers[task.host] in task.after
 
 
+def test_a_server_that_does_not_start_holds_its_host_up_once_and_not_for_long() -> None:
+    hosts = [peer(1), peer(2)]
+    for task in share([task for host in hosts for task in (look(host.name), upload(host.name, "a"))], hosts):
+        if isinstance(task.step, Serve):
+            assert task.retry.attempts == 1
+            assert task.timeout <= 20
+
+
 @given(st.integers(2, 100))
 def test_the_way_to_the_last_host_is_short_and_no_host_serves_too_many(count: int) -> None:
     shared = share(alike(count), [peer(number) for number in range(count)])

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from klusterkit.engine.errors import Cancelled, CommandFailed, NotYet, PermanentError, StepTimeout
+from klusterkit.engine.errors import Cancelled, CommandFailed, NotYet, PermanentError, StepTimeout, VerificationFailed
 from klusterkit.engine.host import Completed
 from klusterkit.engine.step import Context
 from klusterkit.hosts.simulated import Machine, SimulatedHost
@@ -144,6 +144,35 @@ def test_an_image_is_known_by_the_archive_that_it_came_from(store: dict[str, str
     image("a" * 64).apply(on, {"there": False})
     assert image("a" * 64).observe(on).satisfied
     assert "another one" in image("b" * 64).observe(on).reason
+
+
+@pytest.mark.parametrize(
+    ("says", "looks"),
+    [
+        ("unpacking registry.example/demo:1 (sha256:0)...done", 0),
+        ("unpacking registry.example/demo:12 (sha256:0)...done", 1),
+        ("done", 1),
+    ],
+)
+def test_of_an_image_that_ctr_names_as_unpacked_the_store_is_not_asked(
+    host: SimulatedHost, on: Context, says: str, looks: int
+) -> None:
+    asked: list[str] = []
+
+    def ctr(_: Machine, argv: Sequence[str], __: bytes) -> Completed:
+        asked.extend(word for word in argv if word == "list")
+        return said(out=f"registry.example/demo:1 {'a' * 64}" if "list" in argv else says)
+
+    host.program("/usr/local/bin/ctr", ctr)
+    image("a" * 64).apply_many([image("a" * 64)], [on], [{"there": False}])
+    assert len(asked) == looks
+
+
+def test_what_an_earlier_attempt_has_imported_is_looked_for(store: dict[str, str], on: Context) -> None:
+    image("a" * 64).apply(on, {"there": False})
+    store.clear()
+    with pytest.raises(VerificationFailed, match="not in containerd's store"):
+        image("a" * 64).apply(on, {"there": False})
 
 
 def test_images_are_pinned_against_the_kubelets_cleaning(store: dict[str, str], on: Context) -> None:
