@@ -158,7 +158,8 @@ class Unpack(Step):
         on.host.remove(folder, recursive=True)
         on.host.mkdir(folder, 0o700)
         self._extract(on, folder)
-        _command(on, "chmod", f"{self.mode:o}", *(f"{folder}/{member}" for member in self.members))
+        # Whatever a link in the archive points to keeps its mode: of links that it meets below, chmod takes no notice.
+        _command(on, "chmod", "-R", f"{self.mode:o}", folder)
         for member, path in self.members.items():
             _install(on, f"{folder}/{member}", path)
         self._write_receipt(on)

@@ -242,12 +242,20 @@ def _cat(machine: Machine, argv: Sequence[str], stdin: bytes) -> Completed:
 
 
 def _chmod(machine: Machine, argv: Sequence[str], _: bytes) -> Completed:
-    for path in argv[2:]:
+    recursive, mode, *paths = argv[1:] if argv[1] == "-R" else ["", *argv[1:]]
+    for path in paths:
         node = machine.tree.find(path, follow=True)
         if node is None:
             return Completed(rc=1, err=f"chmod: cannot access '{path}': No such file or directory\n".encode())
-        node.mode = int(argv[1], 8)
+        _set_mode(node, int(mode, 8), below=bool(recursive))
     return Completed(rc=0)
+
+
+def _set_mode(node: Node, mode: int, *, below: bool) -> None:
+    node.mode = mode
+    for child in node.children.values() if below else ():
+        if child.type != "symlink":
+            _set_mode(child, mode, below=True)
 
 
 def _missing(name: str) -> Program:
