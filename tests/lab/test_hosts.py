@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from kklab.hosts.network import short
 
 from tests.lab.conftest import LAB, Lab
 
@@ -57,11 +58,12 @@ def traces(lab: Lab) -> list[str]:
     return found
 
 
-def links() -> set[str]:
-    """Names of the lab's interfaces, namespaces and tables on the machine."""
+def links(lab: Lab, *hosts: str) -> set[str]:
+    """Names of an instance's interfaces, namespaces and tables on the machine. Others come and go meanwhile."""
+    own = {short(lab.instance), *(short(f"{lab.instance}/{host}") for host in hosts)}
     words = ("ip -o link", "ip netns list", "nft list tables")
     text = "".join(subprocess.run(word.split(), text=True, capture_output=True, check=True).stdout for word in words)
-    return set(re.findall(r"\bkk[lvd][\w-]*", text))
+    return {name for name in re.findall(r"\bkk[lvd][\w-]*", text) if name[3:].removeprefix("-")[:8] in own}
 
 
 def test_a_host_runs_systemd_and_answers_on_ssh(lab: Lab) -> None:
@@ -302,17 +304,18 @@ def test_two_instances_with_the_same_host_names_dont_meet(lab: Lab, instances: C
 
 
 def test_down_leaves_nothing_and_ends_nothing_else(instances: Callable[[], Lab]) -> None:
-    before, bystander = links(), subprocess.Popen(["sleep", "1000"])
+    bystander = subprocess.Popen(["sleep", "1000"])
     try:
         lab = instances()
         lab("up", "a", "b")
         lab("link", "b", "delay", "5ms")
         running = processes(lab)
+        assert len(links(lab, "a", "b")) >= 5, "the bridge, and of each host its cable and its namespace"
         lab("down", "a")
         assert lab.env()["LAB_HOSTS"] == "b"
         lab("down")
         assert traces(lab) == []
-        assert links() == before
+        assert links(lab, "a", "b") == set()
         assert not [process for process, began in running if start_time(process) == began]
         assert bystander.poll() is None
     finally:
