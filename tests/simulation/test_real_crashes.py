@@ -200,6 +200,10 @@ def test_killed_anywhere_among_troubles_it_can_be_finished_and_taken_back(
     prove(world, lived, amid, goal, at_once)
 
 
+def test_a_run_that_was_taken_back_can_be_planned_and_finished_with_what_it_needs_beside_the_state() -> None:
+    prove(OTHER_ACCESS, (Episode(FORWARD, burns_at=27), Episode(BACK)), Troubles(), FORWARD, at_once=1)
+
+
 @pytest.mark.sweep
 @MANY
 @given(worlds, lives, troubles, DIRECTIONS, st.sampled_from((1, 256)))

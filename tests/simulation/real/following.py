@@ -170,6 +170,8 @@ class OtherAccess(Next):
         first: that makes a cluster whose hosts pull from there.
     """
 
+    inputs: ClassVar[Mapping[str, bytes]] = {replacing(ACCOUNT): supplies.NEW_ACCOUNT}
+
     def secret(self, hosts: ClusterModel, name: str) -> bytes:
         """As the run has it: the account that the registry has now."""
         return supplies.NEW_ACCOUNT if name == ACCOUNT else super().secret(hosts, name)
@@ -182,7 +184,8 @@ class OtherAccess(Next):
             path.write_bytes(self.left.state)
             with lock(path, "plan") as held:
                 state = StateFile.load(path, lock=held)
-                state.fold(state.with_secret(state.snapshot, replacing(ACCOUNT), supplies.NEW_ACCOUNT))
+                for name, value in self.inputs.items():
+                    state.fold(state.with_secret(state.snapshot, name, value))
             return path.read_bytes()
 
     def compiled(self) -> Plan:

@@ -21,10 +21,11 @@ from klusterkit.hosts.simulated import SimulatedHost
 from klusterkit.session.connect import QUESTION
 from klusterkit.session.hold import Hold
 from klusterkit.session.running.ending import end, refuse_left
+from klusterkit.session.running.inputs import keep_inputs
 from klusterkit.session.running.records import UNSEALED
 from klusterkit.session.running.runs import fold
 from klusterkit.session.settings import Settings
-from klusterkit.state import Snapshot, StateFile
+from klusterkit.state import Snapshot, StateFile, lock
 from tests.simulation.crash import FencedStore, Life, folder
 from tests.simulation.real.digest import Digest, digest
 from tests.simulation.real.host import FencedHost
@@ -130,7 +131,18 @@ class RealStory(Story):
 
     def live(self, episode: Episode) -> Report | None:
         """One process, unless the run was done."""
-        return None if self._is_done() else super().live(episode)
+        if self._is_done():
+            return None
+        if self.world.inputs:
+            self._plan_anew()
+        return super().live(episode)
+
+    def _plan_anew(self) -> None:
+        """Who plans a run keeps what it needs in the state; with a run that is undone, that goes."""
+        with lock(self.disk.path, "plan") as held:
+            state = StateFile.load(self.disk.path, lock=held)
+            if not state.records:
+                keep_inputs(Hold(Settings(state=self.disk.path, cache=self._place), state, ()), self.world.inputs)
 
     def reach(self, goal: Direction) -> Direction:
         """Processes that nobody kills, until one reaches the goal, or the only end that is left."""

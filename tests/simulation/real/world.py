@@ -32,6 +32,8 @@ class World:
     """The state file, where there is one before."""
     secrets: Mapping[str, bytes] = {}
     """What the state has besides authorities and keys."""
+    inputs: Mapping[str, bytes] = {}
+    """What planning keeps in the state for the run alone, and the run's end needs."""
     leaving: tuple[str, ...] = ()
     """Machines whose hosts are to be what they are in :meth:`bare`."""
     guests: frozenset[str] = frozenset()
