@@ -1,8 +1,8 @@
 #!/bin/sh
 # Three masters and two workers without KlusterKit: the script that somebody careful writes for it, run from the control
-# machine, with `&` wherever things may happen side by side. It makes the same cluster, as far as kubeadm's guides say how:
-# keepalived asks the API server, cluster DNS isn't on one node alone. It ends when all nodes are Ready and cluster DNS is up.
-# Nothing is checked beforehand, nothing can be taken back.
+# machine, with `&` wherever things may happen side by side. It makes the same cluster, as far as kubeadm's guides say
+# how: keepalived asks the API server, cluster DNS isn't on one node alone. It ends when all nodes are Ready and cluster
+# DNS is up. Nothing is checked beforehand, nothing can be taken back.
 #
 #   MIRROR=… MASTER_IMAGES=… WORKER_IMAGES=… SSH_KEY=… KNOWN_HOSTS=… FLANNEL=manifest.yaml \
 #       bench/bare-several.sh VERSION POD_NETWORK SERVICE_NETWORK VIRTUAL_ADDRESS "MASTER MASTER MASTER" "WORKER WORKER"
