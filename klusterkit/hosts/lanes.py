@@ -11,6 +11,10 @@ from klusterkit.hosts.lane import Lane
 
 MOST = 6
 """Lanes of one connection. sshd gives a connection ten sessions by default (``MaxSessions``)."""
+SOON = 0.03
+"""Seconds that a caller waits for a lane that another has before one more is opened, which takes about as long: many
+short calls are faster through one lane than through six, and cost the host less.
+"""
 LONG = 4
 """So many of them may be taken by calls that can take long: there is always one for those that can't."""
 
@@ -68,6 +72,8 @@ class Lanes:
     def _take(self) -> Lane:
         while True:
             with self._free:
+                if self._busy or self._opening:
+                    self._free.wait_for(lambda: self._idle, SOON)
                 self._free.wait_for(lambda: self._idle or len(self._busy) + self._opening < self._most)
                 if self._idle:
                     lane = self._idle.pop()

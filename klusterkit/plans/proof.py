@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from klusterkit.cluster import CNI, Artifact, ArtifactKind
+from klusterkit.cluster import CNI, Artifact, ArtifactKind, Taint
 from klusterkit.plans.api import Api
 from klusterkit.plans.draft import Needs
-from klusterkit.plans.request import Target
+from klusterkit.plans.request import CONTROL_PLANE_TAINT, Target
 from klusterkit.plans.shared import import_images
 from klusterkit.tasks.gates import ApiAnswers, NodeReady
 from klusterkit.tasks.probe import ServiceProbe
@@ -48,9 +48,26 @@ def dns_spread(api: Api, targets: Sequence[Target]) -> list[str]:
     request = targets[0].request
     if request.cluster.cni.kind == "none" or (request.anchor is None and len(targets) == 1):
         return []
-    ready = [f"{api.tasks.host}/{_node_gate(target)}" for target in targets]
+    ready = [f"{api.tasks.host}/{_node_gate(target)}" for target in _first_for_dns(api, targets)]
     step = Spread(deployment="coredns", selector="k8s-app=kube-dns")
     return [api.tasks.add("dns/spread", step, ready, api.services, cost=5.0, timeout=180.0)]
+
+
+def _first_for_dns(api: Api, targets: Sequence[Target]) -> Sequence[Target]:
+    """The new nodes that cluster DNS waits for, before it has two nodes that it may run on; all, if those are too few.
+
+    The other machines come meanwhile: a pod of CoreDNS takes seconds to end. Workers are Ready before masters, whose
+    etcd members come one after the other.
+    """
+    wanted = 1 if targets[0].request.anchor else 2
+    fit = [target for target in targets if all(map(_dns_tolerates, target.taints))]
+    fit.sort(key=lambda target: (target.machine.name != api.tasks.host, target.machine.is_master))
+    return fit[:wanted] if len(fit) >= wanted else targets
+
+
+def _dns_tolerates(taint: Taint) -> bool:
+    """Kubeadm's CoreDNS tolerates that of control planes (kubeadm, ``phases/addons/dns/manifests.go``)."""
+    return taint.effect == "PreferNoSchedule" or (taint.key, taint.effect) == (CONTROL_PLANE_TAINT.key, "NoSchedule")
 
 
 def probe_image(target: Target, preflight: str, containerd: str) -> list[str]:

@@ -17,8 +17,10 @@ from klusterkit.tasks.artifacts import Upload
 from klusterkit.tasks.asked import PEER_CLIENTS, PEER_SERVER
 from klusterkit.tasks.peers import PORT, EndServing, Fetch, Serve
 
-BRANCHES = 2
-"""Hosts that fetch from one. More would share its link for longer before anybody could pass anything on."""
+BRANCHES = 3
+"""Hosts that fetch from one. More would share its link for longer before anybody could pass anything on; fewer make the
+tree deeper, and what all wait for comes late (the time to all of n hosts is k log_k n, least at e).
+"""
 FETCH_SPEED = 150e6
 """Bytes a second from host to host with several at it, on two processors (lab)."""
 

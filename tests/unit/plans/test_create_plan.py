@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import networkx as nx
@@ -10,7 +11,7 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from klusterkit.cluster import Machine, Role
+from klusterkit.cluster import Machine, Role, Taint
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.step import Undo
@@ -23,6 +24,7 @@ from klusterkit.plans.reference import (
     PLANS,
     artifacts,
     create_one_master,
+    facts_of,
     master,
 )
 from klusterkit.plans.request import CreateRequest, endpoint_of
@@ -120,6 +122,36 @@ def test_hosts_that_are_there_are_asked_and_told_and_nothing_else(request: Creat
         *("gate.endpoint", "gate.node", "gate.service", "kubernetes.registration", "kubernetes.spread"),
         "systemd.reloaded-file",
     }
+
+
+def needed_by_dns(*tainted: str, machines: Sequence[Machine], **more: object) -> set[str]:
+    kept_off = Taint(key="example.com/gpu", effect="NoSchedule")
+    coming = [each.replace(taints=[kept_off]) if each.name in tainted else each for each in machines]
+    facts = {machine.name: facts_of(machine) for machine in coming}
+    plan = compile_create(request_for(*coming, cluster=HIGHLY_AVAILABLE, facts=facts, **more))
+    spread = next(task for task in plan.tasks if task.step.kind == "kubernetes.spread")
+    return {need.partition("/node-")[2] for need in spread.needs if "/proof/node-" in need}
+
+
+MASTERS, WORKERS = [master(f"10.0.0.{number}") for number in (5, 6, 7)], [node("10.0.0.8"), node("10.0.0.9")]
+
+
+@pytest.mark.parametrize(
+    ("tainted", "first"),
+    [
+        ([], {"h5", "h8"}),  # a worker is ready before the second master
+        (["10.0.0.8"], {"h5", "h9"}),
+        (["10.0.0.8", "10.0.0.9"], {"h5", "h6"}),
+        (["10.0.0.5", "10.0.0.6", "10.0.0.7", "10.0.0.8"], {"h5", "h6", "h7", "h8", "h9"}),  # it may run on one only
+    ],
+)
+def test_cluster_dns_waits_for_no_more_nodes_than_it_needs(tainted: list[str], first: set[str]) -> None:
+    assert needed_by_dns(*tainted, machines=[*MASTERS, *WORKERS]) == first
+
+
+def test_in_a_cluster_that_is_there_cluster_dns_waits_for_one_of_those_that_come() -> None:
+    there = MASTERS[0].replace(node_name="h5", interface="eth0")
+    assert needed_by_dns(machines=[MASTERS[1], *WORKERS], existing=(there,)) == {"h8"}
 
 
 @given(requests())
