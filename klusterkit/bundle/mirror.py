@@ -47,6 +47,11 @@ class Mirror:
             return f"https://{path}"
         return f"{self.root.rstrip('/')}/{path}"
 
+    def foresee(self) -> None:
+        """Raise ``MirrorUnreachable`` where it is a folder that isn't there. What is remote isn't asked."""
+        if self._web is None and not Path(self.root).is_dir():
+            raise MirrorUnreachable(f"there is no folder {self.root}", hint="name another mirror with --mirror")
+
     def bring(self, artifact: Artifact, store: ArtifactStore, tell: Callable[[int], None] = lambda _: None) -> str:
         """Bring an artifact into the store. Returns its SHA-256."""
         sha256 = self.checksum(artifact.checksum_path, artifact.filename)

@@ -28,7 +28,7 @@ from klusterkit.session.machines.wanted import WantedMachine
 from klusterkit.session.onlooker import Onlooker
 from klusterkit.session.supply.peers import ensure_peer_secret
 from klusterkit.session.supply.registry import look_up, present_account
-from klusterkit.session.supply.supplies import Supplies, supply
+from klusterkit.session.supply.supplies import Supplies, foresee_supply, supply
 
 
 class Wanted(BaseModel):
@@ -43,7 +43,8 @@ class Wanted(BaseModel):
 def plan_create(hold: Hold, wanted: Wanted, onlooker: Onlooker) -> Plan:
     """The plan that makes these machines part of the cluster: one without tasks where they are, just as asked.
 
-    What costs least is refused first: the request, then the hosts as they are, and only then artifacts are brought.
+    What costs least is refused first: the request, what can't be where artifacts come from, then the hosts as they are;
+    and only then artifacts are brought.
 
     Raises:
         Refused: hosts can't be used; all reasons, with what to do.
@@ -57,6 +58,7 @@ def plan_create(hold: Hold, wanted: Wanted, onlooker: Onlooker) -> Plan:
     if not machines:
         return Plan(operation="create machine", lineage=hold.snapshot.lineage, serial=hold.snapshot.serial, tasks=())
     check_members(cluster, existing, machines)
+    foresee_supply(hold)
     # All of it before the keys of the machines are pinned: where anything is refused, the state stays as it was.
     with fleet_for_meeting(hold, [*machines, *existing]) as fleet:
         onlooker.stage(f"looking at {', '.join(machine.name for machine in machines)}")

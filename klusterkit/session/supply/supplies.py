@@ -17,7 +17,7 @@ from klusterkit.plans.request import ArtifactFile
 from klusterkit.session.hold import Hold
 from klusterkit.session.onlooker import Onlooker
 from klusterkit.session.settings import OFFICIAL_SITES, RegistryAccess, Settings
-from klusterkit.session.supply.trust import record_of, trusted_bundle
+from klusterkit.session.supply.trust import record_of, signed_bundle, trusted_bundle
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,15 @@ def supply(hold: Hold, architecture: Architecture, artifacts: Iterable[Artifact]
         onlooker.stage(f"taking {len(wanted)} artifacts out of {settings.bundle}")
         files = _files(hold, wanted, FromBundle(bundle), onlooker)
         return Supplies(files, {"bundle": record_of(bundle.manifest)})
+
+
+def foresee_supply(hold: Hold) -> None:
+    """Raise what :func:`supply` would that can be told at once, whatever is wanted: before any host is met."""
+    if hold.settings.bundle is None:
+        Mirror(hold.settings.mirror).foresee()
+    else:
+        with signed_bundle(hold, hold.settings.bundle):
+            pass
 
 
 def _files(hold: Hold, wanted: Sequence[Artifact], source: Source, onlooker: Onlooker) -> dict[str, ArtifactFile]:

@@ -72,9 +72,16 @@ def trusted_bundle(hold: Hold, path: Path) -> Generator[Bundle]:
     Raises:
         BundleRefused: it is none.
     """
+    with signed_bundle(hold, path) as bundle:
+        bundle.verify_content()
+        yield bundle
+
+
+@contextmanager
+def signed_bundle(hold: Hold, path: Path) -> Generator[Bundle]:
+    """Likewise, as far as its head tells, which is soon read."""
     with Bundle.open(path, trusted_keys(hold)) as bundle:
         _refuse_older(hold, bundle.manifest)
-        bundle.verify_content()
         yield bundle
 
 

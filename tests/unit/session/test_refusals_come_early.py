@@ -14,6 +14,7 @@ from klusterkit.session.hold import Hold, open_hold
 from klusterkit.session.machines.create import Wanted, new_machines, plan_create
 from klusterkit.session.machines.wanted import WantedMachine
 from klusterkit.session.settings import Settings
+from tests.support.bundles import KEY
 
 NOWHERE = "198.51.100.7"
 """An address that nobody has (RFC 5737)."""
@@ -67,6 +68,28 @@ def test_a_cluster_that_would_have_no_master_is_refused_before_its_host_is_looke
     with pytest.raises(UsageError, match="has no master"):
         plan_create(hold, wanted("node"), witness)
 
+    assert witness.stages == []
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({"mirror": "/nowhere"}, "there is no folder /nowhere"),
+        ({"mirror": "file:///nowhere"}, "there is no folder /nowhere"),
+        ({"bundle": Path("/nowhere.bundle"), "bundle_keys": (KEY.public.text,)}, "/nowhere.bundle"),
+        ({"bundle": Path("/nowhere.bundle")}, "pins no key"),
+    ],
+)
+def test_where_artifacts_cannot_come_from_is_refused_before_a_host_is_looked_at(
+    hold: Hold, source: dict[str, Any], said: str
+) -> None:
+    hold.settings = hold.settings.model_copy(update=source)
+    witness = Witness()
+
+    with pytest.raises(UsageError, match=said) as refused:
+        plan_create(hold, wanted("node"), witness)
+
+    assert refused.value.hint
     assert witness.stages == []
 
 
