@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from klusterkit.cluster import CNI, Artifact, ArtifactKind, Taint
 from klusterkit.plans.api import Api
 from klusterkit.plans.draft import Needs
-from klusterkit.plans.request import CONTROL_PLANE_TAINT, Target
+from klusterkit.plans.request import CONTROL_PLANE_TAINT, Target, taints_of
 from klusterkit.plans.shared import import_images
 from klusterkit.tasks.gates import ApiAnswers, NodeReady
 from klusterkit.tasks.probe import ServiceProbe
@@ -59,15 +59,16 @@ def _first_for_dns(api: Api, targets: Sequence[Target]) -> Sequence[Target]:
     The other machines come meanwhile: a pod of CoreDNS takes seconds to end. Workers are Ready before masters, whose
     etcd members come one after the other.
     """
-    wanted = 1 if targets[0].request.anchor else 2
-    fit = [target for target in targets if all(map(_dns_tolerates, target.taints))]
+    wanted = 1 if any(_takes_dns(taints_of(machine)) for machine in targets[0].request.existing) else 2
+    fit = [target for target in targets if _takes_dns(target.taints)]
     fit.sort(key=lambda target: (target.machine.name != api.tasks.host, target.machine.is_master))
     return fit[:wanted] if len(fit) >= wanted else targets
 
 
-def _dns_tolerates(taint: Taint) -> bool:
-    """Kubeadm's CoreDNS tolerates that of control planes (kubeadm, ``phases/addons/dns/manifests.go``)."""
-    return taint.effect == "PreferNoSchedule" or (taint.key, taint.effect) == (CONTROL_PLANE_TAINT.key, "NoSchedule")
+def _takes_dns(taints: Iterable[Taint]) -> bool:
+    """Kubeadm's CoreDNS tolerates the taint of control planes (kubeadm, ``phases/addons/dns/manifests.go``)."""
+    tolerated = (CONTROL_PLANE_TAINT.key, "NoSchedule")
+    return all(taint.effect == "PreferNoSchedule" or (taint.key, taint.effect) == tolerated for taint in taints)
 
 
 def probe_image(target: Target, preflight: str, containerd: str) -> list[str]:

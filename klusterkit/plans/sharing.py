@@ -55,14 +55,16 @@ class Peer:
 @dataclass
 class _Sharing:
     peers: dict[str, Peer]
+    seeds: int
+    """So many of the first hosts take turns in being the first."""
     sources: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     """By host, the tasks that fetch from it."""
 
-    def shared(self, uploads: Sequence[Task], first: int, holders: Sequence[Peer]) -> Mapping[str, Task]:
+    def shared(self, uploads: Sequence[Task], turn: int, holders: Sequence[Peer]) -> Mapping[str, Task]:
         """The tasks that bring one artifact to several hosts, by their ids."""
         there = [peer for peer in holders if peer.serves]
         by_host = {task.host: task for task in uploads}
-        waiting = _in_line([self.peers[name] for name in by_host], first)
+        waiting = _in_line([self.peers[name] for name in by_host], self.seeds, turn)
         found: dict[str, Task] = {}
         if not there:
             seed = waiting.pop(0)
@@ -141,7 +143,8 @@ def share(
         seeds: so many of the first hosts are sent artifacts from here, in turn; None for all.
         holders: by SHA-256, hosts that have an artifact already.
     """
-    sharing = _Sharing({peer.name: peer for peer in peers})
+    by_name = {peer.name: peer for peer in peers}
+    sharing = _Sharing(by_name, seeds or len(by_name))
     order = {name: place for place, name in enumerate(sharing.peers)}
     uploads: dict[str, list[Task]] = {}
     for task in sorted(tasks, key=lambda task: order.get(task.host, len(order))):
@@ -151,15 +154,16 @@ def share(
     for number, (sha256, those) in enumerate(uploads.items()):
         there = [sharing.peers[name] for name in (holders or {}).get(sha256, ())]
         if len({task.host for task in those}) == len(those) and len(those) + len(there) > 1:
-            changed |= sharing.shared(those, number % (seeds or len(those)), there)
+            changed |= sharing.shared(those, number, there)
     return sharing.with_servers(changed.get(task.id, task) for task in tasks) if sharing.sources else list(tasks)
 
 
-def _in_line(peers: Sequence[Peer], first: int) -> list[Peer]:
-    """Those that can pass something on before those that can't, beginning with another one each time."""
+def _in_line(peers: Sequence[Peer], seeds: int, turn: int) -> list[Peer]:
+    """Those that can pass something on before those that can't, and of them the first ones in turn."""
     serving = [peer for peer in peers if peer.serves]
-    at = first % len(serving) if serving else 0
-    return [*serving[at:], *serving[:at], *(peer for peer in peers if not peer.serves)]
+    first, others = serving[:seeds], serving[seeds:]
+    at = turn % len(first) if first else 0
+    return [*first[at:], *first[:at], *others, *(peer for peer in peers if not peer.serves)]
 
 
 def _upwards(index: int, roots: int) -> list[int]:

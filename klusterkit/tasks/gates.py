@@ -156,8 +156,14 @@ class ApiAnswers(Gate):
         return unready(ended) or failure(ended)
 
 
+_NOT_READY = "node.kubernetes.io/not-ready"
+"""What keeps pods off a node until a controller has heard that it is Ready."""
+_READY = '.status.conditions[?(@.type=="Ready")]'
+_NODE = f'{{{_READY}.status}}|{{.spec.taints[?(@.key=="{_NOT_READY}")].effect}}|{{{_READY}.message}}'
+
+
 class NodeReady(Gate):
-    """A node is registered and its kubelet says that it can run pods, network included."""
+    """A node is registered, its kubelet says that it can run pods, network included, and the scheduler knows."""
 
     kind: ClassVar[str] = "gate.node"
     hint: ClassVar[str] = "see `kubectl describe node` and `journalctl -u kubelet` on the node"
@@ -174,14 +180,16 @@ class NodeReady(Gate):
         return f"wait until the node {self.node} is registered; it gets Ready with a network of your own"
 
     def missing(self, on: Context) -> str:
-        """The node, or the kubelet's reason."""
-        where = '{range .status.conditions[?(@.type=="Ready")]}{.status} {.message}{end}'
-        ended = kubectl.ask(on, "get", f"node/{self.node}", f"--output=jsonpath={where}")
+        """The node, or the kubelet's reason, or that the scheduler doesn't know of it yet."""
+        ended = kubectl.ask(on, "get", f"node/{self.node}", f"--output=jsonpath={_NODE}")
         if not ended.ok:
             return failure(ended)
-        if not self.network or ended.text.startswith("True"):
+        ready, taint, message = [*ended.text.split("|", 2), "", ""][:3]
+        if not self.network:
             return ""
-        return ended.text or "the node has no status yet"
+        if ready == "True":
+            return f"the node has the taint {_NOT_READY} yet" if taint else ""
+        return f"{ready} {message}".strip() or "the node has no status yet"
 
     def apply(self, on: Context, before: Before) -> None:
         """Let one kubectl watch the node: asking again and again costs the processors that the node starts with."""
@@ -193,4 +201,5 @@ class NodeReady(Gate):
     def _not_seen(self, on: Context) -> str:
         # In slices, so that a run that is stopped doesn't have to wait. For a node that isn't there it ends at once.
         watch = ("wait", "--for=condition=Ready", f"node/{self.node}", f"--timeout={_SLICE}s")
-        return "" if kubectl.ask(on, *watch, timeout=_SLICE + 10.0).ok else self.missing(on)
+        kubectl.ask(on, *watch, timeout=_SLICE + 10.0)
+        return self.missing(on)

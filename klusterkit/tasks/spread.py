@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from klusterkit.engine.errors import CommandFailedTemporarily, NotYet
@@ -42,17 +43,19 @@ class Spread(Step):
             placed = self._placed(on)
         except CommandFailedTemporarily as error:
             return Observation(satisfied=False, reason=error.seen or error.message)
-        nodes = set(placed.values())
-        together = len(placed) > 1 and len(nodes) == 1
-        return Observation(satisfied=not together, reason=f"all are on {nodes.pop()}" if together else "")
+        waiting = sorted(pod for pod, node in placed.items() if not node)
+        said = f"{waiting[0]} has no node yet" if waiting else _together(placed)
+        return Observation(satisfied=not said, reason=said)
 
     def apply(self, on: Context, before: Before) -> None:
-        """Have one of them replaced, when all are there: never the last one that answers."""
+        """Have one of them replaced, when all are there and together: never the last one that answers."""
         _ = before
         self._await_all(on)
-        for pod in sorted(self._placed(on))[-1:]:
+        placed = self._placed(on)
+        if _together(placed):
+            pod = max(placed)
             kubectl.change(on, "delete", _NAMESPACE, f"pod/{pod}", "--ignore-not-found", "--wait=true")
-        self._await_all(on)
+            self._await_all(on)
 
     def _await_all(self, on: Context) -> None:
         wait = ("rollout", "status", _NAMESPACE, f"deployment/{self.deployment}", f"--timeout={_SLICE}s")
@@ -69,10 +72,16 @@ class Spread(Step):
         """Nothing to add: where nodes have no room, the scheduler may put them together again."""
 
     def _placed(self, on: Context) -> dict[str, str]:
-        """The node of each pod that has one yet."""
+        """The node of each pod; nothing for one that has none yet."""
         row = "{.metadata.name} {.spec.nodeName}{'\\n'}"
         output = f"--output=jsonpath={{range .items[*]}}{row}{{end}}"
         which = (f"--selector={self.selector}", "--field-selector=status.phase!=Failed")
         said = kubectl.answer(on, "get", "pods", _NAMESPACE, *which, output)
         rows = (line.split() for line in said.splitlines())
-        return {row[0]: row[1] for row in rows if len(row) > 1}
+        return {row[0]: row[1] if row[1:] else "" for row in rows if row}
+
+
+def _together(placed: Mapping[str, str]) -> str:
+    """Where several pods all are, in words; nothing if they aren't on one node."""
+    nodes = set(placed.values())
+    return f"all are on {nodes.pop()}" if len(placed) > 1 and len(nodes) == 1 else ""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from tests.cluster.machines import Machines, role_of
+from tests.cluster.written import until
 from tests.support.operator import nodes_ready
 
 ECHO = """\
@@ -56,6 +58,8 @@ def in_order(machines: Machines, *hosts: str) -> None:
     machines.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s")
     assert set(nodes_ready(machines.operator)) == set(hosts)
     _pods_talk(machines, hosts)
+    if len(hosts) > 1:
+        until(lambda: len(_hosts_of_dns(machines)) > 1)  # no host that dies takes all of the cluster's names along
     _status_agrees(machines, hosts, masters)
     secrets = machines.kubectl("get", "secrets", "--namespace=kube-system", "-o", "name")
     assert "kubeadm-certs" not in secrets, "authorities never travel through the cluster"
@@ -67,17 +71,27 @@ def _pods_talk(machines: Machines, hosts: Sequence[str]) -> None:
     (machines.operator.folder / "echo.yaml").write_text(ECHO)
     machines.kubectl("apply", "-f", str(machines.operator.folder / "echo.yaml"))
     machines.kubectl("rollout", "status", "daemonset/echo", "--timeout=120s")
-    listed = json.loads(machines.kubectl("get", "pods", "-l", "app=echo", "-o", "json"))["items"]
-    running = [
-        pod for pod in listed if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]
-    ]
-    pods = {pod["spec"]["nodeName"]: pod for pod in running}
+    pods = _running(machines, "app=echo")
     assert set(pods) == set(hosts)
     for host, other in zip(hosts, (*hosts[1:], hosts[0]), strict=True):
         own = pods[host]["metadata"]["name"]
         across = ASK % (f"echo {pods[other]['status']['podIP']}", 8080)
         assert machines.kubectl("exec", own, "--", "sh", "-c", across).strip() == other
         assert machines.kubectl("exec", own, "--", "sh", "-c", ASK % (BY_NAME.strip(), 80)).strip() in hosts
+
+
+def _running(machines: Machines, selector: str, *where: str) -> dict[str, Any]:
+    """Pods that run, by their hosts."""
+    listed = json.loads(machines.kubectl("get", "pods", "-l", selector, "-o", "json", *where))["items"]
+    return {
+        pod["spec"]["nodeName"]: pod
+        for pod in listed
+        if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]
+    }
+
+
+def _hosts_of_dns(machines: Machines) -> set[str]:
+    return set(_running(machines, "k8s-app=kube-dns", "--namespace=kube-system"))
 
 
 def _status_agrees(machines: Machines, hosts: Sequence[str], masters: Sequence[str]) -> None:

@@ -154,6 +154,12 @@ def test_in_a_cluster_that_is_there_cluster_dns_waits_for_one_of_those_that_come
     assert needed_by_dns(machines=[MASTERS[1], *WORKERS], existing=(there,)) == {"h8"}
 
 
+def test_a_node_that_is_there_does_not_count_where_cluster_dns_may_not_run_on_it() -> None:
+    kept_off = Taint(key="node-role.kubernetes.io/control-plane", effect="NoExecute")
+    there = MASTERS[0].replace(node_name="h5", interface="eth0", taints=[kept_off])
+    assert needed_by_dns(machines=[MASTERS[1], *WORKERS], existing=(there,)) == {"h8", "h9"}
+
+
 @given(requests())
 @some
 def test_a_node_leaves_the_api_when_its_pods_are_ended(request: CreateRequest) -> None:

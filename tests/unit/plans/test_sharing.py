@@ -183,6 +183,19 @@ def test_the_most_urgent_hosts_are_sent_to_from_here() -> None:
     assert {task.host for task in shared if type(task.step) is Upload} == {"h0", "h1"}
 
 
+@given(st.integers(1, 7), st.integers(0, 20))
+def test_what_the_most_urgent_hosts_need_comes_to_no_other_host_sooner(urgent: int, others: int) -> None:
+    hosts = [peer(number) for number in range(urgent + others)]
+    shared = {task.id: task for task in share(alike(len(hosts)), hosts, seeds=urgent)}
+
+    def hops(task: Task) -> int:
+        return 1 + hops(shared[task.after[0]]) if isinstance(task.step, Fetch) else 0
+
+    for artifact in "abcd":
+        way = [hops(shared[f"h{number}/{artifact}"]) for number in range(len(hosts))]
+        assert max(way[:urgent]) <= min(way[urgent:], default=99)
+
+
 def test_one_host_alone_needs_no_others() -> None:
     tasks = alike(1)
 

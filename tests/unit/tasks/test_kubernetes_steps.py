@@ -110,10 +110,19 @@ def test_of_an_api_that_is_not_ready_only_what_fails_is_told(host: SimulatedHost
 
 
 def test_a_node_without_a_network_has_only_to_be_registered(host: SimulatedHost, on: Context) -> None:
-    host.program(KUBECTL, lambda *_: said(0, "False no network"))
+    host.program(KUBECTL, lambda *_: said(0, "False|NoSchedule|no network"))
     assert "no network" in NodeReady(node="m1").observe(on).reason
     assert NodeReady(node="m1", network=False).observe(on).satisfied
     assert "network of your own" in NodeReady(node="m1", network=False).title
+
+
+def test_a_node_is_ready_when_the_scheduler_may_give_it_pods(host: SimulatedHost, on: Context) -> None:
+    told = {"True|NoSchedule|posting": "node.kubernetes.io/not-ready", "True||posting": "", "||": "no status"}
+    for text, missing in told.items():
+        host.program(KUBECTL, lambda *_, text=text: said(0, text))
+        seen = NodeReady(node="m1").observe(on)
+        assert seen.satisfied is (not missing)
+        assert missing in seen.reason
 
 
 def image(sha256: str) -> ImportImage:
@@ -350,9 +359,9 @@ DNS = Spread(deployment="coredns", selector="k8s-app=kube-dns")
 
 @pytest.mark.parametrize(
     ("placed", "fine"),
-    [("a m1\nb m1\n", False), ("a m1\nb m2\n", True), ("a m1\n", True), ("", True), ("a m1\nb \n", True)],
+    [("a m1\nb m1\n", False), ("a m1\nb m2\n", True), ("a m1\n", True), ("", True), ("a m1\nb \n", False)],
 )
-def test_only_pods_that_are_all_on_one_node_are_to_be_spread(
+def test_pods_that_are_all_on_one_node_or_on_none_yet_are_to_be_spread(
     host: SimulatedHost, on: Context, placed: str, fine: bool
 ) -> None:
     host.program(KUBECTL, lambda *_: said(0, placed))
@@ -365,15 +374,15 @@ def test_pods_that_can_not_be_seen_are_not_taken_as_spread(host: SimulatedHost, 
     assert not DNS.observe(on).satisfied
 
 
-def spreading(host: SimulatedHost, *ready: bool) -> list[str]:
-    """Has two pods on one node; their deployment is ready, or not, each time that it is asked. Returns what goes."""
+def spreading(host: SimulatedHost, *ready: bool, placed: str = "coredns-a m1\ncoredns-b m1\n") -> list[str]:
+    """Has two pods; their deployment is ready, or not, each time that it is asked. Returns what goes."""
     gone: list[str] = []
     answers = iter(ready)
 
     def kubectl(_: Machine, argv: Sequence[str], __: bytes) -> Completed:
         gone.extend(word for word in argv if "delete" in argv and word.startswith("pod/"))
         if "get" in argv:
-            return said(0, "coredns-a m1\ncoredns-b m1\n")
+            return said(0, placed)
         return said() if "status" not in argv or next(answers) else said(1, err="timed out waiting for the condition")
 
     host.program(KUBECTL, kubectl)
@@ -386,6 +395,12 @@ def test_one_pod_is_replaced_and_all_have_to_become_ready(host: SimulatedHost, o
         DNS.apply(on, {})
     assert "timed out" in str(caught.value.seen)
     assert gone == ["pod/coredns-b"]
+
+
+def test_no_pod_goes_where_the_last_of_them_has_come_to_another_node(host: SimulatedHost, on: Context) -> None:
+    gone = spreading(host, True, placed="coredns-a m1\ncoredns-b m2\n")
+    DNS.apply(on, {})
+    assert gone == []
 
 
 def test_no_pod_goes_while_it_may_be_the_only_one_that_answers(host: SimulatedHost, on: Context) -> None:
