@@ -62,12 +62,25 @@ def test_a_second_master_joins_and_leaves_and_the_first_knows(hosts: tuple[ByHan
     assert second.left_behind() == set()
 
 
-def test_a_worker_is_killed_while_it_joins_goes_on_and_is_taken_back(hosts: tuple[ByHand, ByHand, ByHand]) -> None:
-    first, _, worker = hosts
+def test_a_worker_leaves_and_comes_and_goes_the_same_from_another_machine(hosts: tuple[ByHand, ByHand, ByHand]) -> None:
+    first, control, worker = hosts
     worker(f"nodeadm reset {LOGIN} --yes")
     assert worker.left_behind() == set()
     assert first.nodes() == {"n1": "True"}
 
+    there = f"nodeadm --host root@{worker.address} {LOGIN}"
+    control(f"{there} join {first.address} --yes")
+    assert first.nodes() == {"n1": "True", "nw": "True"}
+    assert "belongs to another cluster" in worker(f"nodeadm reset {LOGIN} --yes", rc=5).err
+    control(f"{there} reset --yes")
+    assert first.nodes() == {"n1": "True"}
+    assert worker.left_behind() == set()
+    control("rm -r /root/.local")
+    assert control.left_behind() == set()
+
+
+def test_a_worker_is_killed_while_it_joins_goes_on_and_is_taken_back(hosts: tuple[ByHand, ByHand, ByHand]) -> None:
+    first, _, worker = hosts
     join = f"nodeadm join {first.address} {LOGIN} --yes"
     worker.killed(join, "kubelet/start")
     assert "nodeadm resume" in worker("nodeadm status", rc=6).out
