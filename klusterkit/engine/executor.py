@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from klusterkit.engine.errors import ErrorInfo, StepCrashed, StepHung, VerificationFailed, info_of
 from klusterkit.engine.host import Host, JobState
 from klusterkit.engine.step import AnyStep, Context, Difference, Observation
+from klusterkit.engine.texts import each_text
 
 GRACE = 30.0
 """Seconds that a step may take past its timeout before it counts as hung: the host layer ends programs in time."""
@@ -162,7 +163,7 @@ class LocalExecutor:
         if outcome.error is None and outcome.observation is None:
             return outcome
         plain = outcome.model_dump(mode="json", exclude={"observation": {"before"}})
-        masked = _each_text(plain, self._mask)
+        masked = each_text(plain, self._mask)
         if masked == plain:
             return outcome
         if outcome.observation is not None:
@@ -207,18 +208,6 @@ class LocalExecutor:
             timeout=call.timeout,
             **self._sources,
         )
-
-
-def _each_text(data: Any, change: Callable[[str], str]) -> Any:
-    match data:
-        case str():
-            return change(data)
-        case dict():
-            return {name: _each_text(value, change) for name, value in data.items()}  # pyright: ignore[reportUnknownVariableType]
-        case list():
-            return [_each_text(value, change) for value in data]  # pyright: ignore[reportUnknownVariableType]
-        case _:
-            return data
 
 
 def _stop_leftovers(call: Call, on: Context) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from klusterkit.engine.events import Event, Sink
+from klusterkit.engine.texts import each_text, texts_of
 from klusterkit.hosts.opening import SSH_LOG
 from klusterkit.lean import standing_in, without
 from klusterkit.session.masking import Mask
@@ -44,10 +45,10 @@ class RunLog:
         self._log = structlog.wrap_logger(
             structlog.WriteLogger(_Both(self._file, self._echo)),  # type: ignore[arg-type]
             processors=[
+                _masking(mask),
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.processors.add_log_level,
                 structlog.processors.JSONRenderer(sort_keys=False, ensure_ascii=False),
-                _masking(mask),
             ],
             run=run,
         ).bind()  # now, or each event would bind anew
@@ -60,7 +61,7 @@ class RunLog:
         level = "error" if event.event in ("failed", "stuck", "asked") else "info"
         getattr(self._log, level)(event.event, **fields)
 
-    def note(self, event: str, **fields: Any) -> None:
+    def note(self, event: str, **fields: str) -> None:
         """Log something else that a reader of the log will want to know."""
         self._log.debug(event, **fields)
 
@@ -101,8 +102,12 @@ class _Both:
 
 
 def _masking(mask: Mask) -> Callable[[Any, str, Any], Any]:
-    def masked(_logger: Any, _method: str, line: str | MutableMapping[str, Any]) -> str:
-        return mask(str(line))
+    """Of values, before there is a line of JSON: that has a secret's quotation marks and backslashes escaped."""
+
+    def masked(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        # Nearly no event holds a secret, and to look through one text takes a quarter of what it takes for each.
+        together = "\n".join(texts_of(fields))
+        return fields if mask(together) == together else each_text(fields, mask)
 
     return masked
 
