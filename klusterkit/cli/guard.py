@@ -78,10 +78,12 @@ def _usage(error: Any, tool: str, arguments: Sequence[str]) -> int:
 
 
 def _say(error: Exception, *, debug: bool) -> int:
+    from klusterkit.session.masking import masked
+
     if debug:
         import traceback
 
-        traceback.print_exception(error)
+        sys.stderr.write(masked("".join(traceback.format_exception(error))))
     from pydantic import ValidationError
 
     from klusterkit.report.faults import show_fault
@@ -89,7 +91,7 @@ def _say(error: Exception, *, debug: bool) -> int:
 
     if isinstance(error, ValidationError):
         error = _misfit(error)
-    show_fault(aside(color="--no-color" not in sys.argv), fault_of(error))
+    show_fault(aside(color="--no-color" not in sys.argv), fault_of(error).rewritten(masked))
     return exit_code_of(error)
 
 

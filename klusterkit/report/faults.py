@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from rich.console import Console
@@ -24,6 +24,12 @@ class Fault:
     hint: str | None = None
     reasons: tuple[Fault, ...] = ()
     """What it consists of, where several things are refused at once."""
+
+    def rewritten(self, change: Callable[[str], str]) -> Fault:
+        """The same with each of its texts changed, those of its reasons, too."""
+        given = {name: getattr(self, name) for name in ("what", "where", "seen", "hint")}
+        texts = {name: change(text) for name, text in given.items() if text is not None}
+        return replace(self, **texts, reasons=tuple(reason.rewritten(change) for reason in self.reasons))
 
 
 def show_fault(screen: Console, fault: Fault) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from base64 import b64encode
+from weakref import WeakSet
 
 MASK = "[secret]"
 
@@ -17,12 +19,13 @@ class Mask:
     """Replaces the values of secrets that were opened, and anything that looks like a private key.
 
     A value of several lines is known by its lines too: a program that complains quotes one of them, not all. And in
-    base64, as Secrets and kubeconfigs hold it.
+    base64, as Secrets and kubeconfigs hold it; and as JSON and Python escape it in what programs and errors quote.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._pieces: dict[str, None] = {}
+        _IN_USE.add(self)
 
     def learn(self, value: bytes) -> None:
         """Never let this value through from now on. A public certificate is no secret, and isn't learnt."""
@@ -32,7 +35,7 @@ class Mask:
         encoded = b64encode(value).decode()
         pieces = [text, encoded, *(line.strip() for line in text.splitlines() if not line.startswith("-----"))]
         with self._lock:
-            known = [*self._pieces, *(piece for piece in pieces if len(piece) >= _SHORTEST)]
+            known = [*self._pieces, *(form for piece in pieces if len(piece) >= _SHORTEST for form in _forms(piece))]
             self._pieces = dict.fromkeys(sorted(known, key=len, reverse=True))
 
     def __call__(self, text: str) -> str:
@@ -40,3 +43,18 @@ class Mask:
         for piece in self._pieces:
             text = text.replace(piece, MASK)
         return _PRIVATE_KEY.sub(MASK, text)
+
+
+_IN_USE: WeakSet[Mask] = WeakSet()
+"""Each goes with the command whose secrets it knows."""
+
+
+def masked(text: str) -> str:
+    """The text without any secret that this process has opened: for who tells of errors, whichever command failed."""
+    for mask in list(_IN_USE) or [Mask()]:
+        text = mask(text)
+    return text
+
+
+def _forms(piece: str) -> tuple[str, ...]:
+    return piece, json.dumps(piece, ensure_ascii=False)[1:-1], json.dumps(piece)[1:-1], repr(piece)[1:-1]

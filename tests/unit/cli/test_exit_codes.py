@@ -19,6 +19,7 @@ import klusterkit.state.errors
 from klusterkit.cli.exit_codes import ExitCode
 from klusterkit.cli.guard import exit_code_of, guarded
 from klusterkit.session.host.node import WantedNode
+from klusterkit.session.masking import Mask
 
 ROOT = Path(__file__).parents[3]
 
@@ -161,3 +162,20 @@ def test_state_errors_say_their_place(capsys: pytest.CaptureFixture[str]):
     said = capsys.readouterr().err
     assert "where:      x, record 17" in said
     assert "what to do: y" in said
+
+
+@pytest.mark.parametrize("secret", ["correct horse", r"back\slash\ed", "quo\"ta'tion"])
+def test_no_secret_that_was_opened_is_in_what_is_told_of_an_error_also_with_debug(
+    secret: str, capsys: pytest.CaptureFixture[str]
+):
+    mask = Mask()
+    mask.learn(secret.encode())
+    bug = KeyError(secret)
+    reason = klusterkit.engine.errors.UsageError(f"not {secret}", seen=f"it is {secret}", hint=f"give {secret}")
+    for error in (bug, reason, klusterkit.session.errors.Refused("m1 can't be used", [reason])):
+        guarded(raising(error), ["fail", "--debug"])
+        said = capsys.readouterr().err
+        assert "Traceback" in said
+        assert "[secret]" in said.partition("\nerror: ")[2]
+        assert secret not in said
+        assert repr(secret)[1:-1] not in said

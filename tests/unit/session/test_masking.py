@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 
 from hypothesis import given
@@ -27,6 +28,15 @@ def test_a_learnt_value_does_not_get_through_in_base64_either(secret: bytes) -> 
     mask.learn(secret)
 
     assert b64encode(secret).decode() not in mask(f"data: {b64encode(secret).decode()}")
+
+
+@given(secret=st.text(min_size=8).map(str.strip).filter(lambda text: len(text) >= 8))
+def test_a_learnt_value_does_not_get_through_as_json_or_python_quote_it_either(secret: str) -> None:
+    mask = Mask()
+    mask.learn(secret.encode())
+
+    for quoted in (json.dumps(secret), json.dumps(secret, ensure_ascii=False), repr(secret)):
+        assert quoted[1:-1] not in mask(f"the program said: {quoted}")
 
 
 @given(lines=st.lists(LONG, min_size=2, max_size=6))
