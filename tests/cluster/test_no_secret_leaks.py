@@ -57,7 +57,7 @@ def keys_on_the_host(cluster: Operator) -> list[bytes]:
 def texts(cluster: Operator) -> list[tuple[str, bytes]]:
     found = written_and_shown(cluster)
     names = [name for name, _ in found]
-    assert any(name.endswith(".jsonl") for name in names)
+    assert any(b'"event": "done"' in text for name, text in found if name.endswith(".jsonl"))
     assert any("cctl-state.yaml" in name for name in names)
     assert any(name.endswith("saved-plan.yaml") for name in names)
     assert any(b"+++" in text for name, text in found if name == "terminal")
