@@ -23,12 +23,20 @@ def lab() -> Iterator[Lab]:
         instance("down", "--all", check=False)
 
 
+def _operator(folder: Path, lab: Lab) -> Operator:
+    """One whose temporary files are in its folder, too, where leaks are looked for."""
+    made, temporary = Operator(folder, lab), folder / "tmp"
+    temporary.mkdir()
+    made.environment["TMPDIR"] = str(temporary)
+    return made
+
+
 @pytest.fixture
 def operator(lab: Lab, tmp_path: Path) -> Iterator[Operator]:
     """An operator with an empty folder and one fresh host, m1."""
     lab("up", "m1")
     lab("reset", "m1")
-    yield Operator(tmp_path, lab)
+    yield _operator(tmp_path, lab)
     lab("down", "m1")
 
 
@@ -36,7 +44,7 @@ def operator(lab: Lab, tmp_path: Path) -> Iterator[Operator]:
 def cluster(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Operator:
     """One cluster for all tests that only look at it, made on the host c1 with the original's three commands."""
     lab("up", "c1")
-    made = Operator(tmp_path_factory.mktemp("cluster"), lab)
+    made = _operator(tmp_path_factory.mktemp("cluster"), lab)
     machine = ("create", "machine", "--ip", lab.address("c1"), "--role", "master")
     with Sampler() as sampler:
         made.prepare("--debug")

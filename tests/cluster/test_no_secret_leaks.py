@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from tests.cluster.leaks import kept_in_state, leaks, pieces, written_and_shown
+from tests.cluster.leaks import kept_in_state, leaks, pieces, with_private_keys, written_and_shown
 from tests.cluster.sampler import Sampler
 from tests.support.operator import Operator
 
@@ -18,15 +18,6 @@ pytestmark = pytest.mark.cluster
 PLACES = ("/etc/kubernetes/", "/etc/etcd/pki/", "/var/lib/kubelet/pki/", "/etc/ssh/")
 """Where private keys belong on a host."""
 
-
-KEYS = [f"{kind}PRIVATE KEY-----" for kind in ("", "EC ", "RSA ", "OPENSSH ")]
-ENCODED = [base64.b64encode(f"-----BEGIN {key}".encode()).decode().rstrip("=")[:-1] for key in KEYS]
-FIND_KEYS = (
-    "grep -rlI --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr "
-    + " ".join(f"-e '{text}'" for text in ("PRIVATE KEY-----", *ENCODED))
-    + " / 2>/dev/null || true"
-)
-"""Keys as they are, and as kubeconfigs hold them: in base64."""
 FIND_VALUES = "cd / && grep -rlaF -f - --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr --exclude-dir=dev " + (
     "--exclude-dir=io.containerd.content.v1.content --exclude-dir=artifacts . 2>/dev/null || true"
 )
@@ -70,11 +61,15 @@ def test_no_secret_is_in_state_journal_log_terminal_or_arguments(
     assert leaks(secrets, texts) == []
 
 
-@pytest.mark.parametrize("place", ["cctl-state.yaml.log/planted.jsonl", "planted-plan.yaml"])
+PLANTED = ("cctl-state.yaml.log/planted.jsonl", "planted-plan.yaml", "tmp/planted.pem", "{cache}/planted-{lab}")
+
+
+@pytest.mark.parametrize("place", PLANTED)
 def test_the_search_finds_a_secret_that_is_planted_in_a_file(
     cluster: Operator, secrets: list[bytes], place: str
 ) -> None:
-    planted = cluster.folder / place
+    outside = {"cache": cluster.environment["KLUSTERKIT_CACHE"], "lab": cluster.lab.instance}
+    planted = cluster.folder / place.format(**outside)
     planted.write_bytes(b'{"said": "' + list(pieces(secrets[0]))[-1] + b'"}')
     try:
         assert leaks(secrets, written_and_shown(cluster)) == [str(planted)]
@@ -103,7 +98,7 @@ def test_the_search_finds_a_key_that_is_planted_on_the_host(
     try:
         cluster.lab("ssh", "c1", "--", f"{encoding} /etc/kubernetes/pki/sa.key > /root/planted; {among_others}")
 
-        assert "/root/planted" in cluster.lab("ssh", "c1", "--", FIND_KEYS).split()
+        assert "/root/planted" in with_private_keys(cluster.lab, "c1")
         assert {"/root/planted", "/root/binary"} <= {*holding(cluster, secrets)}
     finally:
         cluster.lab("ssh", "c1", "--", "rm -f /root/planted /root/binary")
@@ -114,7 +109,7 @@ def test_programs_were_seen_while_they_ran(cluster: Operator) -> None:
 
 
 def test_keys_are_on_the_host_in_their_places_only(cluster: Operator, secrets: list[bytes]) -> None:
-    found = [*cluster.lab("ssh", "c1", "--", FIND_KEYS).split(), *holding(cluster, secrets)]
+    found = [*with_private_keys(cluster.lab, "c1"), *holding(cluster, secrets)]
 
     assert [path for path in found if not path.startswith(PLACES)] == []
 

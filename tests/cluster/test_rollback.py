@@ -10,11 +10,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.cluster.leaks import kept_in_state, leaks, written_and_shown
+from tests.cluster.leaks import kept_in_state, leaks, with_private_keys, written_and_shown
 from tests.cluster.machines import as_it_is
 from tests.support.operator import Operator, nodes_ready
 
 pytestmark = pytest.mark.cluster
+
+SET_ASIDE = "/var/lib/klusterkit/set-aside/"
+"""Data that KlusterKit never removes, such as etcd's."""
 
 
 def create(operator: Operator) -> list[str]:
@@ -48,9 +51,12 @@ def kill(operator: Operator, *command: str, records: int) -> None:
 def as_before(operator: Operator) -> Iterator[None]:
     """What is done in this block leaves the host as it was, no machine, and no secret where it doesn't belong."""
     operator.prepare()
-    before = as_it_is(operator.lab, "m1")
+    before, keys = as_it_is(operator.lab, "m1"), with_private_keys(operator.lab, "m1")
     yield
     assert as_it_is(operator.lab, "m1") ^ before == set()
+    # In KlusterKit's own folder, too, which isn't compared.
+    left = with_private_keys(operator.lab, "m1") - keys
+    assert [path for path in left if not path.startswith(SET_ASIDE)] == []
     assert operator("get", "machine", "-o", "name").out.strip() == ""
     assert leaks(kept_in_state(operator), written_and_shown(operator)) == []
 
