@@ -17,6 +17,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,10 +40,13 @@ AT_ONCE = 2
 
 
 def start(name: str, *, sweep: bool) -> subprocess.Popen[str]:
-    """One part, whose interrupts come from the terminal as ours do."""
-    which = ["-m", "sweep", "--timeout", "7200", "--proof", shown_by(name)] if sweep else ["-m", "not sweep"]
+    """One part, apart from our terminal: only we tell it to end, and it takes down its hosts then."""
+    table = shown_by(name).relative_to(ROOT)  # so that the page, which tells the command, names no machine
+    which = ["-m", "sweep", "--timeout", "7200", "--proof", table] if sweep else ["-m", "not sweep"]
     pytest = [ROOT / ".venv/bin/python", "-u", "-m", "pytest", "--verbose", *which, "--color=no", *PARTS[name]]
-    return subprocess.Popen(pytest, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        pytest, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
 
 
 def shown_by(name: str) -> Path:
@@ -49,9 +54,12 @@ def shown_by(name: str) -> Path:
     return ROOT / "build" / f"proof-{name}.md"
 
 
-def publish() -> None:
-    """One page of the tables of all parts. Without one of them, the page stays what it was."""
-    if missing := [name for name in SWEPT if not shown_by(name).exists()]:
+def publish(ended: Mapping[str, int]) -> None:
+    """One page of the tables of all parts, in place of what was there. Without one of them, it stays what it was.
+
+    One that was interrupted has left a table too, of what it had come to.
+    """
+    if missing := [name for name in SWEPT if ended[name] not in (0, 1) or not shown_by(name).exists()]:
         print(f"{PROOF.name} is left as it was: {' and '.join(missing)} came to no end")
         return
     head = "# Proof\n\nWhat takes too long for every run of the tests, as `make sweep` found it.\n"
@@ -145,16 +153,12 @@ class Parts:
             return name, self._running[name]
 
     def end(self) -> None:
-        """Those that run clean up; no others begin."""
-        self.begin_no_more()
-        for part in self._running.values():
-            part.send_signal(signal.SIGINT)
-
-    def begin_no_more(self) -> None:
-        """What was not begun counts as failed."""
+        """Those that run clean up, and say so; no others begin, which counts as failed."""
         with self._lock:
             self.ended |= dict.fromkeys(self._left, 130)
             self._left.clear()
+        for part in self._running.values():
+            part.send_signal(signal.SIGINT)
 
 
 def _said(code: int) -> str:
@@ -168,18 +172,13 @@ def main() -> int:
     for name in PARTS:
         shown_by(name).unlink(missing_ok=True)
     parts = Parts(sweep=sweep)
-    signal.signal(signal.SIGTERM, lambda _, __: parts.end())
-    workers = [threading.Thread(target=parts.take) for _ in range(AT_ONCE)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        while worker.is_alive():
-            try:
-                worker.join()
-            except KeyboardInterrupt:  # those that run heard it too: they clean up, and say so
-                parts.begin_no_more()
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, lambda _, __: parts.end())
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for taking in [pool.submit(parts.take) for _ in range(AT_ONCE)]:
+            taking.result()
     if sweep:
-        publish()
+        publish(parts.ended)
     print("; ".join(f"{name}: {_said(code)}" for name, code in parts.ended.items()))
     return next((code for code in parts.ended.values() if code), 0)
 

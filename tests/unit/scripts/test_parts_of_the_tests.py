@@ -1,0 +1,171 @@
+"""``scripts/side_by_side.py`` in a project whose tests are few and small."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+WAIT = """
+import time
+from pathlib import Path
+
+def until(file):
+    end = time.monotonic() + 60
+    while not Path(file).exists():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+"""
+A_HOST = f"""{WAIT}
+import pytest
+
+@pytest.fixture
+def host():
+    Path("PART.host").touch()
+    yield
+    time.sleep(0.5)  # as hosts take a while to go
+    Path("PART.host").unlink()
+
+def test_it(host): until("never")
+"""
+
+
+class Project:
+    """Its files, and what runs its tests."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.proof = root / "docs/proof.md"
+        for folder in ("scripts", "docs", "tests"):
+            (root / folder).mkdir()
+        shutil.copy(ROOT / "scripts/side_by_side.py", root / "scripts")
+        shutil.copy(ROOT / "tests/conftest.py", root / "tests")
+        (root / ".venv").symlink_to(sys.prefix)
+        (root / "pytest.ini").write_text("[pytest]\nmarkers = sweep\n")
+        self.proof.write_text("of the last time")
+        for part in ("cluster", "hosts", "lab", "simulation", "unit"):
+            (root / "tests" / part).mkdir()
+            self.has(part, "def test_it(): pass")
+
+    def has(self, part: str, tests: str) -> None:
+        """The same ones in every run and in the sweep."""
+        text = tests.replace("PART", part)
+        (self.root / f"tests/{part}/test_{part}.py").write_text(text)
+        (self.root / f"tests/{part}/test_swept_{part}.py").write_text(
+            f"{text}\nimport pytest\npytestmark = pytest.mark.sweep\n"
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """As from a terminal of its own."""
+        program = [sys.executable, "scripts/side_by_side.py", *arguments]
+        return subprocess.Popen(
+            program, cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """To its end: its exit code, and what it said."""
+        process = self.start(*arguments)
+        said, _ = process.communicate(timeout=100)
+        return process.returncode, said
+
+    def hosts(self) -> list[Path]:
+        return list(self.root.glob("*.host"))
+
+    def stop_amid(self, *arguments: str, tell: Callable[[int, int], None], asked: int) -> tuple[int, str]:
+        """Once the hosts of two parts are there."""
+        process, end = self.start(*arguments), time.monotonic() + 50
+        while len(self.hosts()) < 2:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        tell(process.pid, asked)
+        said, _ = process.communicate(timeout=30)
+        return process.returncode, said
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def test_all_parts_pass(project: Project) -> None:
+    code, said = project.run()
+    last = said.splitlines()[-1]
+    assert code == 0
+    assert sorted(last.split("; ")) == ["clusters: passed", "hosts: passed", "simulation: passed", "unit: passed"]
+
+
+def test_the_exit_code_is_that_of_the_part_that_was_the_first_to_fail(project: Project) -> None:
+    project.has(
+        "cluster", f"{WAIT}\nimport pytest\ndef test_it(): until('others-began'); pytest.exit('no more', returncode=7)"
+    )
+    project.has("hosts", "def test_it(): assert False")
+    project.has("simulation", "from pathlib import Path\ndef test_it(): Path('others-began').touch()")
+    code, said = project.run()
+    assert code == 1
+    assert "clusters: exit code 7" in said
+    assert "unit: passed" in said
+
+
+def test_parts_that_cannot_be_started_have_not_passed(project: Project) -> None:
+    (project.root / ".venv").unlink()
+    assert project.run()[0] != 0
+
+
+def test_what_fails_is_told_while_the_others_still_run(project: Project) -> None:
+    project.has("cluster", f"{WAIT}\ndef test_first(): assert False\ndef test_second(): until('first-was-told')")
+    process = project.start()
+    assert process.stdout
+    assert any("::test_first FAILED" in line for line in process.stdout)
+    (project.root / "first-was-told").touch()
+    said, _ = process.communicate(timeout=60)
+    assert "1 failed, 1 passed" in said
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("tell", [os.kill, os.killpg], ids=["alone", "as a terminal does"])
+def test_stopped_it_waits_until_each_part_has_taken_down_its_hosts(
+    project: Project, tell: Callable[[int, int], None], asked: signal.Signals
+) -> None:
+    project.has("cluster", A_HOST)
+    project.has("hosts", A_HOST)
+    code, said = project.stop_amid(tell=tell, asked=asked)
+    assert code == 130
+    assert not project.hosts()
+    assert "clusters: exit code 2" in said
+    assert "unit: exit code 130" in said
+
+
+def test_a_sweep_writes_one_page_of_the_tables_of_all_parts(project: Project) -> None:
+    project.has("simulation", "def test_that_it_holds(): assert False")
+    code, _ = project.run("sweep")
+    page = project.proof.read_text()
+    assert code == 1
+    assert "| it | shown | " in page
+    assert "| that it holds | 1 failed | " in page
+    assert "of the last time" not in page
+    assert str(project.root) not in page
+
+
+def test_a_sweep_leaves_the_page_when_a_part_has_left_no_table(project: Project) -> None:
+    project.has("simulation", "import os\ndef test_it(): os._exit(1)")
+    code, said = project.run("sweep")
+    assert code == 1
+    assert project.proof.read_text() == "of the last time"
+    assert "proof.md is left as it was: simulation came to no end" in said
+
+
+def test_a_sweep_leaves_the_page_when_it_is_interrupted(project: Project) -> None:
+    project.has("cluster", A_HOST)
+    project.has("simulation", A_HOST)
+    code, said = project.stop_amid("sweep", tell=os.kill, asked=signal.SIGINT)
+    assert code == 2
+    assert project.proof.read_text() == "of the last time"
+    assert "clusters and simulation came to no end" in said
