@@ -5,7 +5,7 @@ With ``sweep``, the sweeps instead, and what they have shown becomes ``docs/proo
 
 Each part says from time to time how far it is, and how long it still takes by what its tests took the last time, or
 the first time by what they took elsewhere; what fails is told at once. The exit code is the first that isn't 0. When it
-is interrupted or ended, each part takes down its hosts before this ends.
+is interrupted or ended, each part takes down its hosts before this ends. Hosts that are left make it fail.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROOF = ROOT / "docs" / "proof.md"
+INSTANCES = Path("/var/lib/klusterkit-lab")
+"""Where each instance of the lab has a folder until its hosts are gone."""
 PARTS = {
     "clusters": ("tests/cluster",),
     "hosts": ("tests/hosts", "tests/lab"),
@@ -134,6 +136,7 @@ class Parts:
         self._left = list(SWEPT if sweep else PARTS)
         self._running: dict[str, subprocess.Popen[str]] = {}
         self._lock = threading.RLock()  # a signal may come while it is held
+        self._before = set(INSTANCES.glob("*"))
         self.ended: dict[str, int] = {}
 
     def take(self) -> None:
@@ -160,6 +163,16 @@ class Parts:
         for part in self._running.values():
             part.send_signal(signal.SIGINT)
 
+    def hosts_left(self) -> list[str]:
+        """Instances of the lab that they have made and not taken down. Others on this machine have some too."""
+        ours = {str(part.pid) for part in self._running.values()}
+        made = (_INSTANCE.fullmatch(folder.name) for folder in set(INSTANCES.glob("*")) - self._before)
+        return sorted(found.string for found in made if found and found["process"] in ours)
+
+
+_INSTANCE = re.compile(r"[a-z-]+-(?P<process>\d+)(-\d+)?")
+"""As tests name theirs."""
+
 
 def _said(code: int) -> str:
     return "passed" if code == 0 else f"exit code {code}"
@@ -180,7 +193,9 @@ def main() -> int:
     if sweep:
         publish(parts.ended)
     print("; ".join(f"{name}: {_said(code)}" for name, code in parts.ended.items()))
-    return next((code for code in parts.ended.values() if code), 0)
+    for instance in (left := parts.hosts_left()):
+        print(f"{instance}: its hosts are left; `lab/lab --instance {instance} down --all` ends them")
+    return next((code for code in parts.ended.values() if code), 1 if left else 0)
 
 
 if __name__ == "__main__":

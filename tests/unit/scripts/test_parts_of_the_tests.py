@@ -14,6 +14,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
+PROGRAM = """
+import sys
+from pathlib import Path
+sys.path.insert(0, "scripts")
+import side_by_side
+side_by_side.INSTANCES = Path("instances")
+sys.exit(side_by_side.main())
+"""
 WAIT = """
 import time
 from pathlib import Path
@@ -44,7 +52,7 @@ class Project:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.proof = root / "docs/proof.md"
-        for folder in ("scripts", "docs", "tests"):
+        for folder in ("scripts", "docs", "tests", "instances"):
             (root / folder).mkdir()
         shutil.copy(ROOT / "scripts/side_by_side.py", root / "scripts")
         shutil.copy(ROOT / "tests/conftest.py", root / "tests")
@@ -65,7 +73,7 @@ class Project:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """As from a terminal of its own."""
-        program = [sys.executable, "scripts/side_by_side.py", *arguments]
+        program = [sys.executable, "-c", PROGRAM, *arguments]
         return subprocess.Popen(
             program, cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
         )
@@ -169,3 +177,32 @@ def test_a_sweep_leaves_the_page_when_it_is_interrupted(project: Project) -> Non
     assert code == 2
     assert project.proof.read_text() == "of the last time"
     assert "clusters and simulation came to no end" in said
+
+
+LEAVES_HOSTS = "import os\ndef test_it(): os.mkdir(f'instances/PART-{os.getpid()}')"
+
+
+def test_hosts_that_a_part_has_left_are_told_and_make_it_fail(project: Project) -> None:
+    project.has("unit", LEAVES_HOSTS)
+    project.has("lab", LEAVES_HOSTS.replace("()}", "()}-0"))
+    code, said = project.run()
+    left = [path.name for path in (project.root / "instances").iterdir()]
+    assert code == 1
+    assert len(left) == 2
+    for instance in left:
+        assert f"{instance}: its hosts are left; `lab/lab --instance {instance} down --all` ends them" in said
+
+
+def test_hosts_that_others_make_meanwhile_are_theirs(project: Project) -> None:
+    project.has("unit", LEAVES_HOSTS.replace("getpid", "getppid"))
+    project.has("lab", LEAVES_HOSTS.replace("{os.getpid()}", "5ab12c"))
+    code, said = project.run()
+    assert len(list((project.root / "instances").iterdir())) == 2
+    assert (code, "are left" in said) == (0, False)
+
+
+def test_hosts_that_were_there_before_are_theirs_who_made_them(project: Project) -> None:
+    for process in range(os.getpid(), os.getpid() + 5000):  # those of the parts will be among them
+        (project.root / f"instances/unit-{process}").mkdir()
+    code, said = project.run()
+    assert (code, "are left" in said) == (0, False)
