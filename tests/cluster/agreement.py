@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.cluster.machines import Machines, role_of
@@ -71,8 +71,8 @@ def _pods_talk(machines: Machines, hosts: Sequence[str]) -> None:
     (machines.operator.folder / "echo.yaml").write_text(ECHO)
     machines.kubectl("apply", "-f", str(machines.operator.folder / "echo.yaml"))
     machines.kubectl("rollout", "status", "daemonset/echo", "--timeout=120s")
-    pods = _running(machines, "app=echo")
-    assert set(pods) == set(hosts)
+    until(lambda: set(_ready_pods(machines, "app=echo")) == set(hosts))
+    pods = _ready_pods(machines, "app=echo")
     for host, other in zip(hosts, (*hosts[1:], hosts[0]), strict=True):
         own = pods[host]["metadata"]["name"]
         across = ASK % (f"echo {pods[other]['status']['podIP']}", 8080)
@@ -80,18 +80,20 @@ def _pods_talk(machines: Machines, hosts: Sequence[str]) -> None:
         assert machines.kubectl("exec", own, "--", "sh", "-c", ASK % (BY_NAME.strip(), 80)).strip() in hosts
 
 
-def _running(machines: Machines, selector: str, *where: str) -> dict[str, Any]:
-    """Pods that run, by their hosts."""
+def _ready_pods(machines: Machines, selector: str, *where: str) -> dict[str, Any]:
+    """Pods that are ready, by their hosts."""
     listed = json.loads(machines.kubectl("get", "pods", "-l", selector, "-o", "json", *where))["items"]
-    return {
-        pod["spec"]["nodeName"]: pod
-        for pod in listed
-        if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]
-    }
+    return {pod["spec"]["nodeName"]: pod for pod in listed if _ready(pod)}
+
+
+def _ready(pod: Mapping[str, Any]) -> bool:
+    """On a host that was switched off, a pod "runs" before it has an address again."""
+    conditions = {each["type"]: each["status"] for each in pod["status"].get("conditions", ())}
+    return conditions.get("Ready") == "True" and "podIP" in pod["status"] and "deletionTimestamp" not in pod["metadata"]
 
 
 def _hosts_of_dns(machines: Machines) -> set[str]:
-    return set(_running(machines, "k8s-app=kube-dns", "--namespace=kube-system"))
+    return set(_ready_pods(machines, "k8s-app=kube-dns", "--namespace=kube-system"))
 
 
 def _status_agrees(machines: Machines, hosts: Sequence[str], masters: Sequence[str]) -> None:
