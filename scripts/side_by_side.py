@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""All tests but the sweeps, in parts of which two run side by side: a cluster often waits while others compute.
+"""All tests but the sweeps, in parts that run side by side: real hosts often wait, and others compute meanwhile.
 
 With ``sweep``, the sweeps instead, and what they have shown becomes ``docs/proof.md``.
 
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,21 +31,21 @@ PARTS = {
     "simulation": ("tests/simulation",),
     "unit": ("tests/unit",),
 }
-"""The longest first, so that the end of one leaves no processor idle for long."""
 SWEPT = ("clusters", "simulation")
 """The parts that have sweeps."""
+COMPUTED = ("simulation", "unit")
+"""The parts without real hosts, which have limits of time to hold: these take what processors those leave, in turn."""
 MINUTES = {"clusters": 26, "hosts": 24, "simulation": 6, "unit": 5}
 """What they take, about, on two processors and beside each other."""
 SWEEP_MINUTES = {"clusters": 150, "simulation": 70}
-AT_ONCE = 2
-"""Not more: real hosts have limits of time to hold, on two processors too."""
 
 
 def start(name: str, *, sweep: bool) -> subprocess.Popen[str]:
     """One part, apart from our terminal: only we tell it to end, and it takes down its hosts then."""
     table = shown_by(name).relative_to(ROOT)  # so that the page, which tells the command, names no machine
     which = ["-m", "sweep", "--timeout", "7200", "--proof", table] if sweep else ["-m", "not sweep"]
-    pytest = [ROOT / ".venv/bin/python", "-u", "-m", "pytest", "--verbose", *which, "--color=no", *PARTS[name]]
+    gives_way = ["nice", "-n", "10"] if name in COMPUTED else []
+    pytest = [*gives_way, ROOT / ".venv/bin/python", "-um", "pytest", "--verbose", *which, "--color=no", *PARTS[name]]
     return subprocess.Popen(
         pytest, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
@@ -139,21 +139,29 @@ class Parts:
         self._before = set(INSTANCES.glob("*"))
         self.ended: dict[str, int] = {}
 
-    def take(self) -> None:
-        """One part after the other, until none is left."""
-        while begun := self._next():
-            name, part = begun
-            show(name, part, sweep=self._sweep)
-            self.ended[name] = part.wait()
-            print(f"{name}: {_said(self.ended[name])}", flush=True)
+    @property
+    def lanes(self) -> list[list[str]]:
+        """Those that run one after the other, while the other lanes run."""
+        return [
+            *([name] for name in self._left if name not in COMPUTED),
+            [each for each in self._left if each in COMPUTED],
+        ]
 
-    def _next(self) -> tuple[str, subprocess.Popen[str]] | None:
+    def take(self, lane: Sequence[str]) -> None:
+        """One part after the other."""
+        for name in lane:
+            if (part := self._begin(name)) is not None:
+                show(name, part, sweep=self._sweep)
+                self.ended[name] = part.wait()
+                print(f"{name}: {_said(self.ended[name])}", flush=True)
+
+    def _begin(self, name: str) -> subprocess.Popen[str] | None:
         with self._lock:
-            if not self._left:
+            if name not in self._left:
                 return None
-            name = self._left.pop(0)
+            self._left.remove(name)
             self._running[name] = start(name, sweep=self._sweep)
-            return name, self._running[name]
+            return self._running[name]
 
     def end(self) -> None:
         """Those that run clean up, and say so; no others begin, which counts as failed."""
@@ -187,8 +195,8 @@ def main() -> int:
     parts = Parts(sweep=sweep)
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda _, __: parts.end())
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for taking in [pool.submit(parts.take) for _ in range(AT_ONCE)]:
+    with ThreadPoolExecutor() as pool:
+        for taking in [pool.submit(parts.take, lane) for lane in parts.lanes]:
             taking.result()
     if sweep:
         publish(parts.ended)

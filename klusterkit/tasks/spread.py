@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar, NamedTuple
 
-from klusterkit.engine.errors import CommandFailedTemporarily, NotYet
+from klusterkit.engine.errors import CommandFailedTemporarily
 from klusterkit.engine.step import Before, Context, Observation, Step, Undo
 from klusterkit.tasks import kubectl
+from klusterkit.tasks.gates import failure, wait_until
 
 _NAMESPACE = "--namespace=kube-system"
-_SLICE = 60
-"""Seconds that are waited for all of them, in one attempt."""
+_SLICE = 10
+"""Seconds that one kubectl waits for all of them: a run that is stopped doesn't have to wait longer."""
 
 
 class Spread(Step):
@@ -40,48 +42,58 @@ class Spread(Step):
     def observe(self, on: Context) -> Observation:
         """Whether two of them are on different nodes. One by itself, or none, has nothing to be spread."""
         try:
-            placed = self._placed(on)
+            pods = self._pods(on)
         except CommandFailedTemporarily as error:
             return Observation(satisfied=False, reason=error.seen or error.message)
-        waiting = sorted(pod for pod, node in placed.items() if not node)
-        said = f"{waiting[0]} has no node yet" if waiting else _together(placed)
+        waiting = [pod.name for pod in pods if not pod.node]
+        said = f"{waiting[0]} has no node yet" if waiting else _together(pods)
         return Observation(satisfied=not said, reason=said)
 
     def apply(self, on: Context, before: Before) -> None:
-        """Have one of them replaced, when all are there and together: never the last one that answers."""
-        _ = before
-        self._await_all(on)
-        placed = self._placed(on)
-        if _together(placed):
-            pod = max(placed)
-            kubectl.change(on, "delete", _NAMESPACE, f"pod/{pod}", "--ignore-not-found", "--wait=true")
-            self._await_all(on)
+        """Have one of them replaced, when all are there and together: never the last one that answers.
 
-    def _await_all(self, on: Context) -> None:
-        wait = ("rollout", "status", _NAMESPACE, f"deployment/{self.deployment}", f"--timeout={_SLICE}s")
-        ended = kubectl.ask(on, *wait, timeout=_SLICE + 10.0)
-        if not ended.ok:
-            raise NotYet(
-                f"{self.title}: not all of them are ready after {_SLICE} s",
-                host=on.host.name,
-                seen=ended.said,
-                hint=f"see `kubectl -n kube-system describe pods -l {self.selector}`",
-            )
+        Nobody waits for its end. CoreDNS answers for some seconds more when it was told to go (``lameduck``).
+        """
+        _ = before
+        pods = self._all(on)
+        if _together(pods):
+            kubectl.change(on, "delete", _NAMESPACE, f"pod/{pods[-1].name}", "--ignore-not-found", "--wait=false")
+            self._all(on, at_least=len(pods))
 
     def verify(self, on: Context) -> None:
         """Nothing to add: where nodes have no room, the scheduler may put them together again."""
 
-    def _placed(self, on: Context) -> dict[str, str]:
-        """The node of each pod; nothing for one that has none yet."""
-        row = "{.metadata.name} {.spec.nodeName}{'\\n'}"
+    def _all(self, on: Context, at_least: int = 0) -> Sequence[_Pod]:
+        """The pods, when all are ready that there should be: a Deployment doesn't know at once of one that goes."""
+        wait = ("rollout", "status", _NAMESPACE, f"deployment/{self.deployment}", f"--timeout={_SLICE}s")
+
+        def missing(on: Context) -> str:
+            ended = kubectl.ask(on, *wait, timeout=_SLICE + 10.0)
+            pods = self._pods(on)
+            wanted, ready = max(at_least, len(pods)), sum(pod.ready for pod in pods)
+            return failure(ended) or (f"{ready} of {wanted} are ready" if ready < wanted else "")
+
+        hint = f"see `kubectl -n kube-system describe pods -l {self.selector}`"
+        wait_until(replace(on, timeout=on.timeout / 2), missing, title=self.title, hint=hint)  # twice in an attempt
+        return self._pods(on)
+
+    def _pods(self, on: Context) -> Sequence[_Pod]:
+        """Those that stay, by their names."""
+        ready = '{.status.conditions[?(@.type=="Ready")].status}'
+        row = f"{{.metadata.name}}|{{.spec.nodeName}}|{ready}|{{.metadata.deletionTimestamp}}{{'\\n'}}"
         output = f"--output=jsonpath={{range .items[*]}}{row}{{end}}"
         which = (f"--selector={self.selector}", "--field-selector=status.phase!=Failed")
-        said = kubectl.answer(on, "get", "pods", _NAMESPACE, *which, output)
-        rows = (line.split() for line in said.splitlines())
-        return {row[0]: row[1] if row[1:] else "" for row in rows if row}
+        rows = (line.split("|") for line in kubectl.answer(on, "get", "pods", _NAMESPACE, *which, output).splitlines())
+        return sorted(_Pod(name, node, ready == "True") for name, node, ready, going in rows if not going)
 
 
-def _together(placed: Mapping[str, str]) -> str:
+class _Pod(NamedTuple):
+    name: str
+    node: str
+    ready: bool
+
+
+def _together(pods: Sequence[_Pod]) -> str:
     """Where several pods all are, in words; nothing if they aren't on one node."""
-    nodes = set(placed.values())
-    return f"all are on {nodes.pop()}" if len(placed) > 1 and len(nodes) == 1 else ""
+    nodes = {pod.node for pod in pods}
+    return f"all are on {nodes.pop()}" if len(pods) > 1 and len(nodes) == 1 else ""

@@ -52,6 +52,7 @@ class Project:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.proof = root / "docs/proof.md"
+        self._hosts = 0
         for folder in ("scripts", "docs", "tests", "instances"):
             (root / folder).mkdir()
         shutil.copy(ROOT / "scripts/side_by_side.py", root / "scripts")
@@ -65,6 +66,7 @@ class Project:
 
     def has(self, part: str, tests: str) -> None:
         """The same ones in every run and in the sweep."""
+        self._hosts += tests is A_HOST
         text = tests.replace("PART", part)
         (self.root / f"tests/{part}/test_{part}.py").write_text(text)
         (self.root / f"tests/{part}/test_swept_{part}.py").write_text(
@@ -88,9 +90,9 @@ class Project:
         return list(self.root.glob("*.host"))
 
     def stop_amid(self, *arguments: str, tell: Callable[[int, int], None], asked: int) -> tuple[int, str]:
-        """Once the hosts of two parts are there."""
+        """Once all hosts are there."""
         process, end = self.start(*arguments), time.monotonic() + 50
-        while len(self.hosts()) < 2:
+        while len(self.hosts()) < self._hosts:
             assert time.monotonic() < end
             time.sleep(0.02)
         tell(process.pid, asked)
@@ -112,10 +114,11 @@ def test_all_parts_pass(project: Project) -> None:
 
 def test_the_exit_code_is_that_of_the_part_that_was_the_first_to_fail(project: Project) -> None:
     project.has(
-        "cluster", f"{WAIT}\nimport pytest\ndef test_it(): until('others-began'); pytest.exit('no more', returncode=7)"
+        "cluster",
+        f"{WAIT}\nimport pytest\ndef test_it(): until('the-last-began'); pytest.exit('no more', returncode=7)",
     )
     project.has("hosts", "def test_it(): assert False")
-    project.has("simulation", "from pathlib import Path\ndef test_it(): Path('others-began').touch()")
+    project.has("unit", "from pathlib import Path\ndef test_it(): Path('the-last-began').touch()")
     code, said = project.run()
     assert code == 1
     assert "clusters: exit code 7" in said
@@ -142,8 +145,8 @@ def test_what_fails_is_told_while_the_others_still_run(project: Project) -> None
 def test_stopped_it_waits_until_each_part_has_taken_down_its_hosts(
     project: Project, tell: Callable[[int, int], None], asked: signal.Signals
 ) -> None:
-    project.has("cluster", A_HOST)
-    project.has("hosts", A_HOST)
+    for part in ("cluster", "hosts", "simulation"):
+        project.has(part, A_HOST)
     code, said = project.stop_amid(tell=tell, asked=asked)
     assert code == 130
     assert not project.hosts()

@@ -219,7 +219,7 @@ class _Client:
 def _selected(kind: str, selector: str, objects: dict[str, Any]) -> list[str]:
     """Names of objects; of pods, those of cluster DNS are meant, and told with their nodes."""
     if kind == "pods":
-        return [f"{pod} {objects[f'pod/{pod}']['node']}" for pod in pods.REPLICAS if f"pod/{pod}" in objects]
+        return [f"{pod}|{objects[f'pod/{pod}']['node']}|True|" for pod in pods.REPLICAS if f"pod/{pod}" in objects]
     return [
         name for name, item in objects.items() if name.startswith(f"{kind}/") and selector in item.get("labels", ())
     ]
