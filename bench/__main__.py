@@ -67,7 +67,8 @@ def _machine() -> str:
 def _versions() -> str:
     from bench import others
 
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True).stdout
+    describe = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    commit = subprocess.run(describe, check=False, capture_output=True, text=True).stdout
     found = {"KlusterKit": commit.strip() or "unknown", "Python": platform.python_version()}
     found |= others.versions(others.install())
     said = subprocess.run(["ssh", "-V"], check=False, capture_output=True, text=True).stderr

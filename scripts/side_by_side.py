@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""All tests but the sweeps, in parts that run side by side: real hosts often wait, and others compute meanwhile.
+"""All tests but the sweeps, in parts of which two run side by side, and simulations in what processors they leave.
 
 With ``sweep``, the sweeps instead, and what they have shown becomes ``docs/proof.md``.
 
@@ -11,13 +11,14 @@ is interrupted or ended, each part takes down its hosts before this ends. Hosts 
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -33,8 +34,10 @@ PARTS = {
 }
 SWEPT = ("clusters", "simulation")
 """The parts that have sweeps."""
-COMPUTED = ("simulation", "unit")
-"""The parts without real hosts, which have limits of time to hold: these take what processors those leave, in turn."""
+SIMULATED = ("simulation",)
+"""The parts whose time is simulated, too: all others have limits of time to hold, and these give way to them."""
+AT_ONCE = 2
+"""Of the others. Not more: two processors are all that there may be."""
 MINUTES = {"clusters": 26, "hosts": 24, "simulation": 6, "unit": 5}
 """What they take, about, on two processors and beside each other."""
 SWEEP_MINUTES = {"clusters": 150, "simulation": 70}
@@ -44,11 +47,16 @@ def start(name: str, *, sweep: bool) -> subprocess.Popen[str]:
     """One part, apart from our terminal: only we tell it to end, and it takes down its hosts then."""
     table = shown_by(name).relative_to(ROOT)  # so that the page, which tells the command, names no machine
     which = ["-m", "sweep", "--timeout", "7200", "--proof", table] if sweep else ["-m", "not sweep"]
-    gives_way = ["nice", "-n", "10"] if name in COMPUTED else []
+    gives_way = _GIVE_WAY if name in SIMULATED else []
     pytest = [*gives_way, ROOT / ".venv/bin/python", "-um", "pytest", "--verbose", *which, "--color=no", *PARTS[name]]
     return subprocess.Popen(
         pytest, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
+
+
+_NICE = max(0, 10 - os.nice(0))
+_GIVE_WAY = ["sh", "-c", 'echo 10 2>/dev/null >/proc/self/autogroup; exec nice -n "$0" "$@"', str(_NICE)]
+"""In a session of its own, a process is nice to others only if its session is (sched(7), "The autogroup feature")."""
 
 
 def shown_by(name: str) -> Path:
@@ -133,42 +141,47 @@ class Parts:
 
     def __init__(self, *, sweep: bool) -> None:
         self._sweep = sweep
-        self._left = list(SWEPT if sweep else PARTS)
+        names = SWEPT if sweep else PARTS
+        self._simulated = [name for name in names if name in SIMULATED]
+        self._left = [name for name in names if name not in SIMULATED]
         self._running: dict[str, subprocess.Popen[str]] = {}
         self._lock = threading.RLock()  # a signal may come while it is held
+        self._told = False
         self._before = set(INSTANCES.glob("*"))
         self.ended: dict[str, int] = {}
 
     @property
     def lanes(self) -> list[list[str]]:
-        """Those that run one after the other, while the other lanes run."""
-        return [
-            *([name] for name in self._left if name not in COMPUTED),
-            [each for each in self._left if each in COMPUTED],
-        ]
+        """What each of those who run parts takes them from."""
+        return [self._simulated, *[self._left] * AT_ONCE]
 
-    def take(self, lane: Sequence[str]) -> None:
-        """One part after the other."""
-        for name in lane:
-            if (part := self._begin(name)) is not None:
-                show(name, part, sweep=self._sweep)
-                self.ended[name] = part.wait()
-                print(f"{name}: {_said(self.ended[name])}", flush=True)
+    def take(self, left: list[str]) -> None:
+        """One part after the other, until none is left."""
+        while begun := self._next(left):
+            name, part = begun
+            show(name, part, sweep=self._sweep)
+            self.ended[name] = part.wait()
+            print(f"{name}: {_said(self.ended[name])}", flush=True)
 
-    def _begin(self, name: str) -> subprocess.Popen[str] | None:
+    def _next(self, left: list[str]) -> tuple[str, subprocess.Popen[str]] | None:
         with self._lock:
-            if name not in self._left:
+            if not left:
                 return None
-            self._left.remove(name)
+            name = left.pop(0)
             self._running[name] = start(name, sweep=self._sweep)
-            return self._running[name]
+            return name, self._running[name]
 
     def end(self) -> None:
-        """Those that run clean up, and say so; no others begin, which counts as failed."""
+        """Those that run clean up, and say so; no others begin, which counts as failed.
+
+        Each is told once, however often we are: told again, it would leave its hosts.
+        """
         with self._lock:
-            self.ended |= dict.fromkeys(self._left, 130)
+            self.ended |= dict.fromkeys([*self._simulated, *self._left], 130)
+            self._simulated.clear()
             self._left.clear()
-        for part in self._running.values():
+            told, self._told = self._told, True
+        for part in () if told else self._running.values():
             part.send_signal(signal.SIGINT)
 
     def hosts_left(self) -> list[str]:
@@ -180,6 +193,12 @@ class Parts:
 
 _INSTANCE = re.compile(r"[a-z-]+-(?P<process>\d+)(-\d+)?")
 """As tests name theirs."""
+
+
+def _go_on_unseen(parts: Parts) -> None:
+    """The terminal is gone: nobody reads what is told, and what runs has to end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    parts.end()
 
 
 def _said(code: int) -> str:
@@ -195,6 +214,8 @@ def main() -> int:
     parts = Parts(sweep=sweep)
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda _, __: parts.end())
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        signal.signal(signal.SIGHUP, lambda _, __: _go_on_unseen(parts))
     with ThreadPoolExecutor() as pool:
         for taking in [pool.submit(parts.take, lane) for lane in parts.lanes]:
             taking.result()

@@ -57,4 +57,10 @@ def masked(text: str) -> str:
 
 
 def _forms(piece: str) -> tuple[str, ...]:
-    return piece, json.dumps(piece, ensure_ascii=False)[1:-1], json.dumps(piece)[1:-1], repr(piece)[1:-1]
+    """As it is, and as others quote it: JSON with and without letters beyond ASCII, Go's JSON, Python by itself or
+    inside a text that has both kinds of quotation marks.
+    """
+    plain = json.dumps(piece, ensure_ascii=False)[1:-1]
+    go = plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    quoted = repr(piece)[1:-1]
+    return piece, plain, json.dumps(piece)[1:-1], go, quoted, repr(f"{piece}'\"")[1:-4]

@@ -162,6 +162,12 @@ _READY = '.status.conditions[?(@.type=="Ready")]'
 _NODE = f'{{{_READY}.status}}|{{.spec.taints[?(@.key=="{_NOT_READY}")].effect}}|{{{_READY}.message}}'
 
 
+def ready_status(on: Context, node: str) -> str:
+    """What the API has heard of a node's kubelet last: ``True``, ``False``, ``Unknown``; nothing without an answer."""
+    ended = kubectl.ask(on, "get", f"node/{node}", f"--output=jsonpath={{{_READY}.status}}")
+    return ended.text if ended.ok else ""
+
+
 class NodeReady(Gate):
     """A node is registered, its kubelet says that it can run pods, network included, and the scheduler knows."""
 

@@ -11,7 +11,7 @@ from klusterkit.engine.errors import CommandFailedTemporarily, NotYet, Permanent
 from klusterkit.engine.host import Host
 from klusterkit.engine.step import Before, Context, Observation, Step
 from klusterkit.tasks import etcdctl, kubectl, note
-from klusterkit.tasks.gates import Gate, NodeReady
+from klusterkit.tasks.gates import Gate, ready_status
 from klusterkit.tasks.node import take_out
 
 _SLICE = 10
@@ -143,7 +143,7 @@ class Gone(Gate):
         """What of it is alive."""
         if self.client and etcdctl.healthy(on, [self.client]):
             return "its etcd works"
-        return "its node is Ready" if NodeReady(node=self.node).observe(on).satisfied else ""
+        return "its node is Ready" if ready_status(on, self.node) == "True" else ""
 
 
 class Cordon(Step):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, NamedTuple
@@ -45,8 +46,8 @@ class Spread(Step):
             pods = self._pods(on)
         except CommandFailedTemporarily as error:
             return Observation(satisfied=False, reason=error.seen or error.message)
-        waiting = [pod.name for pod in pods if not pod.node]
-        said = f"{waiting[0]} has no node yet" if waiting else _together(pods)
+        waiting = [pod.name for pod in pods if not pod.ready]
+        said = f"{waiting[0]} isn't ready yet" if waiting else _together(pods)
         return Observation(satisfied=not said, reason=said)
 
     def apply(self, on: Context, before: Before) -> None:
@@ -55,10 +56,12 @@ class Spread(Step):
         Nobody waits for its end. CoreDNS answers for some seconds more when it was told to go (``lameduck``).
         """
         _ = before
+        until = time.monotonic() + on.timeout
         pods = self._all(on)
         if _together(pods):
-            kubectl.change(on, "delete", _NAMESPACE, f"pod/{pods[-1].name}", "--ignore-not-found", "--wait=false")
-            self._all(on, at_least=len(pods))
+            gone = ("delete", _NAMESPACE, f"pod/{pods[-1].name}", "--ignore-not-found", "--wait=false")
+            kubectl.change(_with_what_is_left(on, until), *gone)
+            self._all(_with_what_is_left(on, until), at_least=len(pods))
 
     def verify(self, on: Context) -> None:
         """Nothing to add: where nodes have no room, the scheduler may put them together again."""
@@ -74,7 +77,7 @@ class Spread(Step):
             return failure(ended) or (f"{ready} of {wanted} are ready" if ready < wanted else "")
 
         hint = f"see `kubectl -n kube-system describe pods -l {self.selector}`"
-        wait_until(replace(on, timeout=on.timeout / 2), missing, title=self.title, hint=hint)  # twice in an attempt
+        wait_until(on, missing, title=self.title, hint=hint)
         return self._pods(on)
 
     def _pods(self, on: Context) -> Sequence[_Pod]:
@@ -91,6 +94,11 @@ class _Pod(NamedTuple):
     name: str
     node: str
     ready: bool
+
+
+def _with_what_is_left(on: Context, until: float) -> Context:
+    """Of the time of an attempt."""
+    return replace(on, timeout=max(1.0, until - time.monotonic()))
 
 
 def _together(pods: Sequence[_Pod]) -> str:

@@ -71,8 +71,14 @@ def _pods_talk(machines: Machines, hosts: Sequence[str]) -> None:
     (machines.operator.folder / "echo.yaml").write_text(ECHO)
     machines.kubectl("apply", "-f", str(machines.operator.folder / "echo.yaml"))
     machines.kubectl("rollout", "status", "daemonset/echo", "--timeout=120s")
-    until(lambda: set(_ready_pods(machines, "app=echo")) == set(hosts))
-    pods = _ready_pods(machines, "app=echo")
+    pods: dict[str, Any] = {}
+
+    def one_on_each() -> bool:
+        pods.clear()
+        pods.update(_ready_pods(machines, "app=echo"))
+        return set(pods) == set(hosts)
+
+    until(one_on_each)
     for host, other in zip(hosts, (*hosts[1:], hosts[0]), strict=True):
         own = pods[host]["metadata"]["name"]
         across = ASK % (f"echo {pods[other]['status']['podIP']}", 8080)

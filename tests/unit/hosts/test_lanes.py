@@ -47,7 +47,7 @@ def used_by(callers: int, lanes: Lanes, *, long: bool = False) -> int:
             now += 1
             most = max(most, now)
             together.notify_all()
-            together.wait(timeout=0.5)
+            together.wait(timeout=2)
             now -= 1
 
     with ThreadPoolExecutor(callers) as pool:

@@ -35,8 +35,18 @@ def test_a_learnt_value_does_not_get_through_as_json_or_python_quote_it_either(s
     mask = Mask()
     mask.learn(secret.encode())
 
-    for quoted in (json.dumps(secret), json.dumps(secret, ensure_ascii=False), repr(secret)):
+    plain = json.dumps(secret, ensure_ascii=False)
+    go = plain.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
+    for quoted in (json.dumps(secret), plain, go, repr(secret)):
         assert quoted[1:-1] not in mask(f"the program said: {quoted}")
+
+
+@given(secret=st.text("ab'\"\\<", min_size=8))
+def test_a_learnt_value_does_not_get_through_in_a_text_with_both_kinds_of_quotation_marks(secret: str) -> None:
+    mask = Mask()
+    mask.learn(secret.encode())
+
+    assert mask(repr(f'it\'s {secret} and "more"')) == repr('it\'s [secret] and "more"')
 
 
 @given(lines=st.lists(LONG, min_size=2, max_size=6))

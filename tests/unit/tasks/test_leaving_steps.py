@@ -15,7 +15,7 @@ from klusterkit.engine.errors import CommandFailedTemporarily, PermanentError
 from klusterkit.engine.host import Completed
 from klusterkit.hosts.simulated import Machine
 from klusterkit.tasks.kubectl import KUBECTL
-from klusterkit.tasks.leaving import Cordon, DeleteNode, Drain, pods_on
+from klusterkit.tasks.leaving import Cordon, DeleteNode, Drain, Gone, pods_on
 from tests.support.posix import said
 
 API = "/var/lib/api.json"
@@ -149,6 +149,17 @@ def test_where_the_api_does_not_answer_nothing_is_taken_for_granted() -> None:
 
 def drain(api: Api, **fields: Any) -> None:
     Drain.model_validate({"node": "w1", "within": 0.05, **fields}).apply(api.world.on(), {})
+
+
+@pytest.mark.parametrize(("ready", "gone"), [("True", False), ("False", True), ("Unknown", True), ("", True)])
+def test_a_node_whose_kubelet_is_heard_is_not_gone_whatever_keeps_pods_off_it(ready: str, gone: bool) -> None:
+    world = World()
+
+    def kubectl(_: Machine, argv: Sequence[str], __: bytes) -> Completed:
+        return said(out=f"{ready}|NoSchedule|" if "taints" in argv[-1] else ready)
+
+    world.host.program(KUBECTL, kubectl)
+    assert Gone(node="m1").observe(world.on()).satisfied is gone
 
 
 def test_all_pods_go_but_those_that_each_node_has_for_itself() -> None:

@@ -121,6 +121,8 @@ class _Client:
         if "unschedulable" in path:
             return f"{name.removeprefix('node/')} {'true' if found['spec'].get('unschedulable') else ''}"
         ready = self._cluster.by_name[name.removeprefix("node/")].kubelet.ready
+        if "taints" not in path:
+            return str(ready)
         return "True||kubelet is posting ready status" if ready else "False||cni plugin not initialized"
 
     def apply(self, _: list[str], __: Options, stdin: bytes) -> Completed:
