@@ -56,12 +56,12 @@ def dns_spread(api: Api, targets: Sequence[Target]) -> list[str]:
 def _first_for_dns(api: Api, targets: Sequence[Target]) -> Sequence[Target]:
     """The new nodes that cluster DNS waits for, before it has two nodes that it may run on; all, if those are too few.
 
-    The other machines come meanwhile: a pod of CoreDNS takes seconds to end. Workers are Ready before masters, whose
-    etcd members come one after the other.
+    The other machines come meanwhile. Those without taints come first: the scheduler rather puts a second pod on one
+    of these than one on a master, which it is to avoid (seen with a master and a worker).
     """
     wanted = 1 if any(_takes_dns(taints_of(machine)) for machine in targets[0].request.existing) else 2
     fit = [target for target in targets if _takes_dns(target.taints)]
-    fit.sort(key=lambda target: (target.machine.name != api.tasks.host, target.machine.is_master))
+    fit.sort(key=lambda target: (bool(target.taints), target.machine.name != api.tasks.host))
     return fit[:wanted] if len(fit) >= wanted else targets
 
 

@@ -139,7 +139,7 @@ MASTERS, WORKERS = [master(f"10.0.0.{number}") for number in (5, 6, 7)], [node("
 @pytest.mark.parametrize(
     ("tainted", "first"),
     [
-        ([], {"h5", "h8"}),  # a worker is ready before the second master
+        ([], {"h8", "h9"}),  # the scheduler avoids masters
         (["10.0.0.8"], {"h5", "h9"}),
         (["10.0.0.8", "10.0.0.9"], {"h5", "h6"}),
         (["10.0.0.5", "10.0.0.6", "10.0.0.7", "10.0.0.8"], {"h5", "h6", "h7", "h8", "h9"}),  # it may run on one only
