@@ -4,7 +4,7 @@
 With ``sweep``, the sweeps instead, and what they have shown becomes ``docs/proof.md``.
 
 Each part says from time to time how far it is, and how long it still takes by what its tests took the last time, or
-the first time by what they took elsewhere; what fails is told at once. The exit code is the first that isn't 0. When it
+the first time by what they took elsewhere; what fails is told at once, and once more at the end. The exit code is the first that isn't 0. When it
 is interrupted or ended, each part takes down its hosts before this ends. Hosts that are left make it fail.
 """
 
@@ -50,8 +50,18 @@ def start(name: str, *, sweep: bool) -> subprocess.Popen[str]:
     gives_way = _GIVE_WAY if name in SIMULATED else []
     pytest = [*gives_way, ROOT / ".venv/bin/python", "-um", "pytest", "--verbose", *which, "--color=no", *PARTS[name]]
     return subprocess.Popen(
-        pytest, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        pytest,
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": str(WIDTH)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
+
+
+WIDTH = 250
+"""Columns, of which pytest's summary takes what the name of a failed test leaves to say why."""
 
 
 _NICE = max(0, 10 - os.nice(0))
@@ -113,11 +123,12 @@ class Progress:
         self._kept.write_text(json.dumps({**self._known, **self._took}))
 
 
-def show(name: str, part: subprocess.Popen[str], *, sweep: bool) -> None:
-    """What is to be known of it, until it has ended."""
+def show(name: str, part: subprocess.Popen[str], *, sweep: bool) -> list[str]:
+    """What is to be known of it, until it has ended. Returns what failed, a line for each."""
     width = max(map(len, PARTS))
     kept = ROOT / "build" / f"took-{'sweep' if sweep else 'tests'}-{name}.json"
     progress, told = Progress(kept, (SWEEP_MINUTES if sweep else MINUTES)[name]), time.monotonic()
+    failed: list[str] = []
     for line in part.stdout or ():
         if found := _COLLECTED.search(line):
             progress.collected(int(found["selected"] or found["all"]))
@@ -126,14 +137,19 @@ def show(name: str, part: subprocess.Popen[str], *, sweep: bool) -> None:
             if time.monotonic() - told < EVERY:
                 continue
             line, told = f"{progress}\n", time.monotonic()
+        if _FAILED.match(line):
+            failed.append(line.rstrip())
         print(f"{name:<{width}} | {line}", end="", flush=True)
     progress.keep()
+    return failed
 
 
 EVERY = 30.0
 """Seconds between two words of how far a part is."""
 _COLLECTED = re.compile(r"collected (?P<all>\d+) items(?:.* (?P<selected>\d+) selected)?")
 _PASSED = re.compile(r"(?P<test>\S+::.*) PASSED +\[ *\d+%\]$")
+_FAILED = re.compile(r"(FAILED|ERROR) \S+::")
+"""In pytest's summary."""
 
 
 class Parts:
@@ -149,6 +165,7 @@ class Parts:
         self._told = False
         self._before = set(INSTANCES.glob("*"))
         self.ended: dict[str, int] = {}
+        self.failed: list[str] = []
 
     @property
     def lanes(self) -> list[list[str]]:
@@ -159,7 +176,7 @@ class Parts:
         """One part after the other, until none is left."""
         while begun := self._next(left):
             name, part = begun
-            show(name, part, sweep=self._sweep)
+            self.failed += show(name, part, sweep=self._sweep)
             self.ended[name] = part.wait()
             print(f"{name}: {_said(self.ended[name])}", flush=True)
 
@@ -221,6 +238,8 @@ def main() -> int:
             taking.result()
     if sweep:
         publish(parts.ended)
+    for line in parts.failed:
+        print(line)
     print("; ".join(f"{name}: {_said(code)}" for name, code in parts.ended.items()))
     for instance in (left := parts.hosts_left()):
         print(f"{instance}: its hosts are left; `lab/lab --instance {instance} down --all` ends them")

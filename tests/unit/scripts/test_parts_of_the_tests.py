@@ -144,6 +144,20 @@ def test_what_fails_is_told_while_the_others_still_run(project: Project) -> None
     assert "1 failed, 1 passed" in said
 
 
+def test_what_has_failed_is_told_again_at_the_end(project: Project) -> None:
+    project.has("cluster", "def test_it(): assert 'this' == 'that'")
+    project.has("unit", "import pytest\n@pytest.fixture\ndef host(): raise OSError('gone')\ndef test_it(host): pass")
+    _, said = project.run()
+    *_, one, other, last = said.splitlines()
+    assert {line.partition(" - ")[0] for line in (one, other)} == {
+        "FAILED tests/cluster/test_cluster.py::test_it",
+        "ERROR tests/unit/test_unit.py::test_it",
+    }
+    assert "this" in one + other
+    assert "OSError: gone" in one + other
+    assert "unit: exit code 1" in last
+
+
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("tell", [os.kill, os.killpg], ids=["alone", "as a terminal does"])
 def test_stopped_it_waits_until_each_part_has_taken_down_its_hosts(
