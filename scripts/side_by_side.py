@@ -4,8 +4,9 @@
 With ``sweep``, the sweeps instead, and what they have shown becomes ``docs/proof.md``.
 
 Each part says from time to time how far it is, and how long it still takes by what its tests took the last time, or
-the first time by what they took elsewhere; what fails is told at once, and once more at the end. The exit code is the first that isn't 0. When it
-is interrupted or ended, each part takes down its hosts before this ends. Hosts that are left make it fail.
+the first time by what they took elsewhere; what fails is told at once, and once more at the end. The exit code is the
+first that isn't 0. When it is interrupted or ended, each part takes down its hosts before this ends. Hosts that are
+left make it fail.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from klusterkit.plans.etcd import Member
 from klusterkit.plans.files import kubeadm as configuration
 from klusterkit.plans.host import BIN, Prepared
 from klusterkit.plans.node import Kubelet, start_kubelet
-from klusterkit.plans.request import Target, endpoint_of
-from klusterkit.plans.shared import import_images, install, text_file
+from klusterkit.plans.request import CONTROL_PLANE_TAINT, Target, endpoint_of
+from klusterkit.plans.shared import directory, import_images, install, text_file
 from klusterkit.tasks.access import ClusterAdmins
 from klusterkit.tasks.gates import ApiReady
 from klusterkit.tasks.kubeadm import CONFIG, ApiPhase, Phase
@@ -73,12 +73,15 @@ def _static_pods(target: Target, prepared: Prepared, ready: Kubelet) -> list[str
         taints=target.taints,
     ).text()
     file = add("kubeadm/configuration", text_file(CONFIG, text, 0o600), ready.kubernetes)
+    folder = add("kubeadm/patches", directory(configuration.PATCHES), ready.kubernetes)
+    dns = text_file(configuration.DNS_PATCH_PATH, configuration.dns_patch(CONTROL_PLANE_TAINT))
+    patch = add("kubeadm/patch-coredns", dns, folder)
     secrets = [*control_plane_certificates(target, ready.pki), *kubeconfigs(target, ready.kubernetes)]
     return [
         add(
             f"control-plane/{name}",
             _phase(name, image, target.cluster.kubernetes_version.tag),
-            *(program, file, secrets, ready.needs),
+            *(program, file, patch, secrets, ready.needs),
             cost=PHASE,
         )
         for name, image in STATIC.items()

@@ -56,12 +56,13 @@ def dns_spread(api: Api, targets: Sequence[Target]) -> list[str]:
 def _first_for_dns(api: Api, targets: Sequence[Target]) -> Sequence[Target]:
     """The new nodes that cluster DNS waits for, before it has two nodes that it may run on; all, if those are too few.
 
-    The other machines come meanwhile. Those without taints come first: the scheduler rather puts a second pod on one
-    of these than one on a master, which it is to avoid (seen with a master and a worker).
+    The other machines come meanwhile. The first master is Ready before all others, and workers, which don't wait for
+    one another, before the rest of the masters. Those that the scheduler is told to avoid are the last: it would rather
+    put both pods on one of the others.
     """
     wanted = 1 if any(_takes_dns(taints_of(machine)) for machine in targets[0].request.existing) else 2
     fit = [target for target in targets if _takes_dns(target.taints)]
-    fit.sort(key=lambda target: (bool(target.taints), target.machine.name != api.tasks.host))
+    fit.sort(key=lambda to: (_avoided(to.taints), to.machine.name != api.tasks.host, to.machine.is_master))
     return fit[:wanted] if len(fit) >= wanted else targets
 
 
@@ -69,6 +70,11 @@ def _takes_dns(taints: Iterable[Taint]) -> bool:
     """Kubeadm's CoreDNS tolerates the taint of control planes (kubeadm, ``phases/addons/dns/manifests.go``)."""
     tolerated = (CONTROL_PLANE_TAINT.key, "NoSchedule")
     return all(taint.effect == "PreferNoSchedule" or (taint.key, taint.effect) == tolerated for taint in taints)
+
+
+def _avoided(taints: Iterable[Taint]) -> bool:
+    """Ours it tolerates, too (``plans/files/kubeadm.py``)."""
+    return any(taint.effect == "PreferNoSchedule" and taint.key != CONTROL_PLANE_TAINT.key for taint in taints)
 
 
 def probe_image(target: Target, preflight: str, containerd: str) -> list[str]:

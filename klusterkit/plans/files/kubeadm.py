@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,9 @@ from klusterkit.engine.yamltext import document, documents
 from klusterkit.plans.files import etcd, kubelet
 
 CERTIFICATES = "/etc/kubernetes/pki"
+PATCHES = "/etc/kubernetes/patches"
+DNS_PATCH_PATH = f"{PATCHES}/corednsdeployment+json.json"
+"""Named as kubeadm wants patches to be ("Customizing components with the kubeadm API", Kubernetes docs)."""
 PROXY_API = "kubeproxy.config.k8s.io/v1alpha1"
 
 
@@ -41,6 +45,7 @@ class Configuration:
             "apiVersion": self._api,
             "kind": "InitConfiguration",
             "localAPIEndpoint": {"advertiseAddress": str(self.machine.address), "bindPort": self.port},
+            "patches": {"directory": PATCHES},
             "nodeRegistration": {
                 "name": self.node,
                 "criSocket": kubelet.SOCKET,
@@ -97,6 +102,16 @@ class Configuration:
             "iptables": {"localhostNodePorts": False},
             **limits,
         }
+
+
+def dns_patch(taint: Taint) -> str:
+    """What kubeadm's deployment of CoreDNS tolerates, too: a taint that masters have here.
+
+    kubeadm's own masters have the same with NoSchedule, which it tolerates. To be apart weighs less than a taint, for
+    the scheduler: of a master and a worker, the worker would get both pods.
+    """
+    toleration = taint.model_dump(exclude_defaults=True)
+    return json.dumps([{"op": "add", "path": "/spec/template/spec/tolerations/-", "value": toleration}]) + "\n"
 
 
 def nobody(server: str, cluster: str) -> str:
