@@ -67,6 +67,7 @@ def share_address(target: Target, prepared: Prepared, ready: str, widened: Seque
         _files(target, prepared),
         add("keepalived/configuration", text_file(keepalived.PATH, text), folder),
         add("keepalived/check", text_file(keepalived.CHECK_PATH, keepalived.CHECK, 0o755), folder),
+        add("keepalived/hand-over", text_file(keepalived.HAND_OVER_PATH, keepalived.HAND_OVER, 0o755), folder),
         add("keepalived/unit", unit(UNIT, own), preflight, cost=0.2),
     )
     return [add("keepalived/start", service(UNIT, text), *needs, ready, widened, cost=0.3)]

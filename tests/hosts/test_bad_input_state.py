@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import shutil
 import subprocess
 import time
@@ -80,7 +81,8 @@ def wait_for(terminal: int, words: bytes) -> None:
     shown = b""
     deadline = time.monotonic() + 60
     while words not in shown:
-        assert time.monotonic() < deadline, shown
+        ready, _, _ = select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))
+        assert ready, shown
         shown += os.read(terminal, 65536)
 
 

@@ -10,6 +10,7 @@ from klusterkit.cluster import Vip, host_and_port
 FOLDER = "/etc/keepalived"
 PATH = f"{FOLDER}/keepalived.conf"
 CHECK_PATH = f"{FOLDER}/check-api"
+HAND_OVER_PATH = f"{FOLDER}/hand-over"
 
 ADVERTISEMENT = 0.25
 """Seconds between two signs of life. The others take the address over after three and a half of them; with
@@ -41,6 +42,23 @@ done
 exit 0
 """
 
+
+HAND_OVER_SECONDS = 1.5
+"""Another has the address after one at most: three signs of life and the skew time of the lowest of seven masters. The
+rest is for answers that are on their way."""
+
+HAND_OVER = """\
+#!/bin/sh
+# hand-over PID ADDRESS INTERFACE SECONDS: let another master take the virtual address before this one gives it up.
+# keepalived itself gives it up first. Answers that are on their way then can't leave this host any more, and a request
+# that comes before another has the address is lost: clients wait until they lose patience, or a second for TCP's next
+# attempt. So its process that speaks to the others falls silent, and the address stays until it isn't asked any more.
+# Let go on, the process would take the address back: it has to be killed.
+[ -n "$(ip -oneline address show dev "$3" to "$2")" ] || exit 0
+read -r speaking <"/proc/$1/task/$1/children"
+kill -STOP $speaking
+sleep "$4"
+"""
 
 _CONFIGURATION = """\
 global_defs {{

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from klusterkit.plans.files.keepalived import HAND_OVER_PATH, HAND_OVER_SECONDS
+
 OOM_PROTECTED = "OOMScoreAdjust=-999\n"
 """The kernel ends nearly everything else first. A host without CAP_SYS_RESOURCE refuses to start such a unit."""
 
@@ -77,8 +79,8 @@ def keepalived(root: str, address: str, interface: str, *, can_lower_oom_score: 
 
     Args:
         root: the folder that is its root.
-        address: the virtual one, with its prefix length. Whatever keepalived dies of, this host stops holding it: the
-            others hear nothing any more, and take it.
+        address: the virtual one, with its prefix length. When keepalived is stopped, another has it before it goes;
+            whatever keepalived dies of, this host stops holding it: the others hear nothing any more, and take it.
         interface: that may hold it.
         can_lower_oom_score: as above.
     """
@@ -98,6 +100,9 @@ BindReadOnlyPaths=/etc/keepalived
 TemporaryFileSystem=/run
 ExecStart=/usr/local/sbin/keepalived --dont-fork --log-console --vrrp
 ExecReload=kill -HUP $MAINPID
+ExecStop=-{HAND_OVER_PATH} $MAINPID {address} {interface} {HAND_OVER_SECONDS:g}
+KillSignal=SIGKILL
+SuccessExitStatus=SIGKILL
 ExecStopPost=-ip address delete {address} dev {interface}
 Restart=always
 RestartSec=1

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import tomllib
-from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klusterkit.cluster import Vip
-from klusterkit.plans.files import containerd, etcd, flannel, keepalived, kubelet
+from klusterkit.plans.files import containerd, etcd, flannel, kubelet
 from klusterkit.plans.files.kubeadm import nobody
 from klusterkit.plans.files.reservations import reservations
 
@@ -117,71 +114,3 @@ def test_the_file_in_place_of_super_admin_conf_gives_no_access() -> None:
     said = yaml.safe_load(nobody("https://10.0.0.5:6443", "c"))
     assert "users" not in said
     assert said["clusters"][0]["cluster"]["certificate-authority"] == "/etc/kubernetes/pki/ca.crt"
-
-
-def configured(*peers: str, vip: str = "10.0.0.100", address: str = "10.0.0.5") -> str:
-    return keepalived.configuration(Vip.of(address=vip, router_id=51), "eth0", address, peers, 6443)
-
-
-def test_no_two_masters_take_the_address_over_at_the_same_moment() -> None:
-    seven = [f"10.0.0.{number}" for number in range(5, 12)]
-    texts = [configured(*(peer for peer in seven if peer != own), address=own) for own in seven]
-    priorities = [int(text.split("priority ")[1].split()[0]) for text in texts]
-    assert priorities == sorted({*priorities}, reverse=True)
-    assert all(0 < priority < 255 for priority in priorities)
-
-
-def test_masters_share_an_address_by_unicast_and_none_takes_it_from_another() -> None:
-    said = configured("10.0.0.6", "10.0.0.7").split()
-    assert {"nopreempt", "BACKUP", "enable_script_security"} <= {*said}
-    assert "MASTER" not in said
-    assert " ".join(said[said.index("unicast_peer") :]).startswith("unicast_peer { 10.0.0.6 10.0.0.7 }")
-
-
-@pytest.mark.parametrize(
-    ("vip", "address", "loopback"), [("10.0.0.100", "10.0.0.5", "127.0.0.1"), ("fd00::9", "fd00::5", "::1")]
-)
-def test_a_master_without_peers_never_uses_multicast(vip: str, address: str, loopback: str) -> None:
-    said = configured(vip=vip, address=address).split()
-    assert said[said.index("unicast_peer") :][:4] == ["unicast_peer", "{", loopback, "}"]
-
-
-def test_the_check_asks_this_hosts_api_server_first() -> None:
-    assert f'"{keepalived.CHECK_PATH} 10.0.0.5:6443 10.0.0.6:6443"' in configured("10.0.0.6")
-    assert f'"{keepalived.CHECK_PATH} [fd00::5]:6443"' in configured(vip="fd00::9", address="fd00::5")
-
-
-HTTP_ERROR, DEAD, TIMED_OUT = 22, 7, 28
-"""curl's exit codes."""
-
-
-def asked(tmp_path: Path, **ends: int) -> tuple[bool, list[str]]:
-    """Run the check with a curl that ends so for these hosts, with 0 for others: whether to hold the address."""
-    curl = tmp_path / "curl"
-    cases = "".join(f"https://{host}:6443/readyz) exit {code} ;;\n" for host, code in ends.items())
-    last = "#!/bin/sh\nfor url; do :; done\n"
-    curl.write_text(
-        f'{last}host=${{url#https://}}\necho "${{host%%:*}}" >>{tmp_path}/log\ncase "$url" in {cases}esac\n'
-    )
-    curl.chmod(0o755)
-    check = tmp_path / "check"
-    check.write_text(keepalived.CHECK)
-    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    ended = subprocess.run(["sh", check, "own:6443", "one:6443", "two:6443"], env=environment, check=False)
-    return ended.returncode == 0, (tmp_path / "log").read_text().split()
-
-
-@pytest.mark.parametrize(
-    ("ends", "holds", "asks"),
-    [
-        ({}, True, ["own"]),
-        ({"own": DEAD}, False, ["own"]),
-        ({"own": HTTP_ERROR, "one": HTTP_ERROR}, False, ["own", "one", "two"]),
-        ({"own": HTTP_ERROR, "one": HTTP_ERROR, "two": HTTP_ERROR}, True, ["own", "one", "two"]),
-        ({"own": TIMED_OUT, "one": DEAD}, False, ["own", "one", "two"]),
-        ({"own": TIMED_OUT, "one": TIMED_OUT, "two": TIMED_OUT}, True, ["own", "one", "two"]),
-    ],
-    ids=["it is ready", "it is dead", "its etcd is down", "all of etcd is", "it hangs", "all hosts are busy"],
-)
-def test_the_address_moves_where_that_helps(tmp_path: Path, ends: dict[str, int], holds: bool, asks: list[str]) -> None:
-    assert asked(tmp_path, **ends) == (holds, asks)

@@ -1,0 +1,122 @@
+"""Files of the virtual address: what keepalived is told, what it asks, and how it gives the address up."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from klusterkit.cluster import Vip
+from klusterkit.plans.files import keepalived
+
+
+def configured(*peers: str, vip: str = "10.0.0.100", address: str = "10.0.0.5") -> str:
+    return keepalived.configuration(Vip.of(address=vip, router_id=51), "eth0", address, peers, 6443)
+
+
+def test_no_two_masters_take_the_address_over_at_the_same_moment() -> None:
+    seven = [f"10.0.0.{number}" for number in range(5, 12)]
+    texts = [configured(*(peer for peer in seven if peer != own), address=own) for own in seven]
+    priorities = [int(text.split("priority ")[1].split()[0]) for text in texts]
+    assert priorities == sorted({*priorities}, reverse=True)
+    assert all(0 < priority < 255 for priority in priorities)
+
+
+def test_masters_share_an_address_by_unicast_and_none_takes_it_from_another() -> None:
+    said = configured("10.0.0.6", "10.0.0.7").split()
+    assert {"nopreempt", "BACKUP", "enable_script_security"} <= {*said}
+    assert "MASTER" not in said
+    assert " ".join(said[said.index("unicast_peer") :]).startswith("unicast_peer { 10.0.0.6 10.0.0.7 }")
+
+
+@pytest.mark.parametrize(
+    ("vip", "address", "loopback"), [("10.0.0.100", "10.0.0.5", "127.0.0.1"), ("fd00::9", "fd00::5", "::1")]
+)
+def test_a_master_without_peers_never_uses_multicast(vip: str, address: str, loopback: str) -> None:
+    said = configured(vip=vip, address=address).split()
+    assert said[said.index("unicast_peer") :][:4] == ["unicast_peer", "{", loopback, "}"]
+
+
+def test_the_check_asks_this_hosts_api_server_first() -> None:
+    assert f'"{keepalived.CHECK_PATH} 10.0.0.5:6443 10.0.0.6:6443"' in configured("10.0.0.6")
+    assert f'"{keepalived.CHECK_PATH} [fd00::5]:6443"' in configured(vip="fd00::9", address="fd00::5")
+
+
+HTTP_ERROR, DEAD, TIMED_OUT = 22, 7, 28
+"""curl's exit codes."""
+
+
+def asked(tmp_path: Path, **ends: int) -> tuple[bool, list[str]]:
+    """Run the check with a curl that ends so for these hosts, with 0 for others: whether to hold the address."""
+    curl = tmp_path / "curl"
+    cases = "".join(f"https://{host}:6443/readyz) exit {code} ;;\n" for host, code in ends.items())
+    last = "#!/bin/sh\nfor url; do :; done\n"
+    curl.write_text(
+        f'{last}host=${{url#https://}}\necho "${{host%%:*}}" >>{tmp_path}/log\ncase "$url" in {cases}esac\n'
+    )
+    curl.chmod(0o755)
+    check = tmp_path / "check"
+    check.write_text(keepalived.CHECK)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    ended = subprocess.run(["sh", check, "own:6443", "one:6443", "two:6443"], env=environment, check=False)
+    return ended.returncode == 0, (tmp_path / "log").read_text().split()
+
+
+@pytest.mark.parametrize(
+    ("ends", "holds", "asks"),
+    [
+        ({}, True, ["own"]),
+        ({"own": DEAD}, False, ["own"]),
+        ({"own": HTTP_ERROR, "one": HTTP_ERROR}, False, ["own", "one", "two"]),
+        ({"own": HTTP_ERROR, "one": HTTP_ERROR, "two": HTTP_ERROR}, True, ["own", "one", "two"]),
+        ({"own": TIMED_OUT, "one": DEAD}, False, ["own", "one", "two"]),
+        ({"own": TIMED_OUT, "one": TIMED_OUT, "two": TIMED_OUT}, True, ["own", "one", "two"]),
+    ],
+    ids=["it is ready", "it is dead", "its etcd is down", "all of etcd is", "it hangs", "all hosts are busy"],
+)
+def test_the_address_moves_where_that_helps(tmp_path: Path, ends: dict[str, int], holds: bool, asks: list[str]) -> None:
+    assert asked(tmp_path, **ends) == (holds, asks)
+
+
+def handed_over(tmp_path: Path, held: str) -> tuple[str, float]:
+    """Have a host whose ``ip`` says this hand it over. The state of the child of keepalived, and how long it took."""
+    ip, script = tmp_path / "ip", tmp_path / "hand-over"
+    ip.write_text(f'#!/bin/sh\necho "$*" >{tmp_path}/asked\n{held}\n')
+    ip.chmod(0o755)
+    script.write_text(keepalived.HAND_OVER)
+    parent = "import subprocess; child = subprocess.Popen(['sleep', '60']); print(child.pid, flush=True); child.wait()"
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        child = int(process.stdout.readline())
+        try:
+            began = time.monotonic()
+            own = ["sh", script, str(process.pid), "10.0.0.100/32", "eth0", "0.5"]
+            subprocess.run(own, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
+            took = time.monotonic() - began
+            state = Path(f"/proc/{child}/stat").read_text().rpartition(") ")[2][0]
+        finally:
+            subprocess.run(["kill", f"-{signal.SIGKILL}", str(child)], check=True)
+    assert (tmp_path / "asked").read_text() == "-oneline address show dev eth0 to 10.0.0.100/32\n"
+    return state, took
+
+
+def test_the_master_with_the_address_falls_silent_and_keeps_it_until_another_has_it(tmp_path: Path) -> None:
+    state, took = handed_over(tmp_path, "echo '2: eth0    inet 10.0.0.100/32 scope global eth0'")
+    assert state == "T"
+    assert took >= 0.5
+
+
+def test_a_master_without_the_address_has_nothing_to_hand_over(tmp_path: Path) -> None:
+    state, _ = handed_over(tmp_path, "true")
+    assert state == "S"
+
+
+def test_the_address_stays_until_the_lowest_of_seven_masters_has_taken_it() -> None:
+    """When those others are gone. RFC 9568, 6.1: three advertisements and the skew time, here in seconds."""
+    lowest = configured(*(f"10.0.0.{number}" for number in range(5, 11)), address="10.0.0.11")
+    skew = (256 - int(lowest.split("priority ")[1].split()[0])) * keepalived.ADVERTISEMENT / 256
+    assert 3 * keepalived.ADVERTISEMENT + skew + 0.4 < keepalived.HAND_OVER_SECONDS
