@@ -56,7 +56,7 @@ HAND_OVER = """\
 # Let go on, the process would take the address back: it has to be killed.
 [ -n "$(ip -oneline address show dev "$3" to "$2")" ] || exit 0
 read -r speaking <"/proc/$1/task/$1/children"
-kill -STOP $speaking
+kill -STOP $speaking || exit # it is gone already
 sleep "$4"
 """
 

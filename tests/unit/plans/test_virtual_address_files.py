@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -82,37 +83,56 @@ def test_the_address_moves_where_that_helps(tmp_path: Path, ends: dict[str, int]
     assert asked(tmp_path, **ends) == (holds, asks)
 
 
-def handed_over(tmp_path: Path, held: str) -> tuple[str, float]:
-    """Have a host whose ``ip`` says this hand it over. The state of the child of keepalived, and how long it took."""
-    ip, script = tmp_path / "ip", tmp_path / "hand-over"
-    ip.write_text(f'#!/bin/sh\necho "$*" >{tmp_path}/asked\n{held}\n')
-    ip.chmod(0o755)
-    script.write_text(keepalived.HAND_OVER)
+HELD = "echo '2: eth0    inet 10.0.0.100/32 scope global eth0'"
+"""What a master with the address has ``ip`` say."""
+
+
+def waited(tmp_path: Path, process: str, held: str) -> bool:
+    """Have a host whose ``ip`` does this hand the address over. Whether it waited before it did."""
+    for name, script in {"ip": f'echo "$*" >{tmp_path}/asked\n{held}', "sleep": f'echo "$*" >{tmp_path}/slept'}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    own = tmp_path / "hand-over"
+    own.write_text(keepalived.HAND_OVER)
+    arguments = ["sh", own, process, "10.0.0.100/32", "eth0", "1.5"]
+    subprocess.run(arguments, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, stderr=subprocess.DEVNULL, check=False)
+    assert (tmp_path / "asked").read_text() == "-oneline address show dev eth0 to 10.0.0.100/32\n"
+    slept = tmp_path / "slept"
+    return slept.exists() and slept.read_text() == "1.5\n"
+
+
+@pytest.fixture
+def speaking() -> Iterator[tuple[int, int]]:
+    """A process and its child, which in keepalived is the one that speaks to the others."""
     parent = "import subprocess; child = subprocess.Popen(['sleep', '60']); print(child.pid, flush=True); child.wait()"
     with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         child = int(process.stdout.readline())
-        try:
-            began = time.monotonic()
-            own = ["sh", script, str(process.pid), "10.0.0.100/32", "eth0", "0.5"]
-            subprocess.run(own, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
-            took = time.monotonic() - began
-            state = Path(f"/proc/{child}/stat").read_text().rpartition(") ")[2][0]
-        finally:
-            subprocess.run(["kill", f"-{signal.SIGKILL}", str(child)], check=True)
-    assert (tmp_path / "asked").read_text() == "-oneline address show dev eth0 to 10.0.0.100/32\n"
-    return state, took
+        yield process.pid, child
+        os.kill(child, signal.SIGKILL)
 
 
-def test_the_master_with_the_address_falls_silent_and_keeps_it_until_another_has_it(tmp_path: Path) -> None:
-    state, took = handed_over(tmp_path, "echo '2: eth0    inet 10.0.0.100/32 scope global eth0'")
-    assert state == "T"
-    assert took >= 0.5
+def state_of(process: int) -> str:
+    """As proc(5) says: ``S`` sleeps, ``T`` is stopped."""
+    return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0]
 
 
-def test_a_master_without_the_address_has_nothing_to_hand_over(tmp_path: Path) -> None:
-    state, _ = handed_over(tmp_path, "true")
-    assert state == "S"
+def test_the_master_with_the_address_falls_silent_and_keeps_it_until_another_has_it(
+    tmp_path: Path, speaking: tuple[int, int]
+) -> None:
+    process, child = speaking
+    assert waited(tmp_path, str(process), HELD)
+    assert state_of(child) == "T"
+
+
+def test_a_master_without_the_address_has_nothing_to_hand_over(tmp_path: Path, speaking: tuple[int, int]) -> None:
+    process, child = speaking
+    assert not waited(tmp_path, str(process), "true")
+    assert state_of(child) == "S"
+
+
+def test_nobody_waits_for_a_keepalived_that_is_gone(tmp_path: Path) -> None:
+    assert not waited(tmp_path, "", HELD)
 
 
 def test_the_address_stays_until_the_lowest_of_seven_masters_has_taken_it() -> None:
