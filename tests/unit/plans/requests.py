@@ -1,4 +1,4 @@
-"""Requests for plans, as hypothesis makes them up."""
+"""Requests for plans, as hypothesis makes them up, or as a test says."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from klusterkit.cluster import CNI, Machine, Role, Vip
 from klusterkit.engine.facts import Facts
-from klusterkit.plans.reference import CLUSTER, FACTS, LINEAGE, artifacts
+from klusterkit.plans.reference import CLUSTER, FACTS, HIGHLY_AVAILABLE, LINEAGE, artifacts
 from klusterkit.plans.request import CreateRequest, Options
 
 GIB = 1 << 30
@@ -79,3 +79,19 @@ def requests(draw: st.DrawFn, most_workers: int = 2) -> CreateRequest:
             share=draw(st.booleans()),
         ),
     )
+
+
+def request_for(*machines: Machine, **fields: object) -> CreateRequest:
+    """Not made up: for these machines, with these fields as they are said here."""
+    found = {
+        machine.name: FACTS.model_copy(update={"hostname": f"m{number}", "machine_id": f"{number:032x}"})
+        for number, machine in enumerate(machines)
+    }
+    known = artifacts(HIGHLY_AVAILABLE)
+    given: dict[str, object] = {"cluster": CLUSTER, "facts": found, "artifacts": known, "serial": 1}
+    return CreateRequest(machines=machines, lineage="l", **{**given, **fields})  # type: ignore[arg-type]
+
+
+def node(address: str) -> Machine:
+    """A worker."""
+    return Machine.of(name=address, address=address, roles=Role.NODE)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import networkx as nx
@@ -12,27 +10,23 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from klusterkit.cluster import Machine, Role, Taint
+from klusterkit.cluster import Machine, Role
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.plan import Plan
 from klusterkit.engine.step import Undo
 from klusterkit.plans.create import compile_create
 from klusterkit.plans.reference import (
-    CLUSTER,
     FACTS,
     HIGHLY_AVAILABLE,
     MACHINE,
     PLANS,
-    artifacts,
     create_one_master,
-    facts_of,
     master,
 )
 from klusterkit.plans.request import CreateRequest, endpoint_of
-from klusterkit.tasks.files import TextFile
 from klusterkit.tasks.gates import NodeReady
 from klusterkit.tasks.node import Registration
-from tests.unit.plans.requests import requests
+from tests.unit.plans.requests import node, request_for, requests
 
 SECRETS = {
     *("ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "etcd-ca.crt", "etcd-ca.key"),
@@ -40,20 +34,6 @@ SECRETS = {
 }
 some = settings(max_examples=20, deadline=None)
 FOLDER = Path(__file__).parents[3] / "plans"
-
-
-def request_for(*machines: Machine, **fields: object) -> CreateRequest:
-    found = {
-        machine.name: FACTS.model_copy(update={"hostname": f"m{number}", "machine_id": f"{number:032x}"})
-        for number, machine in enumerate(machines)
-    }
-    known = artifacts(HIGHLY_AVAILABLE)
-    given: dict[str, object] = {"cluster": CLUSTER, "facts": found, "artifacts": known, "serial": 1}
-    return CreateRequest(machines=machines, lineage="l", **{**given, **fields})  # type: ignore[arg-type]
-
-
-def node(address: str) -> Machine:
-    return Machine.of(name=address, address=address, roles=Role.NODE)
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -124,61 +104,6 @@ def test_hosts_that_are_there_are_asked_and_told_and_nothing_else(request: Creat
         *("gate.endpoint", "gate.node", "gate.service", "kubernetes.registration", "kubernetes.spread"),
         "systemd.reloaded-file",
     }
-
-
-GPU = Taint(key="example.com/gpu", effect="NoSchedule")
-
-
-def needed_by_dns(*tainted: str, machines: Sequence[Machine], kept_off: Taint = GPU, **more: object) -> set[str]:
-    coming = [each.replace(taints=[kept_off]) if each.name in tainted else each for each in machines]
-    facts = {machine.name: facts_of(machine) for machine in coming}
-    plan = compile_create(request_for(*coming, cluster=HIGHLY_AVAILABLE, facts=facts, **more))
-    spread = next(task for task in plan.tasks if task.step.kind == "kubernetes.spread")
-    return {need.partition("/node-")[2] for need in spread.needs if "/proof/node-" in need}
-
-
-MASTERS, WORKERS = [master(f"10.0.0.{number}") for number in (5, 6, 7)], [node("10.0.0.8"), node("10.0.0.9")]
-
-
-@pytest.mark.parametrize(
-    ("tainted", "first"),
-    [
-        ([], {"h5", "h8"}),  # a worker is ready before the second master
-        (["10.0.0.8"], {"h5", "h9"}),
-        (["10.0.0.8", "10.0.0.9"], {"h5", "h6"}),
-        (["10.0.0.5", "10.0.0.6", "10.0.0.7", "10.0.0.8"], {"h5", "h6", "h7", "h8", "h9"}),  # it may run on one only
-    ],
-)
-def test_cluster_dns_waits_for_no_more_nodes_than_it_needs(tainted: list[str], first: set[str]) -> None:
-    assert needed_by_dns(*tainted, machines=[*MASTERS, *WORKERS]) == first
-
-
-def test_cluster_dns_waits_for_a_node_that_the_scheduler_avoids_only_where_there_is_no_other() -> None:
-    avoided = Taint(key="example.com/gpu", effect="PreferNoSchedule")
-    machines = [MASTERS[0], *WORKERS]
-    assert needed_by_dns("10.0.0.8", machines=machines, kept_off=avoided) == {"h5", "h9"}
-    assert needed_by_dns("10.0.0.8", "10.0.0.9", machines=machines, kept_off=avoided) == {"h5", "h8"}
-
-
-def test_kubeadm_is_told_that_cluster_dns_may_run_on_masters_of_ours() -> None:
-    tasks = {task.id.partition("/")[2]: task.step for task in compile_create(request_for(MASTERS[0])).tasks}
-    settings, patch = tasks["kubeadm/configuration"], tasks["kubeadm/patch-coredns"]
-    assert isinstance(settings, TextFile)
-    assert isinstance(patch, TextFile)
-    first = next(yaml.safe_load_all(settings.content))
-    assert str(Path(patch.path).parent) == first["patches"]["directory"]
-    assert [each["value"] for each in json.loads(patch.content)] == first["nodeRegistration"]["taints"]
-
-
-def test_in_a_cluster_that_is_there_cluster_dns_waits_for_one_of_those_that_come() -> None:
-    there = MASTERS[0].replace(node_name="h5", interface="eth0")
-    assert needed_by_dns(machines=[MASTERS[1], *WORKERS], existing=(there,)) == {"h8"}
-
-
-def test_a_node_that_is_there_does_not_count_where_cluster_dns_may_not_run_on_it() -> None:
-    kept_off = Taint(key="node-role.kubernetes.io/control-plane", effect="NoExecute")
-    there = MASTERS[0].replace(node_name="h5", interface="eth0", taints=[kept_off])
-    assert needed_by_dns(machines=[MASTERS[1], *WORKERS], existing=(there,)) == {"h8", "h9"}
 
 
 @given(requests())
