@@ -158,14 +158,9 @@ class ApiAnswers(Gate):
 
 _NOT_READY = "node.kubernetes.io/not-ready"
 """What keeps pods off a node until a controller has heard that it is Ready."""
-_READY = '.status.conditions[?(@.type=="Ready")]'
-_NODE = f'{{{_READY}.status}}|{{.spec.taints[?(@.key=="{_NOT_READY}")].effect}}|{{{_READY}.message}}'
-
-
-def ready_status(on: Context, node: str) -> str:
-    """What the API has heard of a node's kubelet last: ``True``, ``False``, ``Unknown``; nothing without an answer."""
-    ended = kubectl.ask(on, "get", f"node/{node}", f"--output=jsonpath={{{_READY}.status}}")
-    return ended.text if ended.ok else ""
+READY = '.status.conditions[?(@.type=="Ready")]'
+"""Of a node: the path of what the API has heard of its kubelet last."""
+_NODE = f'{{{READY}.status}}|{{.spec.taints[?(@.key=="{_NOT_READY}")].effect}}|{{{READY}.message}}'
 
 
 class NodeReady(Gate):

@@ -11,7 +11,7 @@ from klusterkit.engine.errors import CommandFailedTemporarily, NotYet, Permanent
 from klusterkit.engine.host import Host
 from klusterkit.engine.step import Before, Context, Observation, Step
 from klusterkit.tasks import etcdctl, kubectl, note
-from klusterkit.tasks.gates import Gate, ready_status
+from klusterkit.tasks.gates import READY, Gate
 from klusterkit.tasks.node import take_out
 
 _SLICE = 10
@@ -140,10 +140,11 @@ class Gone(Gate):
         return f"see that {self.node} is gone"
 
     def missing(self, on: Context) -> str:
-        """What of it is alive."""
+        """What of it is alive. Raises ``CommandFailedTemporarily`` where the API doesn't tell: that is no sign."""
         if self.client and etcdctl.healthy(on, [self.client]):
             return "its etcd works"
-        return "its node is Ready" if ready_status(on, self.node) == "True" else ""
+        ready = _of_node(on, self.node, f"jsonpath={{{READY}.status}}")
+        return "its node is Ready" if ready == "True" else ""
 
 
 class Cordon(Step):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
 from klusterkit.cluster import Machine
-from klusterkit.engine.errors import UsageError
+from klusterkit.engine.errors import CommandFailedTemporarily, StepTimeout, UsageError
 from klusterkit.engine.host import Host
 from klusterkit.engine.step import Context
 from klusterkit.hosts import Fleet
@@ -20,7 +20,7 @@ from klusterkit.session.errors import Refused
 from klusterkit.session.hold import Hold
 from klusterkit.session.machines.masters import answering, look_at_masters
 from klusterkit.tasks import etcdctl
-from klusterkit.tasks.leaving import Pod, costs, pods_on
+from klusterkit.tasks.leaving import Gone, Pod, costs, pods_on
 
 
 class Sparing(BaseModel):
@@ -48,7 +48,7 @@ def look_who_stays(
     voters = _voters(leaving)
     working = _working(on, [*(master.machine for master in left), *voters])
     pods = {} if drain.skip else _pods(on.host, leaving)
-    reasons: list[UsageError] = [*_not_gone(on, leaving)]
+    reasons: list[UsageError] = [*_not_gone(leaving, lambda gate: gate.observe(on).reason)]
     reasons += quorum.losses(etcdctl.members(on, [etcdctl.LOCAL]), working, voters)
     reasons += _costs(pods, drain)
     if reasons:
@@ -72,7 +72,7 @@ def refuse_living(fleet: Fleet, leaving: Sequence[Leaving]) -> None:
     if asked is None or all(each.record is not None for each in leaving):
         return
     on = Context(host=fleet[asked.name], run="look", task="look")
-    if reasons := [*_not_gone(on, leaving)]:
+    if reasons := [*_not_gone(leaving, lambda gate: _heard_of(gate, on))]:
         names = ", ".join(dict.fromkeys(str(reason.host) for reason in reasons))
         raise Refused(f"{names} can't be left behind; nothing was changed", reasons)
 
@@ -108,17 +108,25 @@ def _working(on: Context, masters: Sequence[Machine]) -> set[str]:
     return {etcd.peer_url(address) for address in addresses if etcd.client_url(address) in healthy}
 
 
-def _not_gone(on: Context, leaving: Sequence[Leaving]) -> Iterator[UsageError]:
+def _not_gone(leaving: Sequence[Leaving], alive: Callable[[Gone], str]) -> Iterator[UsageError]:
     """Hosts that don't answer us, but others: what goes on there would go on behind the cluster's back."""
     for each in leaving:
         gate = None if each.record else gone_gate(each)
-        if gate and (alive := gate.missing(on)):
+        if gate and (seen := alive(gate)):
             yield UsageError(
-                "it can't be taken back from here, but it isn't gone",
+                "it can't be taken back from here, and nothing says that it is gone",
                 host=each.machine.name,
-                seen=alive,
+                seen=seen,
                 hint=gate.hint,
             )
+
+
+def _heard_of(gate: Gone, on: Context) -> str:
+    """What others hear of it; nothing where nobody is left to be asked: such a cluster can be ended, too."""
+    try:
+        return gate.missing(on)
+    except (CommandFailedTemporarily, StepTimeout):
+        return ""
 
 
 def _costs(pods: Mapping[str, Sequence[Pod]], drain: DrainOptions) -> Iterator[UsageError]:

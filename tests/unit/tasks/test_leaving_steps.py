@@ -162,6 +162,13 @@ def test_a_node_whose_kubelet_is_heard_is_not_gone_whatever_keeps_pods_off_it(re
     assert Gone(node="m1").observe(world.on()).satisfied is gone
 
 
+def test_a_node_of_which_the_api_does_not_tell_is_not_taken_as_gone() -> None:
+    world = World()
+    world.host.program(KUBECTL, lambda *_: said(1, err="connection refused"))
+    seen = Gone(node="w1").observe(world.on())
+    assert (seen.satisfied, seen.reason) == (False, "connection refused")
+
+
 def test_all_pods_go_but_those_that_each_node_has_for_itself() -> None:
     api = Api(
         pod("web"), pod("proxy", "DaemonSet"), pod("etcd", "Node", static=True), pod("job", "Job", phase="Failed")
