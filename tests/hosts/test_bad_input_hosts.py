@@ -288,10 +288,11 @@ def test_a_host_that_systemd_did_not_start_is_refused(operator: Laptop) -> None:
 
 
 def test_all_reasons_are_told_at_once_before_artifacts_are_brought_and_no_key_is_pinned(operator: Laptop) -> None:
-    nowhere = ("--mirror", str(operator.folder / "no mirror"))
+    (operator.folder / "empty").mkdir()
+    nothing = ("--mirror", str(operator.folder / "empty"))
     memory = "sed -e 's/^MemTotal:.*/MemTotal: 1 kB/' -e 's/^SwapTotal:.*/SwapTotal: 1024 kB/' /proc/meminfo >/run/made"
     with operator.site.where(f"{memory}; mount --bind /run/made /proc/meminfo", "umount /proc/meminfo"):
-        said = operator.refused(*operator.create(*nowhere), rc=3)
+        said = operator.refused(*operator.create(*nothing), rc=3)
 
     assert "swap is on" in said
     assert "too little memory" in said
