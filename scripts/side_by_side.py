@@ -51,18 +51,8 @@ def start(name: str, *, sweep: bool) -> subprocess.Popen[str]:
     gives_way = _GIVE_WAY if name in SIMULATED else []
     pytest = [*gives_way, ROOT / ".venv/bin/python", "-um", "pytest", "--verbose", *which, "--color=no", *PARTS[name]]
     return subprocess.Popen(
-        pytest,
-        cwd=ROOT,
-        env={**os.environ, "COLUMNS": str(WIDTH)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
+        pytest, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
-
-
-WIDTH = 250
-"""Columns, of which pytest's summary takes what the name of a failed test leaves to say why."""
 
 
 _NICE = max(0, 10 - os.nice(0))
@@ -98,7 +88,7 @@ class Progress:
     def __init__(self, kept: Path, minutes: float) -> None:
         self._kept = kept
         self._minutes = minutes
-        self._known: dict[str, float] = json.loads(kept.read_text()) if kept.exists() else {}
+        self._known = self._last_time()
         self._took: dict[str, float] = {}
         self._began = self._last = time.monotonic()
         self._all = 0
@@ -118,6 +108,12 @@ class Progress:
         left = sum(seconds for test, seconds in self._known.items() if test not in self._took)
         still = left / 60 if self._known else max(self._minutes - so_far / 60, 1)
         return f"{done} of {self._all} tests, {so_far / 60:.0f} min; about {still:.0f} min left"
+
+    def _last_time(self) -> dict[str, float]:
+        try:
+            return json.loads(self._kept.read_text())
+        except (OSError, ValueError):  # there was none, or it was ended while it was written
+            return {}
 
     def keep(self) -> None:
         """For the next time."""
@@ -149,7 +145,7 @@ EVERY = 30.0
 """Seconds between two words of how far a part is."""
 _COLLECTED = re.compile(r"collected (?P<all>\d+) items(?:.* (?P<selected>\d+) selected)?")
 _PASSED = re.compile(r"(?P<test>\S+::.*) PASSED +\[ *\d+%\]$")
-_FAILED = re.compile(r"(FAILED|ERROR) \S+::")
+_FAILED = re.compile(r"FAILED \S+::|ERROR \S+")
 """In pytest's summary."""
 
 

@@ -30,6 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Proof(page))
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Where nobody looks, the summary has room to say why a test failed beside its name."""
+    if not sys.stdout.isatty():
+        session.config.get_terminal_writer().fullwidth = 200
+
+
 @dataclass
 class Shown:
     """What was shown of one statement: of one in several variants, all of them."""
