@@ -4,7 +4,7 @@ from klusterkit.cluster.artifacts import Architecture, Artifact, ArtifactKind, a
 from klusterkit.cluster.cluster import CLUSTER_NAME, Cluster
 from klusterkit.cluster.cni import CNI
 from klusterkit.cluster.credential import Credential
-from klusterkit.cluster.endpoint import Endpoint
+from klusterkit.cluster.endpoint import API_PORT, Endpoint
 from klusterkit.cluster.errors import InvalidCluster
 from klusterkit.cluster.machine import Machine, Role, Taint, machine_name
 from klusterkit.cluster.networks import (
@@ -23,6 +23,7 @@ from klusterkit.cluster.versions import Version
 from klusterkit.cluster.vip import Vip
 
 __all__ = [
+    "API_PORT",
     "CLUSTER_NAME",
     "CNI",
     "LATEST",

@@ -9,14 +9,22 @@ from ipaddress import ip_interface
 
 from pydantic import BaseModel, ConfigDict
 
-from klusterkit.cluster import Architecture, Cluster, Endpoint, InvalidCluster, Machine, Taint, host_and_port
+from klusterkit.cluster import (
+    API_PORT,
+    Architecture,
+    Cluster,
+    Endpoint,
+    InvalidCluster,
+    Machine,
+    Taint,
+    host_and_port,
+)
 from klusterkit.cluster.names import NODE_NAME_LIMIT, subdomain
 from klusterkit.engine.errors import UsageError
 from klusterkit.engine.facts import Facts
 from klusterkit.plans.draft import HostDraft
 from klusterkit.tasks.preflight import MINIMUM_MEMORY, MINIMUM_WORKER_MEMORY, Refusal, Requirements, checks
 
-API_PORT = 6443
 MOST_MASTERS = 7
 """etcd's own advice."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from klusterkit.cluster import Machine, Vip
+from klusterkit.cluster import API_PORT, Machine, Vip
 from klusterkit.cluster.artifacts import keepalived_image
 from klusterkit.plans.draft import Draft, Needs
 from klusterkit.plans.files import keepalived, units
 from klusterkit.plans.host import Prepared
-from klusterkit.plans.request import API_PORT, CreateRequest, Target, interface_of
+from klusterkit.plans.request import CreateRequest, Target, interface_of
 from klusterkit.plans.shared import directory, import_images, service, text_file, tree, unit
 from klusterkit.tasks.imagetree import ImageTree
 from klusterkit.tasks.reloaded import ReloadedFile

@@ -55,9 +55,14 @@ HAND_OVER = """\
 # attempt. So its process that speaks to the others falls silent, and the address stays until it isn't asked any more.
 # Let go on, the process would take the address back: it has to be killed.
 [ -n "$(ip -oneline address show dev "$3" to "$2")" ] || exit 0
-read -r speaking <"/proc/$1/task/$1/children"
-kill -STOP $speaking || exit # it is gone already
-sleep "$4"
+speaking=
+read -r speaking 2>/dev/null <"/proc/$1/task/$1/children"
+if kill -STOP $speaking 2>/dev/null; then
+    sleep "$4"
+elif kill -TERM "$1" 2>/dev/null; then
+    # A kernel that doesn't tell children (CONFIG_PROC_CHILDREN): keepalived's own way is the next best.
+    sleep 0.5
+fi
 """
 
 _CONFIGURATION = """\

@@ -77,18 +77,16 @@ WantedBy=multi-user.target
 def keepalived(root: str, address: str, interface: str, *, can_lower_oom_score: bool) -> str:
     """keepalived, from a file tree of its own: neither the kubelet's nor containerd's end takes the address along.
 
-    Args:
-        root: the folder that is its root.
-        address: the virtual one, with its prefix length. When keepalived is stopped, another has it before it goes;
-            whatever keepalived dies of, this host stops holding it: the others hear nothing any more, and take it.
-        interface: that may hold it.
-        can_lower_oom_score: as above.
+    When it is stopped, another has the address before it goes; so it is the first to stop when the host shuts down.
+    Whatever it dies of, this host stops holding it: the others hear nothing any more, and take it.
+
+    ``root`` is the folder that is its root; ``address``, with its prefix length, is what ``interface`` may hold.
     """
     return f"""\
 [Unit]
 Description=keepalived
 Documentation=https://keepalived.org
-After=network-online.target
+After=network-online.target etcd.service containerd.service kubelet.service
 Wants=network-online.target
 StartLimitIntervalSec=0
 

@@ -11,14 +11,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from klusterkit import pki
-from klusterkit.cluster import host_and_port
+from klusterkit.cluster import API_PORT, host_and_port
 from klusterkit.engine.errors import UsageError
 from klusterkit.pki import leaves
 from klusterkit.pki.leaf import ONE_YEAR
 from klusterkit.session.access.kubeconfigs import Kubeconfigs, user_paths
 from klusterkit.session.hold import Hold
-
-API_PORT = 6443
 
 
 class WantedAccess(BaseModel):

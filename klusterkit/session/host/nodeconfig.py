@@ -9,10 +9,10 @@ from typing import Any, cast
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from klusterkit.cluster import API_PORT
 from klusterkit.engine.errors import UsageError
 from klusterkit.foreign import misfit, words_of
 from klusterkit.givenyaml import document
-from klusterkit.plans.request import API_PORT
 
 _MASTER = {
     "kubernetesVersion": "cluster.kubernetes_version",

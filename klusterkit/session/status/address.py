@@ -15,7 +15,10 @@ from klusterkit.session.status.seen import MachineSeen
 NAME = "address"
 
 _NOBODY = "see whether keepalived runs on the masters, and whether their API servers are ready: a sick one lets it go"
-_SEVERAL = "the masters don't hear each other (VRRP, IP protocol 112): see their firewalls and what is between them"
+_SEVERAL = (
+    "for a second that is a hand-over: look again. If it stays so, the masters don't hear each other (VRRP, IP "
+    "protocol 112): see their firewalls and what is between them"
+)
 
 Seen = Mapping[str, MachineSeen | KlusterKitError]
 

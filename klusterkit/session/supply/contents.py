@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from klusterkit.bundle.building import Contents, OwnFile
 from klusterkit.bundle.manifest import Kind
-from klusterkit.cluster import CNI, Architecture, Artifact, Role, Version, artifacts_for, release_of
+from klusterkit.cluster import API_PORT, CNI, Architecture, Artifact, Role, Version, Vip, artifacts_for, release_of
 from klusterkit.cluster.artifacts import pause_image
 from klusterkit.plans.create import extra_artifacts
-from klusterkit.plans.files import containerd, etcd, kubelet, units
+from klusterkit.plans.files import containerd, etcd, keepalived, kubelet, units
 from klusterkit.plans.vip import ROOT
 
 _MEMORY = 8 << 30
@@ -52,9 +52,16 @@ def _own(version: Version) -> Iterator[OwnFile]:
             control_plane=True,
             resolved=False,
         ),
+        "keepalived.conf": keepalived.configuration(_VIP, "INTERFACE", "192.0.2.5", ["192.0.2.6"], API_PORT),
+        "check-api": keepalived.CHECK,
+        "hand-over": keepalived.HAND_OVER,
     }
     for name, text in configurations.items():
         yield _file(version, Kind.CONFIGURATION, name, text)
+
+
+_VIP = Vip.of(address="192.0.2.100", router_id=51)
+"""Of the example; addresses are those of RFC 5737."""
 
 
 def _file(version: Version, kind: Kind, name: str, text: str) -> OwnFile:

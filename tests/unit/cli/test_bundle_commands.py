@@ -108,8 +108,9 @@ def test_a_bundle_holds_units_and_configurations(operator: Operator) -> None:
     own = {name.removeprefix("klusterkit/v1.36.3/") for name in names if name.startswith("klusterkit/")}
 
     assert own >= {
-        *("units/kubelet.service", "units/etcd.service", "units/containerd.service"),
+        *("units/kubelet.service", "units/etcd.service", "units/containerd.service", "units/keepalived.service"),
         *("configuration/etcd.yaml", "configuration/kubelet.yaml", "configuration/containerd.toml"),
+        *("configuration/keepalived.conf", "configuration/check-api", "configuration/hand-over"),
     }
 
 

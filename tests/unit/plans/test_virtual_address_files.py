@@ -86,18 +86,17 @@ HELD = "echo '2: eth0    inet 10.0.0.100/32 scope global eth0'"
 """What a master with the address has ``ip`` say."""
 
 
-def waited(tmp_path: Path, process: str, held: str) -> bool:
-    """Have a host whose ``ip`` does this hand the address over. Whether it waited before it did."""
-    for name, script in {"ip": f'echo "$*" >{tmp_path}/asked\n{held}', "sleep": f'echo "$*" >{tmp_path}/slept'}.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+def waited(tmp_path: Path, process: str, held: str, script: str = keepalived.HAND_OVER) -> str:
+    """Have a host whose ``ip`` does this hand the address over. How many seconds it waited before it did."""
+    for name, does in {"ip": f'echo "$*" >{tmp_path}/asked\n{held}', "sleep": f'echo "$*" >{tmp_path}/slept'}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
         (tmp_path / name).chmod(0o755)
-    own = tmp_path / "hand-over"
-    own.write_text(keepalived.HAND_OVER)
+    own, slept = tmp_path / "hand-over", tmp_path / "slept"
+    own.write_text(script)
     arguments = ["sh", own, process, "10.0.0.100/32", "eth0", "1.5"]
-    subprocess.run(arguments, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, stderr=subprocess.DEVNULL, check=False)
+    subprocess.run(arguments, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
     assert (tmp_path / "asked").read_text() == "-oneline address show dev eth0 to 10.0.0.100/32\n"
-    slept = tmp_path / "slept"
-    return slept.exists() and slept.read_text() == "1.5\n"
+    return slept.read_text().strip() if slept.exists() else ""
 
 
 KEEPALIVED = """
@@ -114,8 +113,8 @@ else:
 """A process whose child speaks to others. It says what became of that, until somebody ended it."""
 
 
-def became_of_it(tmp_path: Path, held: str) -> tuple[str, bool]:
-    """Have a host hand the address over. What became of the process that speaks, and whether the host waited."""
+def became_of_it(tmp_path: Path, held: str) -> tuple[str, str]:
+    """Have a host hand the address over. What became of the process that speaks, and how long the host waited."""
     with subprocess.Popen([sys.executable, "-c", KEEPALIVED], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         child = int(process.stdout.readline())
@@ -126,15 +125,24 @@ def became_of_it(tmp_path: Path, held: str) -> tuple[str, bool]:
 
 
 def test_the_master_with_the_address_falls_silent_and_keeps_it_until_another_has_it(tmp_path: Path) -> None:
-    assert became_of_it(tmp_path, HELD) == ("stopped", True)
+    assert became_of_it(tmp_path, HELD) == ("stopped", "1.5")
 
 
 def test_a_master_without_the_address_has_nothing_to_hand_over(tmp_path: Path) -> None:
-    assert became_of_it(tmp_path, "true") == ("went on", False)
+    assert became_of_it(tmp_path, "true") == ("went on", "")
 
 
 def test_nobody_waits_for_a_keepalived_that_is_gone(tmp_path: Path) -> None:
-    assert not waited(tmp_path, "", HELD)
+    assert waited(tmp_path, "", HELD) == ""
+
+
+def test_where_the_kernel_does_not_tell_which_process_speaks_keepalived_gives_the_address_up_itself(
+    tmp_path: Path,
+) -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        silent = keepalived.HAND_OVER.replace("/children", "/there-is-no-such-file")
+        assert waited(tmp_path, str(process.pid), HELD, silent) == "0.5"
+    assert process.returncode == -signal.SIGTERM
 
 
 def test_the_address_stays_until_the_lowest_of_seven_masters_has_taken_it() -> None:

@@ -19,7 +19,7 @@ class Keepalived(Program):
 
     def start(self) -> bool:
         """As its unit does."""
-        if not self.has(f"{ROOT}{PROGRAM}", keepalived.PATH, keepalived.CHECK_PATH):
+        if not self.has(f"{ROOT}{PROGRAM}", keepalived.PATH, keepalived.CHECK_PATH, keepalived.HAND_OVER_PATH):
             return False
         self.reload()
         return True
