@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import random
 import socket
 import time
 from collections.abc import Generator, Sequence
@@ -30,8 +31,11 @@ SSH_LOG.addHandler(logging.NullHandler())
 SSH_LOG.propagate = False
 
 CONNECT_TIMEOUT = 10.0
-BANNER_TRIES = 5
-"""sshd turns connections away before its banner when many come at once (``MaxStartups``)."""
+TURNED_AWAY = 20.0
+"""Seconds that a connection is tried which sshd turns away before its banner, as it does when many come at once
+(``MaxStartups``)."""
+LONGEST_PAUSE = 1.0
+"""Seconds between two such attempts, at most. Each is a random part of it: others try as well."""
 KEEPALIVE = 15
 LOST_AFTER = 45
 """Seconds without a sign of life after which a connection counts as lost: three keepalives."""
@@ -121,7 +125,8 @@ def open_checked(connection: Connection, login: Login, keys: HostKeys, name: str
     connection.connect_kwargs["transport_factory"] = _factory(keys, connection.host, connection.port)
     connection.client.set_missing_host_key_policy(CheckedKeys(keys, name, connection.host, connection.port))
     where = f"{connection.user}@{connection.host}:{connection.port}"
-    for attempt in range(1, BANNER_TRIES + 1):
+    until = time.monotonic() + TURNED_AWAY
+    while True:
         began = time.monotonic()
         try:
             with mapped(name, where, login.user):
@@ -131,9 +136,10 @@ def open_checked(connection: Connection, login: Login, keys: HostKeys, name: str
             connection.client.close()
             # sshd doesn't wait for people: while one compares fingerprints, its LoginGraceTime passes.
             asked = keys.last_asked() > began
-            if attempt == BANNER_TRIES or not (asked or "banner" in (error.seen or "")):
+            turned_away = "banner" in (error.seen or "") and time.monotonic() < until
+            if not (asked or turned_away):
                 raise
-            time.sleep(0.2 * attempt)
+            time.sleep(random.uniform(0.1, LONGEST_PAUSE))  # noqa: S311 - nobody has to be kept from guessing it
         except BaseException:
             connection.client.close()
             raise

@@ -17,7 +17,7 @@ with Fleet({"h": Target(login=login)}, keys, lease=None if lease_free else lease
     host = fleet["h"]
     host.connect()
     if action.startswith("job"):
-        seconds = 2 if lease_free else 10
+        seconds = 5 if lease_free else 10
         script = f"echo started >>/run/kk-job; sleep {seconds}; echo ended >>/run/kk-job; echo result"
         print("connected", flush=True)
         host.job("r1.0/task/1", ["sh", "-c", script])

@@ -21,10 +21,10 @@ def client(host, action):
             process.kill()
 
 
-def until(done, seconds=10):
+def until(done, seconds=20):
     deadline = time.monotonic() + seconds
     while not done():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, f"not after {seconds} s"
         time.sleep(0.02)
 
 

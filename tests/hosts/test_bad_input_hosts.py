@@ -271,7 +271,7 @@ class TestVirtualAddress:
             took = time.monotonic() - began
 
         assert "all can be used" in said
-        assert took < 10  # the command itself, and a second of asking
+        assert took < 30  # the command itself, and a second of asking: not as long as the kernel remembers
 
 
 def test_a_host_that_systemd_did_not_start_is_refused(operator: Laptop) -> None:

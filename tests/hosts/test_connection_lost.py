@@ -59,9 +59,9 @@ def test_whether_a_call_that_was_not_answered_in_time_was_done_is_not_known(own_
 
 
 def test_a_call_that_was_not_answered_in_time_is_sent_again_when_what_it_started_has_ended(own_host):
-    script = b"flock -n /run/kk-alone sh -c 'echo x >>/run/kk-count; [ $(wc -l </run/kk-count) != 1 ] || sleep 2'"
+    script = b"flock -n /run/kk-alone sh -c 'echo x >>/run/kk-count; [ $(wc -l </run/kk-count) != 1 ] || sleep 4'"
     with own_host.fleet(lease=Lease("lineage", 1, "somebody", "r1")) as fleet:
-        assert fleet["h"]._link.call(script, timeout=0.5).rc == 0
+        assert fleet["h"]._link.call(script, timeout=2.0).rc == 0
         assert fleet["h"].read("/run/kk-count") == b"x\nx\n"
 
 

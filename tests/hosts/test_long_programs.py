@@ -15,6 +15,7 @@ from klusterkit.hosts.errors import JobVanished
 def test_a_program_outlives_its_client_and_a_new_one_gets_its_one_result(own_host):
     with own_host.fleet() as fleet:
         host = fleet["h"]
+        host.connect()
         with client(own_host, "job-without-lease") as process:
             until(lambda: lines(host, "/run/kk-job") == ["started"])
             process.kill()

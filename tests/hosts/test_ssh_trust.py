@@ -95,12 +95,12 @@ def test_a_question_lasts_until_it_is_answered(private_host):
 
 
 def test_whoever_compares_fingerprints_may_take_longer_than_sshd_waits(tmp_path):
-    host = PrivateHost(tmp_path / "host", more="LoginGraceTime 1")
+    host = PrivateHost(tmp_path / "host", more="LoginGraceTime 4")
     asked = []
 
     def ask(unknown):
         asked.append(unknown.fingerprint)
-        time.sleep(3)
+        time.sleep(6)
         return True
 
     try:

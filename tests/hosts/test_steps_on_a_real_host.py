@@ -144,8 +144,8 @@ def test_a_service_runs_and_comes_back_after_a_power_cut_until_it_is_taken_back(
     unit, service = host.apply(DEMO_UNIT), host.apply(step)
     assert host.sh("systemctl is-active demo; systemctl is-enabled demo") == "active\nenabled"
     first = host.sh("systemctl show -p InvocationID --value demo")
-    host.sh("systemctl kill -s KILL demo; sleep 0.5")
-    assert host.sh("systemctl show -p InvocationID --value demo") != first
+    again = f"systemctl is-active --quiet demo && [ $(systemctl show -p InvocationID --value demo) != {first} ]"
+    host.sh(f"systemctl kill -s KILL demo; for look in $(seq 100); do {again} && exit; sleep 0.2; done; exit 1")
     assert step.observe(host.on(step)).satisfied, "started again by systemd is started with the same"
 
     host.lab("power-off", "s1")

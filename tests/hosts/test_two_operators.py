@@ -40,7 +40,7 @@ def at_work(first: SmallSite, second: SmallSite) -> Iterator[SmallSite]:
     """The first operator's run waits for something in its middle."""
     run = first.start("apply", first.save(*files("/run/a"), ApiReady()))
     try:
-        until(lambda: first.on_host("ls /run/a 2>/dev/null || true") != "")
+        until(lambda: first.on_host("ls /run/a 2>/dev/null || true") != "", 60)
         yield first
     finally:
         run.send_signal(signal.SIGINT)

@@ -136,7 +136,11 @@ verbs = st.sampled_from(
 paths = st.sampled_from(["a", "a/f", "a/x", "a/x/g", "a/new", "b", "b/h", "b/new", "top", "moved", "moved/f"])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.lists(st.tuples(verbs, paths), max_size=12))
 def test_the_upper_layer_tells_what_the_overlay_shows(
     tmp_path_factory: pytest.TempPathFactory, actions: list[tuple[str, str]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shlex
 import subprocess
@@ -20,8 +21,11 @@ PLACE = "/usr/local/bin"
 def onefile() -> Path:
     """The file for these sources, made unless an earlier test has."""
     folder = ROOT / "build" / "onefile" / _digest()
-    if not (folder / "nodeadm").exists():  # made last
-        subprocess.run([ROOT / "scripts" / "dist", folder], check=True, cwd=ROOT, capture_output=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:  # tests of another part may want it, too
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "nodeadm").exists():  # made last
+            subprocess.run([ROOT / "scripts" / "dist", folder], check=True, cwd=ROOT, capture_output=True)
     return (folder / "cctl").resolve()
 
 

@@ -95,8 +95,9 @@ class Instance:
 
     def delete(self) -> None:
         """Take the instance away. Its hosts must have been."""
-        network.delete_bridge(self.name)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with locks.held(places.locks() / ".subnets", "a subnet"):  # others look which are taken
+            network.delete_bridge(self.name)
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def names(self) -> list[str]:
         """Names of its hosts, running or not."""
