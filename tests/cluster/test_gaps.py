@@ -12,7 +12,7 @@ import pytest
 
 from tests.cluster.agreement import in_order
 from tests.cluster.machines import Machines
-from tests.cluster.written import written
+from tests.cluster.written import until, written
 from tests.support.lab import Lab
 from tests.support.writers import PATIENCE_WITH_LOSS
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.sweep]
 MASTERS = ("s1", "s2", "s3")
 HOSTS = ("ws1", "s1", "s2", "ws2", "s3")
 """In the order in which the plan has them."""
-TIMES, TIMES_IN_ORDER = 3, 2
+TIMES = 3
 BEYOND = 4
 """Times as long as wanted."""
 
@@ -62,6 +62,36 @@ def test_the_master_that_has_the_address_and_leads_etcd_is_switched_off(
     record_property("figures", told(gaps, 3))
 
 
+def test_the_master_that_has_the_address_and_leads_etcd_is_shut_down(three: Machines, record_property: Record) -> None:
+    gaps: list[float] = []
+    for _ in range(TIMES):
+        holder = three.weightiest(MASTERS)
+        with written(three) as writers:
+            with writers.measured() as gap:
+                shut_down(three, holder)
+            three.lab("power-on", holder)
+            three.well()
+        gaps += gap
+    record_property("figures", told(gaps, 1))
+
+
+def shut_down(machines: Machines, host: str) -> None:
+    """In order, and wait for it."""
+    machines.on(host, "systemd-run --quiet --no-block systemctl poweroff")
+    until(lambda: any(line.split()[:3:2] == [host, "off"] for line in machines.lab("list").splitlines()))
+
+
+def test_keepalived_is_stopped_on_the_master_that_has_the_address(three: Machines, record_property: Record) -> None:
+    gaps: list[float] = []
+    for _ in range(TIMES):
+        with written(three) as writers:
+            with writers.measured() as gap:
+                three.on(three.holder(MASTERS), "systemctl restart keepalived")
+            three.well()
+        gaps += gap
+    record_property("figures", told(gaps, 1))
+
+
 def test_the_leaders_etcd_is_killed(three: Machines, record_property: Record) -> None:
     gaps: list[float] = []
     for _ in range(TIMES):
@@ -92,7 +122,7 @@ def test_the_master_that_has_the_address_and_leads_etcd_leaves_in_order_and_come
 ) -> None:
     left: list[float] = []
     came: list[float] = []
-    for _ in range(TIMES_IN_ORDER):
+    for _ in range(TIMES):
         holder = three.weightiest(MASTERS)
         with written(three) as writers:
             with writers.measured() as gap:

@@ -81,6 +81,22 @@ def test_the_address_leaves_a_master_whose_api_server_or_keepalived_is_gone_and_
     assert cluster.holders(MASTERS) == [successor] or was_sick_too(cluster, successor, since)
 
 
+def test_no_write_is_lost_when_keepalived_is_stopped_in_order_and_the_host_is_not_left_with_the_address(
+    cluster: Machines, writers: Writers
+) -> None:
+    former = cluster.holder(MASTERS)
+    try:
+        with writers.measured() as gap:
+            said = cluster.on(former, "systemctl stop keepalived; systemctl show -p ActiveState -p Result keepalived")
+        print(f"the longest gap was {gap[0]:.2f} s")
+        assert said.split() == ["Result=success", "ActiveState=inactive"]
+        assert f" {cluster.vip}/" not in cluster.on(former, "ip -oneline address")
+        assert taken_over_from(former, cluster)
+    finally:
+        cluster.on(former, "systemctl start keepalived")
+    cluster.well()
+
+
 def taken_over_from(former: str, cluster: Machines) -> str:
     """The master that has the address after another."""
     others: list[str] = []
