@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -32,6 +33,8 @@ def until(file):
         assert time.monotonic() < end
         time.sleep(0.02)
 """
+RUN = {"clusters": "1", "commands": "2", "hosts": "2", "simulation": "1", "unit": "1"}
+"""How many tests each part has here: one of each folder."""
 A_HOST = f"""{WAIT}
 import pytest
 
@@ -62,18 +65,16 @@ class Project:
         (root / ".venv").symlink_to(sys.prefix)
         (root / "pytest.ini").write_text("[pytest]\nmarkers = sweep\n")
         self.proof.write_text("of the last time")
-        for part in ("cluster", "hosts", "lab", "simulation", "unit"):
+        for part in ("cluster", "hosts", "lab", "simulation", "unit", "unit/cli", "unit/scripts"):
             (root / "tests" / part).mkdir()
             self.has(part, "def test_it(): pass")
 
     def has(self, part: str, tests: str) -> None:
         """The same ones in every run and in the sweep."""
         self._hosts += tests is A_HOST
-        text = tests.replace("PART", part)
-        (self.root / f"tests/{part}/test_{part}.py").write_text(text)
-        (self.root / f"tests/{part}/test_swept_{part}.py").write_text(
-            f"{text}\nimport pytest\npytestmark = pytest.mark.sweep\n"
-        )
+        text, name, folder = tests.replace("PART", part), part.replace("/", "_"), self.root / "tests" / part
+        (folder / f"test_{name}.py").write_text(text)
+        (folder / f"test_swept_{name}.py").write_text(f"{text}\nimport pytest\npytestmark = pytest.mark.sweep\n")
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """As from a terminal of its own."""
@@ -113,7 +114,8 @@ def test_all_parts_pass(project: Project) -> None:
     code, said = project.run()
     last = said.splitlines()[-1]
     assert code == 0
-    assert sorted(last.split("; ")) == ["clusters: passed", "hosts: passed", "simulation: passed", "unit: passed"]
+    assert sorted(last.split("; ")) == [f"{part}: passed" for part in RUN]
+    assert dict(re.findall(r"(\w+) +\| =+ (\d+) passed", said)) == RUN, "each once"
 
 
 def test_the_exit_code_is_that_of_the_part_that_was_the_first_to_fail(project: Project) -> None:
