@@ -119,8 +119,9 @@ class Progress:
             return {}
 
     def keep(self) -> None:
-        """For the next time."""
-        self._kept.write_text(json.dumps({**self._known, **self._took}))
+        """For the next time: without tests that are no more, if this time all of them ran."""
+        known = {} if len(self._took) == self._all else self._known
+        self._kept.write_text(json.dumps({**known, **self._took}))
 
 
 def show(name: str, part: subprocess.Popen[str], *, sweep: bool) -> list[str]:
@@ -129,6 +130,7 @@ def show(name: str, part: subprocess.Popen[str], *, sweep: bool) -> list[str]:
     kept = ROOT / "build" / f"took-{'sweep' if sweep else 'tests'}-{name}.json"
     progress, told = Progress(kept, (SWEEP_MINUTES if sweep else MINUTES)[name]), time.monotonic()
     failed: list[str] = []
+    summary = False
     for line in part.stdout or ():
         if found := _COLLECTED.search(line):
             progress.collected(int(found["selected"] or found["all"]))
@@ -137,7 +139,8 @@ def show(name: str, part: subprocess.Popen[str], *, sweep: bool) -> list[str]:
             if time.monotonic() - told < EVERY:
                 continue
             line, told = f"{progress}\n", time.monotonic()
-        if _FAILED.match(line):
+        summary = summary or _SUMMARY in line
+        if (_FAILED if summary else _STOPPED).match(line):
             failed.append(line.rstrip())
         print(f"{name:<{width}} | {line}", end="", flush=True)
     progress.keep()
@@ -148,8 +151,11 @@ EVERY = 30.0
 """Seconds between two words of how far a part is."""
 _COLLECTED = re.compile(r"collected (?P<all>\d+) items(?:.* (?P<selected>\d+) selected)?")
 _PASSED = re.compile(r"(?P<test>\S+::.*) PASSED +\[ *\d+%\]$")
-_FAILED = re.compile(r"FAILED \S+::|ERROR \S+")
-"""In pytest's summary."""
+_SUMMARY = " short test summary info ="
+_FAILED = re.compile(r"FAILED |ERROR ")
+"""In it."""
+_STOPPED = re.compile(r"ERROR: |INTERNALERROR> \w*(Error|Exception)\b")
+"""Where pytest comes to no summary."""
 
 
 class Parts:

@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Where nobody looks, the summary has room to say why a test failed beside its name."""
-    if not sys.stdout.isatty():
+    if session.config.pluginmanager.has_plugin("terminalreporter") and not sys.stdout.isatty():
         session.config.get_terminal_writer().fullwidth = 200
 
 

@@ -32,8 +32,8 @@ SSH_LOG.propagate = False
 
 CONNECT_TIMEOUT = 10.0
 TURNED_AWAY = 20.0
-"""Seconds that a connection is tried which sshd turns away before its banner, as it does when many come at once
-(``MaxStartups``)."""
+"""Seconds for which another attempt begins where sshd turns connections away before its banner, as it does when many
+come at once (``MaxStartups``)."""
 LONGEST_PAUSE = 1.0
 """Seconds between two such attempts, at most. Each is a random part of it: others try as well."""
 KEEPALIVE = 15
@@ -135,9 +135,9 @@ def open_checked(connection: Connection, login: Login, keys: HostKeys, name: str
         except HostUnreachable as error:
             connection.client.close()
             # sshd doesn't wait for people: while one compares fingerprints, its LoginGraceTime passes.
-            asked = keys.last_asked() > began
-            turned_away = "banner" in (error.seen or "") and time.monotonic() < until
-            if not (asked or turned_away):
+            if keys.last_asked() > began:
+                until = time.monotonic() + TURNED_AWAY
+            elif "banner" not in (error.seen or "") or time.monotonic() > until:
                 raise
             time.sleep(random.uniform(0.1, LONGEST_PAUSE))  # noqa: S311 - nobody has to be kept from guessing it
         except BaseException:

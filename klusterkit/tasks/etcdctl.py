@@ -53,12 +53,18 @@ def ask(on: Context, endpoints: Sequence[str], *arguments: str) -> Completed:
 
 
 def healthy(on: Context, endpoints: Sequence[str]) -> set[str]:
-    """Of these client URLs, those whose member takes part in a quorum: it answers a linearizable read."""
+    """Of these client URLs, those whose member takes part in a quorum: it answers a linearizable read.
+
+    Raises:
+        CommandFailedTemporarily: etcdctl doesn't tell, which says nothing of the members.
+    """
     ended = ask(on, endpoints, "endpoint", "health", "--write-out=json")
     try:
         answers = json.loads(ended.out)
     except ValueError:
-        return set()
+        raise CommandFailedTemporarily(
+            "etcdctl doesn't say which members of etcd work", host=on.host.name, seen=ended.said
+        ) from None
     return {each["endpoint"] for each in answers if each["health"]}
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import ClassVar
 
+from klusterkit.cluster.endpoint import API_PORT
 from klusterkit.engine.errors import Cancelled, CommandFailedTemporarily, NotYet, StepTimeout
 from klusterkit.engine.host import Completed
 from klusterkit.engine.step import Before, Context, Observation, Step, Undo
@@ -102,7 +103,7 @@ class ApiReady(Gate):
     kind: ClassVar[str] = "gate.api"
     hint: ClassVar[str] = "see `journalctl -u kubelet` and the files in /var/log/pods/kube-system_kube-apiserver-*/"
 
-    port: int = 6443
+    port: int = API_PORT
 
     @property
     def title(self) -> str:
@@ -124,7 +125,7 @@ class ApiStopped(Gate):
     kind: ClassVar[str] = "gate.api-stopped"
     hint: ClassVar[str] = "see `journalctl -u kubelet`: it ends static pods whose files are gone"
 
-    port: int = 6443
+    port: int = API_PORT
 
     @property
     def title(self) -> str:

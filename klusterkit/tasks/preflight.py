@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from klusterkit.cluster.endpoint import API_PORT
 from klusterkit.engine.errors import PermanentError
 from klusterkit.engine.facts import Facts
 from klusterkit.engine.host import HOME, Host
@@ -29,7 +30,7 @@ CLOCK_TOLERANCE = 60.0
 
 ETCD_PORTS = {2379: "etcd's clients", 2380: "etcd's members", 2381: "etcd's metrics"}
 CONTROL_PLANE_PORTS = {
-    6443: "the API server",
+    API_PORT: "the API server",
     10257: "the controller manager",
     10259: "the scheduler",
 }

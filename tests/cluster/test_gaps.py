@@ -78,10 +78,10 @@ def test_the_master_that_has_the_address_and_leads_etcd_is_shut_down(three: Mach
 def shut_down(machines: Machines, host: str) -> None:
     """In order, and wait for it."""
     machines.on(host, "systemd-run --quiet --no-block systemctl poweroff")
-    until(lambda: any(line.split()[:3:2] == [host, "off"] for line in machines.lab("list").splitlines()))
+    until(lambda: any(line.split()[:3:2] == [host, "off"] for line in machines.lab("list").splitlines()), 300)
 
 
-def test_keepalived_is_stopped_on_the_master_that_has_the_address(three: Machines, record_property: Record) -> None:
+def test_keepalived_is_restarted_on_the_master_that_has_the_address(three: Machines, record_property: Record) -> None:
     gaps: list[float] = []
     for _ in range(TIMES):
         with written(three) as writers:

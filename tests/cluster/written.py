@@ -37,5 +37,5 @@ def until(condition: Callable[[], bool], within: float = 120.0) -> None:
     """Look again and again."""
     end = time.monotonic() + within
     while not condition():
-        assert time.monotonic() < end
+        assert time.monotonic() < end, f"not after {within:.0f} s"
         time.sleep(0.5)

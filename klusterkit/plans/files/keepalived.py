@@ -45,7 +45,8 @@ exit 0
 
 HAND_OVER_SECONDS = 1.5
 """Another has the address after one at most: three signs of life and the skew time of the lowest of seven masters. The
-rest is for answers that are on their way."""
+rest is for answers that are on their way. Until then both answer who asks for it (ARP): the new one tells all others a
+second time when the old one has given it up (``garp_master_delay``)."""
 
 HAND_OVER = """\
 #!/bin/sh
@@ -54,6 +55,7 @@ HAND_OVER = """\
 # that comes before another has the address is lost: clients wait until they lose patience, or a second for TCP's next
 # attempt. So its process that speaks to the others falls silent, and the address stays until it isn't asked any more.
 # Let go on, the process would take the address back: it has to be killed.
+[ -n "$1" ] || exit 0 # nothing of it is left
 [ -n "$(ip -oneline address show dev "$3" to "$2")" ] || exit 0
 speaking=
 read -r speaking 2>/dev/null <"/proc/$1/task/$1/children"
@@ -86,7 +88,7 @@ vrrp_instance api {{
     interface {interface}
     virtual_router_id {router_id}
     priority {priority}
-    garp_master_delay 1
+    garp_master_delay 2
     advert_int {advertisement}
     unicast_src_ip {address}
     unicast_peer {{

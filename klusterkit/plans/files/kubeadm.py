@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from klusterkit.cluster import Cluster, Machine, Taint
+from klusterkit.cluster import API_PORT, Cluster, Machine, Taint
 from klusterkit.engine.facts import Facts
 from klusterkit.engine.yamltext import document, documents
 from klusterkit.plans.files import etcd, kubelet
@@ -30,7 +30,7 @@ class Configuration:
     endpoint: str
     """``host:port`` by which clients reach the API."""
     taints: Sequence[Taint]
-    port: int = 6443
+    port: int = API_PORT
 
     def text(self) -> str:
         """The file's content."""
@@ -105,7 +105,7 @@ class Configuration:
 
 
 def dns_patch(taint: Taint) -> str:
-    """What kubeadm's deployment of CoreDNS tolerates, too: a taint that masters have here.
+    """What kubeadm's deployment of CoreDNS tolerates, too: the taint that masters have here by default.
 
     kubeadm's own masters have the same with NoSchedule, which it tolerates. To be apart weighs less than a taint, for
     the scheduler: of a master and a worker, the worker would get both pods.

@@ -78,7 +78,8 @@ def keepalived(root: str, address: str, interface: str, *, can_lower_oom_score: 
     """keepalived, from a file tree of its own: neither the kubelet's nor containerd's end takes the address along.
 
     When it is stopped, another has the address before it goes; so it is the first to stop when the host shuts down.
-    Whatever it dies of, this host stops holding it: the others hear nothing any more, and take it.
+    Whatever it dies of, this host stops holding it: the others hear nothing any more, and take it. A kill counts as a
+    good end, since what hands the address over can't go on.
 
     ``root`` is the folder that is its root; ``address``, with its prefix length, is what ``interface`` may hold.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
@@ -63,16 +64,14 @@ def look_who_stays(
 
 
 def refuse_living(fleet: Fleet, leaving: Sequence[Leaving]) -> None:
-    """Where all leave: see that those that don't answer us are as gone as they seem, as any master that leaves sees it.
+    """Where all leave: see that those that don't answer us are as gone as they seem, as masters that leave see it.
 
     Raises:
         Refused: they aren't.
     """
-    asked = next((each.machine for each in leaving if each.machine.is_master and each.record is not None), None)
-    if asked is None or all(each.record is not None for each in leaving):
-        return
-    on = Context(host=fleet[asked.name], run="look", task="look")
-    if reasons := [*_not_gone(leaving, lambda gate: _heard_of(gate, on))]:
+    asked = [each.machine.name for each in leaving if each.machine.is_master and each.record is not None]
+    places = [Context(host=fleet[name], run="look", task="look") for name in asked]
+    if reasons := [*_not_gone(leaving, lambda gate: _heard_of(gate, places))]:
         names = ", ".join(dict.fromkeys(str(reason.host) for reason in reasons))
         raise Refused(f"{names} can't be left behind; nothing was changed", reasons)
 
@@ -121,12 +120,12 @@ def _not_gone(leaving: Sequence[Leaving], alive: Callable[[Gone], str]) -> Itera
             )
 
 
-def _heard_of(gate: Gone, on: Context) -> str:
-    """What others hear of it; nothing where nobody is left to be asked: such a cluster can be ended, too."""
-    try:
-        return gate.missing(on)
-    except (CommandFailedTemporarily, StepTimeout):
-        return ""
+def _heard_of(gate: Gone, places: Sequence[Context]) -> str:
+    """What the first that can tell hears of it; nothing where none can: a cluster that is broken can be ended, too."""
+    for on in places:
+        with contextlib.suppress(CommandFailedTemporarily, StepTimeout):
+            return gate.missing(on)
+    return ""
 
 
 def _costs(pods: Mapping[str, Sequence[Pod]], drain: DrainOptions) -> Iterator[UsageError]:

@@ -121,9 +121,7 @@ class Instance:
         """Write a host's record, whole or not at all."""
         folder = self.hosts_folder / record.name
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / "host.json.part"
-        part.write_text(json.dumps(asdict(record), indent=1))
-        part.rename(folder / "host.json")
+        _write_whole(folder / "host.json", asdict(record))
 
     def change(self, name: str, **changes: object) -> HostRecord:
         """Change a host's record and return the new one."""
@@ -164,8 +162,15 @@ class Instance:
         others = [Instance(path.parent.name).subnet for path in places.STATE.glob("*/instance.json")]
         subnet = network.free_subnet([*others, *network.subnets_in_use()])
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o755)
-        record = {"checkout": str(places.CHECKOUT), "subnet": str(subnet)}
-        (self.folder / "instance.json").write_text(json.dumps(record, indent=1))
+        record: dict[str, object] = {"checkout": str(places.CHECKOUT), "subnet": str(subnet)}
+        _write_whole(self.folder / "instance.json", record)
+
+
+def _write_whole(path: Path, record: dict[str, object]) -> None:
+    """Or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(json.dumps(record, indent=1))
+    part.rename(path)
 
 
 def check_host_name(name: str) -> None:

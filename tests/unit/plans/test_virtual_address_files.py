@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from klusterkit.cluster import Vip
-from klusterkit.plans.files import keepalived
+from klusterkit.plans.files import keepalived, units
 
 
 def configured(*peers: str, vip: str = "10.0.0.100", address: str = "10.0.0.5") -> str:
@@ -95,7 +95,8 @@ def waited(tmp_path: Path, process: str, held: str, script: str = keepalived.HAN
     own.write_text(script)
     arguments = ["sh", own, process, "10.0.0.100/32", "eth0", "1.5"]
     subprocess.run(arguments, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
-    assert (tmp_path / "asked").read_text() == "-oneline address show dev eth0 to 10.0.0.100/32\n"
+    asked = tmp_path / "asked"
+    assert not process or asked.read_text() == "-oneline address show dev eth0 to 10.0.0.100/32\n"
     return slept.read_text().strip() if slept.exists() else ""
 
 
@@ -113,15 +114,17 @@ else:
 """A process whose child speaks to others. It says what became of that, until somebody ended it."""
 
 
-def became_of_it(tmp_path: Path, held: str) -> tuple[str, str]:
+def became_of_it(tmp_path: Path, held: str, script: str = keepalived.HAND_OVER) -> tuple[str, str]:
     """Have a host hand the address over. What became of the process that speaks, and how long the host waited."""
     with subprocess.Popen([sys.executable, "-c", KEEPALIVED], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         child = int(process.stdout.readline())
-        waits = waited(tmp_path, str(process.pid), held)
-        if not waits:
-            os.kill(child, signal.SIGTERM)
-        return process.stdout.read().strip(), waits
+        try:
+            waits = waited(tmp_path, str(process.pid), held, script)
+        finally:
+            os.kill(child, signal.SIGTERM)  # which one that is stopped doesn't hear of
+        said = process.stdout.read().strip()
+    return said or signal.Signals(-process.returncode).name, waits
 
 
 def test_the_master_with_the_address_falls_silent_and_keeps_it_until_another_has_it(tmp_path: Path) -> None:
@@ -132,17 +135,30 @@ def test_a_master_without_the_address_has_nothing_to_hand_over(tmp_path: Path) -
     assert became_of_it(tmp_path, "true") == ("went on", "")
 
 
+def test_where_the_kernel_does_not_tell_which_process_speaks_keepalived_gives_the_address_up_itself(
+    tmp_path: Path,
+) -> None:
+    silent = keepalived.HAND_OVER.replace("/children", "/no-such-file")
+    assert silent != keepalived.HAND_OVER
+    assert became_of_it(tmp_path, HELD, silent) == ("SIGTERM", "0.5")
+
+
 def test_nobody_waits_for_a_keepalived_that_is_gone(tmp_path: Path) -> None:
     assert waited(tmp_path, "", HELD) == ""
 
 
-def test_where_the_kernel_does_not_tell_which_process_speaks_keepalived_gives_the_address_up_itself(
-    tmp_path: Path,
-) -> None:
-    with subprocess.Popen(["sleep", "60"]) as process:
-        silent = keepalived.HAND_OVER.replace("/children", "/there-is-no-such-file")
-        assert waited(tmp_path, str(process.pid), HELD, silent) == "0.5"
-    assert process.returncode == -signal.SIGTERM
+def test_its_unit_hands_the_address_over_and_lets_no_process_go_on_that_could_take_it_back() -> None:
+    lines = units.keepalived("/root", "10.0.0.100/32", "eth0", can_lower_oom_score=True).splitlines()
+    said = {name: value for name, _, value in (line.partition("=") for line in lines)}
+    assert said["ExecStop"] == f"-{keepalived.HAND_OVER_PATH} ${{MAINPID}} 10.0.0.100/32 eth0 1.5"
+    assert said["KillSignal"] == said["SuccessExitStatus"] == "SIGKILL"
+    assert {"etcd.service", "containerd.service", "kubelet.service"} <= {*said["After"].split()}, "they stop after it"
+
+
+def test_the_others_are_told_once_more_when_the_old_one_answers_for_the_address_no_more() -> None:
+    """Who asked while both did may have heard the old one last. The new one has it after two signs of life at least."""
+    delay = int(configured("10.0.0.6").split("garp_master_delay ")[1].split()[0])
+    assert 2 * keepalived.ADVERTISEMENT + delay > keepalived.HAND_OVER_SECONDS + 0.5
 
 
 def test_the_address_stays_until_the_lowest_of_seven_masters_has_taken_it() -> None:

@@ -26,9 +26,11 @@ from klusterkit.session.hold import Hold
 from klusterkit.session.machines import delete, sparing
 from klusterkit.session.machines.delete import Wanted, plan_delete
 from klusterkit.session.running.records import UNSEALED
+from klusterkit.tasks.kubectl import KUBECTL
 from klusterkit.tasks.leaving import Gone, Pod
 from tests.simulation.real.following import Next
 from tests.simulation.real.worlds import THREE_MASTERS
+from tests.support.posix import said as refusing
 from tests.unit.session.conftest import Opened
 
 Deleting = Callable[..., Plan]
@@ -198,6 +200,23 @@ def test_a_cluster_does_not_end_while_masters_that_only_we_cant_reach_still_run_
         site.model.switch_off(machine)
     site.model.settle()
     assert M2 not in deleting(gone=True, confirm=CLUSTER_NAME).hosts
+
+
+def test_a_cluster_does_not_end_while_one_master_hears_of_a_machine_that_we_cant_reach(
+    site: Site, deleting: Deleting
+) -> None:
+    cut_off(site, W1)
+    site.hosts[M1].program(KUBECTL, lambda *_: refusing(1, err="connection refused"))
+    with pytest.raises(Refused, match="can't be left behind") as caught:
+        deleting(gone=True, confirm=CLUSTER_NAME)
+    assert "its node is Ready" in reasons(caught)[W1]
+
+
+def test_a_cluster_whose_api_answers_on_no_master_can_be_ended(site: Site, deleting: Deleting) -> None:
+    cut_off(site, W1)
+    for master in (M1, M2, M3):
+        site.hosts[master].program(KUBECTL, lambda *_: refusing(1, err="connection refused"))
+    assert W1 not in deleting(gone=True, confirm=CLUSTER_NAME).hosts
 
 
 def test_a_host_whose_record_is_gone_cant_be_taken_back(site: Site, deleting: Deleting) -> None:

@@ -14,6 +14,7 @@ from step_world import World, tell_every_story, travelled
 from klusterkit.engine.errors import CommandFailedTemporarily, PermanentError
 from klusterkit.engine.host import Completed
 from klusterkit.hosts.simulated import Machine
+from klusterkit.tasks.etcdctl import ETCDCTL
 from klusterkit.tasks.kubectl import KUBECTL
 from klusterkit.tasks.leaving import Cordon, DeleteNode, Drain, Gone, pods_on
 from tests.support.posix import said
@@ -167,6 +168,14 @@ def test_a_node_of_which_the_api_does_not_tell_is_not_taken_as_gone() -> None:
     world.host.program(KUBECTL, lambda *_: said(1, err="connection refused"))
     seen = Gone(node="w1").observe(world.on())
     assert (seen.satisfied, seen.reason) == (False, "connection refused")
+
+
+def test_a_member_of_which_etcdctl_does_not_tell_is_not_taken_as_gone() -> None:
+    world = World()
+    world.host.program(KUBECTL, lambda *_: said(0))
+    world.host.program(ETCDCTL, lambda *_: said(1, err="no such file"))
+    seen = Gone(node="m1", client="https://10.0.0.5:2379").observe(world.on())
+    assert (seen.satisfied, seen.reason) == (False, "no such file")
 
 
 def test_all_pods_go_but_those_that_each_node_has_for_itself() -> None:

@@ -324,6 +324,17 @@ def test_one_that_counts_as_gone_and_works_keeps_its_vote(three: Site) -> None:
     assert three.etcd.changes == []
 
 
+def test_one_keeps_its_vote_while_etcdctl_does_not_tell_whether_it_works(three: Site) -> None:
+    gone = LEAVE.model_copy(update={"client": None})
+    three.node("m3").machine.power_off()
+    before = gone.observe(three.on).before
+    three.answering(lambda argv, run: said(1, err="no such file") if "health" in argv else run(), "m1")
+    with pytest.raises(CommandFailedTemporarily, match="etcdctl doesn't say which members") as caught:
+        gone.apply(three.on, before)
+    assert caught.value.seen == "no such file"
+    assert three.etcd.changes == []
+
+
 def test_it_stays_where_the_others_would_be_no_majority_that_works(three: Site) -> None:
     three.node("m2").machine.power_off()
     with pytest.raises(PermanentError, match="no majority") as caught:
