@@ -83,7 +83,7 @@ def killed(cluster: Machines) -> int:
 def test_the_api_and_etcd_answer_while_a_pod_eats_memory_and_processors_of_their_host(
     small: Machines, record_property: Callable[[str, object], None]
 ) -> None:
-    assert small.kubectl("get", "nodes", "-o", "jsonpath={..capacity.memory}") == f"{GIBIBYTES << 20}Ki"
+    assert small.kubectl("get", "nodes", "-o", "jsonpath={..capacity.memory}") == f"{GIBIBYTES}Gi"
     (small.operator.folder / "eater.yaml").write_text(EATER)
     before = started(small)
     with written(small, patience=PATIENCE) as writers:
