@@ -31,7 +31,7 @@ SSH_LOG.addHandler(logging.NullHandler())
 SSH_LOG.propagate = False
 
 CONNECT_TIMEOUT = 10.0
-TURNED_AWAY = 20.0
+TURNED_AWAY = 10.0
 """Seconds for which another attempt begins where sshd turns connections away before its banner, as it does when many
 come at once (``MaxStartups``)."""
 LONGEST_PAUSE = 1.0
