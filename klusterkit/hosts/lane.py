@@ -10,6 +10,7 @@ forgotten background program print stays outside. The trailer has the script's s
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Iterable
@@ -21,6 +22,8 @@ LIMIT = 1 << 20
 """Bytes that are kept of output and of error output, from the end."""
 _NOISE = 1 << 14
 _SLICE = 0.05
+_LAST_WORDS = 1.0
+"""Seconds to listen to a shell that takes no more."""
 
 
 class LaneTimeout(Exception):
@@ -77,6 +80,7 @@ class Lane:
             self._receive(out, err, deadline)
         except StreamClosed as error:
             self.broken = True
+            self._hear_out(out, err)
             said = bytes(err.data + out.data)[-2000:].decode(errors="replace").strip()
             raise StreamClosed(said or str(error)) from None
         except BaseException:
@@ -89,6 +93,11 @@ class Lane:
         """End the shell, when what it runs has ended."""
         self.broken = True
         self._stream.close()
+
+    def _hear_out(self, out: _Section, err: _Section) -> None:
+        """Take what the shell said before it ended: who is sending learns of the end before all of that is read."""
+        with contextlib.suppress(StreamClosed, LaneTimeout):
+            self._receive(out, err, time.monotonic() + _LAST_WORDS)
 
     def _receive(self, out: _Section, err: _Section, deadline: float, *, begun: bool = False) -> None:
         while not (out.begun if begun else (out.ended and err.ended)):

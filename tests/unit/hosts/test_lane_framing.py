@@ -1,13 +1,15 @@
 """A lane takes exactly its own reply out of whatever the stream brings, in whatever pieces."""
 
 import re
+import select
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from klusterkit.hosts.lane import Lane, LaneTimeout
-from klusterkit.hosts.stream import StreamClosed
+from klusterkit.hosts.stream import ProcessStream, StreamClosed
 
 
 class ScriptedShell:
@@ -71,6 +73,15 @@ def test_a_stream_that_ends_in_the_middle_breaks_the_lane_and_tells_the_last_wor
     with pytest.raises(StreamClosed, match="password is required"):
         lane.call(b":", timeout=5)
     assert lane.broken
+
+
+def test_a_shell_that_has_ended_before_it_is_asked_is_still_heard_out():
+    shell = ProcessStream(["/bin/sh", "-c", "exec 2>&1 <&-; echo sudo: a password is required"])
+    while not select.select([shell._out], [], [], 0)[0]:
+        time.sleep(0.01)
+    with pytest.raises(StreamClosed, match="a password is required"):
+        Lane(shell).call(b":", timeout=5)
+    shell.close()
 
 
 def test_a_reply_that_does_not_come_breaks_the_lane():
