@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -51,6 +52,13 @@ def held(machines: Machines) -> set[str]:
     return {" ".join(line.split()) for line in (objects + roles + keepalived).splitlines()} | members
 
 
+def share_of_a_third(records: int, share: str) -> list[int]:
+    """Numbers of records, drawn anew each day: the shares of one day are the whole third, and have none in common."""
+    which, shares = map(int, share.split("/"))
+    drawn = random.Random(datetime.now(UTC).date().isoformat()).sample(range(2, records), records // 3)
+    return drawn[which - 1 :: shares]
+
+
 @pytest.fixture
 def all_of_them(one: Machines) -> Machines:
     """The cluster with all of its machines, whichever tests ran before."""
@@ -80,9 +88,9 @@ def test_rolled_back_from_a_random_third_of_the_records_of_a_join(
     one.create(*NEW)
     records = one.operator.records_of_last_run()
     one.delete(*NEW)
-    moments = pytestconfig.getoption("--rollbacks") or records // 3
-    for moment in random.Random(time.time_ns()).sample(range(2, records), moments):
-        print(f"killed after {moment} records")
+    moments = share_of_a_third(records, pytestconfig.getoption("--share"))
+    for moment in moments:
+        print(f"killed after {moment} records", flush=True)
 
         one.create(*NEW, rc=-9, crash_after=moment)
         one.operator("rollback", "--yes")
@@ -92,7 +100,7 @@ def test_rolled_back_from_a_random_third_of_the_records_of_a_join(
             assert one.is_bare(host)
         assert one.known() == {one.lab.address(FIRST)}
     in_order(one, FIRST)
-    record_property("figures", f"from {moments} of {records} records")
+    record_property("figures", f"from {len(moments)} of {records} records")
 
 
 def test_two_masters_and_a_worker_join_though_cctl_is_killed_after_every_record(
