@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""All tests but the sweeps, in parts of which two run side by side, and simulations in what processors they leave.
+"""All tests but the sweeps, in parts of which two run side by side, and others in what processors they leave.
 
 With ``sweep``, the sweeps instead, and what they have shown becomes ``docs/proof.md``.
 
@@ -27,8 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PROOF = ROOT / "docs" / "proof.md"
 INSTANCES = Path("/var/lib/klusterkit-lab")
 """Where each instance of the lab has a folder until its hosts are gone."""
-COMMANDS = ("tests/unit/cli", "tests/unit/scripts")
-"""Apart from the others, so that no lane is idle at the end: they start many programs."""
+COMMANDS = tuple(f"tests/unit/{folder}" for folder in ("cli", "engine", "hosts", "scripts"))
+"""Apart from the other units: they start programs and threads, and have limits of time to hold."""
 PARTS = {
     "clusters": ("tests/cluster",),
     "hosts": ("tests/hosts", "tests/lab"),
@@ -38,11 +38,11 @@ PARTS = {
 }
 SWEPT = ("clusters", "simulation")
 """The parts that have sweeps."""
-SIMULATED = ("simulation",)
-"""The parts whose time is simulated, too: all others have limits of time to hold, and these give way to them."""
+PATIENT = ("simulation", "unit")
+"""The parts whose time is simulated, or doesn't matter: all others have limits of time to hold, and these give way."""
 AT_ONCE = 2
 """Of the others. Not more: two processors are all that there may be."""
-MINUTES = {"clusters": 26, "hosts": 24, "simulation": 6, "commands": 3, "unit": 3}
+MINUTES = {"clusters": 26, "hosts": 24, "simulation": 10, "commands": 4, "unit": 5}
 """What they take, about, on two processors and beside each other."""
 SWEEP_MINUTES = {"clusters": 150, "simulation": 70}
 
@@ -51,7 +51,7 @@ def start(name: str, *, sweep: bool) -> subprocess.Popen[str]:
     """One part, apart from our terminal: only we tell it to end, and it takes down its hosts then."""
     table = shown_by(name).relative_to(ROOT)  # so that the page, which tells the command, names no machine
     which = ["-m", "sweep", "--timeout", "7200", "--proof", table] if sweep else ["-m", "not sweep"]
-    gives_way = _GIVE_WAY if name in SIMULATED else []
+    gives_way = _GIVE_WAY if name in PATIENT else []
     pytest = [*gives_way, ROOT / ".venv/bin/python", "-um", "pytest", "--verbose", *which, "--color=no", *PARTS[name]]
     return subprocess.Popen(
         pytest, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
@@ -164,8 +164,8 @@ class Parts:
     def __init__(self, *, sweep: bool) -> None:
         self._sweep = sweep
         names = SWEPT if sweep else PARTS
-        self._simulated = [name for name in names if name in SIMULATED]
-        self._left = [name for name in names if name not in SIMULATED]
+        self._patient = [name for name in names if name in PATIENT]
+        self._left = [name for name in names if name not in PATIENT]
         self._running: dict[str, subprocess.Popen[str]] = {}
         self._lock = threading.RLock()  # a signal may come while it is held
         self._told = False
@@ -176,7 +176,7 @@ class Parts:
     @property
     def lanes(self) -> list[list[str]]:
         """What each of those who run parts takes them from."""
-        return [self._simulated, *[self._left] * AT_ONCE]
+        return [self._patient, *[self._left] * AT_ONCE]
 
     def take(self, left: list[str]) -> None:
         """One part after the other, until none is left."""
@@ -200,8 +200,8 @@ class Parts:
         Each is told once, however often we are: told again, it would leave its hosts.
         """
         with self._lock:
-            self.ended |= dict.fromkeys([*self._simulated, *self._left], 130)
-            self._simulated.clear()
+            self.ended |= dict.fromkeys([*self._patient, *self._left], 130)
+            self._patient.clear()
             self._left.clear()
             told, self._told = self._told, True
         for part in () if told else self._running.values():

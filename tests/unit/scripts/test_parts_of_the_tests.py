@@ -33,7 +33,7 @@ def until(file):
         assert time.monotonic() < end
         time.sleep(0.02)
 """
-RUN = {"clusters": "1", "commands": "2", "hosts": "2", "simulation": "1", "unit": "1"}
+RUN = {"clusters": "1", "commands": "4", "hosts": "2", "simulation": "1", "unit": "1"}
 """How many tests each part has here: one of each folder."""
 A_HOST = f"""{WAIT}
 import pytest
@@ -65,7 +65,8 @@ class Project:
         (root / ".venv").symlink_to(sys.prefix)
         (root / "pytest.ini").write_text("[pytest]\nmarkers = sweep\n")
         self.proof.write_text("of the last time")
-        for part in ("cluster", "hosts", "lab", "simulation", "unit", "unit/cli", "unit/scripts"):
+        apart = (f"unit/{each}" for each in ("cli", "engine", "hosts", "scripts"))
+        for part in ("cluster", "hosts", "lab", "simulation", "unit", *apart):
             (root / "tests" / part).mkdir()
             self.has(part, "def test_it(): pass")
 
@@ -167,8 +168,15 @@ def test_what_was_kept_of_the_last_time_may_be_damaged(project: Project) -> None
     assert project.run()[0] == 0
 
 
-@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("tell", [os.kill, os.killpg], ids=["alone", "as a terminal does"])
+@pytest.mark.parametrize(
+    ("tell", "asked"),
+    [
+        (os.kill, signal.SIGINT),
+        (os.kill, signal.SIGTERM),
+        (os.killpg, signal.SIGINT),  # as a terminal does
+        (os.killpg, signal.SIGHUP),
+    ],
+)
 def test_stopped_it_waits_until_each_part_has_taken_down_its_hosts(
     project: Project, tell: Callable[[int, int], None], asked: signal.Signals
 ) -> None:

@@ -138,10 +138,10 @@ def taken_or_refused() -> Iterator[None]:
 def test_what_is_hostile_is_refused_soon(read: Callable[[Path], None], text: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text(text)
-    begun = time.monotonic()
+    begun = time.process_time()
     with taken_or_refused():
         read(path)
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize("read", GIVEN, ids=lambda read: read.__name__)
