@@ -11,7 +11,7 @@ from functools import partial
 from statistics import median
 
 from bench import lab, making
-from bench.figure import Figure, spread
+from bench.figure import Figure, spread, took
 from bench.making import PODS, SERVICES, VERSION
 from klusterkit.cluster import Role
 
@@ -20,7 +20,7 @@ TURNS = 3
 
 
 def figures() -> Iterator[Figure]:
-    """Ours against the script's."""
+    """Ours against the script's, and how soon the lab has the host as it was before."""
     with lab.hosts(HOST) as made:
         environment = made.environment
         address = environment[f"LAB_HOST_{HOST}"]
@@ -29,9 +29,11 @@ def figures() -> Iterator[Figure]:
         script = (address, VERSION.tag, PODS, SERVICES)
         theirs = partial(making.bare, environment, "bare.sh", address, *script, IMAGES=images)
         us, them = lab.in_turn(made, [HOST], ours, theirs, TURNS)
+        reset = took(lambda: made("reset", HOST))
     yield Figure(
         f"creation of one master ({VERSION.tag}), against a bare script",
         median(us) / median(them),
         1.1,
         note=f"{spread(us)} against {spread(them)}, {TURNS} each in turn",
     )
+    yield Figure("`lab/lab reset` of a host with a master", reset, 5, " s", "pristine, and sshd answers")

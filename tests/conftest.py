@@ -20,9 +20,6 @@ settings.load_profile("shared machine")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--proof", metavar="FILE", type=Path, help="write what was shown, and how long it took, to a file")
-    parser.addoption(
-        "--share", metavar="I/N", default="1/1", help="of the moments that a sweep goes back from: the Ith of N shares"
-    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -52,6 +52,7 @@ COMMANDS: dict[str, Any] = {
             "update": ("Show what an update would do", {"registry": f"{_HERE}.plan_update_registry"}),
             "apply": f"{_HERE}.plan_apply",
             "deploy": f"{_HERE}.plan_deploy",
+            "bundle": ("Show what a bundle's way to machines would do", {"push": f"{_HERE}.plan_bundle_push"}),
         },
     ),
     "apply": f"{_HERE}.apply",

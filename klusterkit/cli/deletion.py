@@ -33,8 +33,8 @@ class EndOptions:
 
 
 @dataclass(frozen=True)
-class Draining:
-    """How pods leave the nodes that go."""
+class PodsLeave:
+    """How pods leave a node that goes."""
 
     drain_timeout: Annotated[
         str, typer.Option("--drain-timeout", metavar="TIME", help="For all pods of a node; 0 sets no limit")
@@ -48,9 +48,6 @@ class Draining:
     drain_delete_local_data: Annotated[
         bool, typer.Option("--drain-delete-local-data", help="Delete pods, too, that keep data in an emptyDir")
     ] = False
-    at_once: Annotated[
-        int | None, typer.Option("--at-once", min=1, metavar="N", help="Nodes that are drained at once [all]")
-    ] = None
     skip_drain: Annotated[
         bool, typer.Option("--skip-drain", "--skip-drain-delete", help="Let pods end with their host")
     ] = False
@@ -62,10 +59,22 @@ class Draining:
             "within": seconds("--drain-timeout", self.drain_timeout) or None,
             "force": self.drain_force,
             "local_data": self.drain_delete_local_data,
-            "at_once": self.at_once,
             "grace": None if self.drain_grace_period < 0 else self.drain_grace_period,
         }
         return {"drain": drain}
+
+
+@dataclass(frozen=True)
+class Draining(PodsLeave):
+    """How pods leave the nodes that go."""
+
+    at_once: Annotated[
+        int | None, typer.Option("--at-once", min=1, metavar="N", help="Nodes that are drained at once [all]")
+    ] = None
+
+    def wanted(self) -> dict[str, Any]:
+        """The fields of the session's request."""
+        return {"drain": {**super().wanted()["drain"], "at_once": self.at_once}}
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 
 _NOT_YET = "that is not there yet"
 _AUTHORITIES = "`cctl create cluster` makes the authorities; bringing your own is not there yet: leave the option out"
-_SNAPSHOT = f"{_NOT_YET}; on a master, `etcdctl snapshot save FILE` saves what etcd holds"
+_SNAPSHOT = "On a master, `etcdctl.sh snapshot save FILE` saves what etcd holds"
+_RECOVER = f"{_NOT_YET}; `etcdadm init --snapshot FILE` makes a new etcd of a snapshot, on a host that has none"
 _JOIN = "`nodeadm join [USER@]MASTER`: the master is reached over SSH and vouches for the host; there are no tokens"
 _LOGS = "--debug shows the log; each run's is beside the state file"
 
 OLD_WORDS: Mapping[str, Mapping[str, str]] = {
     "cctl": {
+        "help": "`cctl --help`, and --help after any command",
         "create secrets": "`cctl create cluster` makes them",
         "create cluster --apiserver-ca-cert": _AUTHORITIES,
         "create cluster --apiserver-ca-key": _AUTHORITIES,
@@ -36,9 +38,9 @@ OLD_WORDS: Mapping[str, Mapping[str, str]] = {
         "upgrade": _NOT_YET,
         "snapshot etcd": _SNAPSHOT,
         "snapshot": _SNAPSHOT,
-        "recover etcd": f"{_NOT_YET}; `etcdadm init --snapshot FILE` makes a new etcd of a snapshot on one host",
-        "recover": f"{_NOT_YET}; `etcdadm init --snapshot FILE` makes a new etcd of a snapshot on one host",
-        "backup": "copy the state file (its secrets are encrypted) and your identity; `etcdctl snapshot save` for etcd",
+        "recover etcd": _RECOVER,
+        "recover": _RECOVER,
+        "backup": f"copy the state file (its secrets are encrypted) and your identity. {_SNAPSHOT}",
         "restore": "copy the state file back; `etcdadm init --snapshot FILE` makes a new etcd of a snapshot",
         "migrate": "state files are migrated when they are read; those of the original can't be taken over",
         "bundle machine": "`cctl status -o yaml`, the state file's .log folder, and `journalctl` on the machine",
@@ -48,11 +50,13 @@ OLD_WORDS: Mapping[str, Mapping[str, str]] = {
         "-l": _LOGS,
     },
     "nodeadm": {
+        "help": "`nodeadm --help`, and --help after any command",
         "join --master": _JOIN,
         "join --token": _JOIN,
         "join --cahash": _JOIN,
     },
     "etcdadm": {
+        "help": "`etcdadm --help`, and --help after any command",
         "certs renew": "`etcdadm init phase certificates` issues anew what is past two thirds of its life",
         "certs": "`etcdadm init phase certificates` issues anew what is past two thirds of its life",
         "init stop --phase": "leave it out: what runs is only stopped where it has to be",

@@ -54,6 +54,7 @@ def etcd_member(target: Target, prepared: Prepared, others: Ensemble) -> Member:
     add, facts, preflight = target.tasks.add, target.facts, prepared.preflight
     programs = _programs(target, preflight)
     folder = add("etcd/folder", directory("/etc/etcd"), preflight)
+    _for_people(target, programs, folder)
     joins = bool(others.addresses)
     certificates = etcd_certificates(target, folder, joins=joins)
     data = add("etcd/data", Tree(path=etcd.DATA, mode=0o700, on_undo="set-aside"), preflight)
@@ -82,6 +83,14 @@ def _programs(target: Target, preflight: str) -> str:
     inside = f"etcd-{target.request.etcd_version}-linux-{target.facts.architecture}"
     members = {f"{inside}/{name}": f"{BIN}/{name}" for name in ("etcd", "etcdctl", "etcdutl")}
     return unpack(target, "etcd/programs", "etcd", members, preflight)
+
+
+def _for_people(target: Target, programs: str, folder: str) -> None:
+    """etcdctl as the operator types it: knowing where the member is and what opens it."""
+    text = etcd.client_environment()
+    environment = target.tasks.add("etcdctl/environment", text_file(etcd.CLIENT_ENVIRONMENT, text, 0o600), folder)
+    wrapper = text_file(f"{BIN}/etcdctl.sh", etcd.CLIENT_WRAPPER, 0o755)
+    target.tasks.add("etcdctl/wrapper", wrapper, programs, environment)
 
 
 def _priorities(target: Target, written: str) -> list[str]:

@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from klusterkit.engine.plan import Plan, Task
 from klusterkit.plans.draft import Draft
 from klusterkit.plans.etcd import Ensemble, etcd_member
-from klusterkit.plans.files import etcd
-from klusterkit.plans.host import BIN, Prepared, admit
+from klusterkit.plans.host import Prepared, admit
 from klusterkit.plans.request import CreateRequest, Target
-from klusterkit.plans.shared import text_file
 from klusterkit.tasks.preflight import MIB, Requirements
 
 MEMORY = 512 * MIB
@@ -58,20 +56,11 @@ def compile_member(request: CreateRequest, others: Mapping[str, str], phases: Se
     draft.budgets["uploads"] = request.options.uploads
     target = Target(request, request.machines[0], draft.on(request.machines[0].name))
     admitted = admit(target, member_requirements(request))
-    member = etcd_member(target, Prepared(admitted, "", "", ()), Ensemble(others))
-    _for_people(target, member.healthy)
+    etcd_member(target, Prepared(admitted, "", "", ()), Ensemble(others))
     known = JOIN_PHASES if others else INIT_PHASES
     if phases:
         draft.tasks = _of_phases(draft.tasks, known, phases)
     return draft.plan(request, {target.machine.name: target.facts}, {"machines": [target.machine.to_object()]})
-
-
-def _for_people(target: Target, healthy: str) -> None:
-    """etcdctl as the operator types it: knowing where the member is and what opens it."""
-    text = etcd.client_environment()
-    environment = target.tasks.add("etcdctl/environment", text_file(etcd.CLIENT_ENVIRONMENT, text, 0o600), healthy)
-    wrapper = text_file(f"{BIN}/etcdctl.sh", etcd.CLIENT_WRAPPER, 0o755)
-    target.tasks.add("etcdctl/wrapper", wrapper, environment)
 
 
 def _of_phases(tasks: Sequence[Task], known: Mapping[str, Sequence[str]], wanted: Sequence[str]) -> list[Task]:

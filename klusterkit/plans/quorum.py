@@ -68,7 +68,7 @@ def refusals(seen: list[SeenMaster]) -> Iterator[UsageError]:
             yield UsageError(
                 "etcd has a member that is no master of this cluster, or never got a vote",
                 seen=member.told,
-                hint="if it is a remnant of something that was given up: `etcdctl member remove ID` on a master",
+                hint="if it is a remnant of something that was given up: `etcdctl.sh member remove ID` on a master",
             )
 
 

@@ -107,8 +107,8 @@ class _Joining(_Member):
                 "etcd's members are not those that the plan was made for",
                 host=on.host.name,
                 seen="\n".join([*map(str, members), *(f"not there: {peer}" for peer in sorted(missing))]),
-                hint="finish or take back what else changes them (`etcdctl member remove ID` for what was left behind),"
-                " then `cctl resume`; or `cctl rollback`",
+                hint="finish or take back what else changes them (`etcdctl.sh member remove ID` for what was left"
+                " behind), then `cctl resume`; or `cctl rollback`",
             )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 
 import pytest
 
@@ -36,6 +35,10 @@ def one(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines
     lab("down", *HOSTS)
 
 
+SHARES = 6
+"""Of the moments that a join is taken back from: all together take hours, and each tells what it has shown."""
+
+
 def held(machines: Machines) -> set[str]:
     """All that may be otherwise when somebody has joined: objects of the API, members of etcd, peers of keepalived."""
     objects = machines.kubectl(
@@ -50,13 +53,6 @@ def held(machines: Machines) -> set[str]:
     members = {str(member) for member in machines.members(FIRST)}
     keepalived = machines.on(FIRST, "cat /etc/keepalived/keepalived.conf")
     return {" ".join(line.split()) for line in (objects + roles + keepalived).splitlines()} | members
-
-
-def share_of_a_third(records: int, share: str) -> list[int]:
-    """Numbers of records, drawn anew each day: the shares of one day are the whole third, and have none in common."""
-    which, shares = map(int, share.split("/"))
-    drawn = random.Random(datetime.now(UTC).date().isoformat()).sample(range(2, records), records // 3)
-    return drawn[which - 1 :: shares]
 
 
 @pytest.fixture
@@ -81,14 +77,16 @@ def to_its_end(machines: Machines, *command: str) -> int:
     return kills
 
 
+@pytest.mark.parametrize("share", range(SHARES), ids=lambda share: f"share{share + 1}")
 def test_rolled_back_from_a_random_third_of_the_records_of_a_join(
-    one: Machines, record_property: Record, pytestconfig: pytest.Config
+    one: Machines, record_property: Record, share: int
 ) -> None:
     before = held(one)
     one.create(*NEW)
     records = one.operator.records_of_last_run()
     one.delete(*NEW)
-    moments = share_of_a_third(records, pytestconfig.getoption("--share"))
+    of_this_share = range(2 + share, records, SHARES)
+    moments = random.Random(time.time_ns()).sample(of_this_share, len(of_this_share) // 3)
     for moment in moments:
         print(f"killed after {moment} records", flush=True)
 

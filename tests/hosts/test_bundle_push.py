@@ -121,6 +121,16 @@ def test_what_is_there_already_is_not_brought_again(site: Site) -> None:
     assert site.push(bundle, "p1", "p2") <= 0.01 * SIZE
 
 
+def test_a_push_is_shown_saved_and_done_as_it_was_saved(site: Site) -> None:
+    bundle = site.bundle("saved", 1 << 16)
+    shown = site.operator("plan", *site.arguments(bundle, "p1")[:-1], "--out", "push.yaml").out
+    assert "Plan: bundle push" in shown
+    assert site.lacking("p1") == ["p1"]
+
+    site.operator("apply", "push.yaml")
+    assert site.lacking("p1") == []
+
+
 def test_a_push_that_was_killed_half_way_and_resumed_sends_next_to_nothing_twice(
     site: Site, whole: tuple[int, int]
 ) -> None:

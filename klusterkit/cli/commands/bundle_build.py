@@ -8,12 +8,15 @@ came before an interruption is kept, and gone on with. With --tools it also brin
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from klusterkit.cli.options import Common, Output
 from klusterkit.cli.registry import RegistryOptions
+
+if TYPE_CHECKING:
+    from klusterkit.bundle.manifest import Manifest
 
 
 def run(
@@ -31,11 +34,10 @@ def run(
     key: Annotated[Path | None, typer.Option("--key", metavar="FILE", help="Sign it with this key")] = None,
 ) -> None:
     """Build it."""
-    from klusterkit.cli.structured import write
     from klusterkit.cli.terminal import signing_passphrase_question
     from klusterkit.outfile import is_standard_output
-    from klusterkit.report.bundleview import Arrivals, summary
-    from klusterkit.report.screen import aside, output
+    from klusterkit.report.bundleview import Arrivals
+    from klusterkit.report.screen import aside
     from klusterkit.session.supply.bundles import build_bundle, load_signing_key
 
     form = common.show_as(Output.JSON, Output.YAML)
@@ -51,10 +53,18 @@ def run(
         key=signing,
         tell=arrivals.tell,
     )
-    if form is Output.TEXT:
-        screen = aside if is_standard_output(out) else output
-        summary(screen(color=common.color), manifest, sum(manifest.blobs.values()))
-    elif not is_standard_output(out):
-        write(manifest.model_dump(mode="json", by_alias=True), form)
+    _show(manifest, form, common, beside=is_standard_output(out))
     if not key:
         typer.echo(f"next: cctl bundle sign {out} --key FILE", err=True)
+
+
+def _show(manifest: Manifest, form: Output, common: Common, *, beside: bool) -> None:
+    """What is in it; beside the bundle itself, where that goes to standard output."""
+    from klusterkit.cli.structured import write
+    from klusterkit.report.bundleview import summary
+    from klusterkit.report.screen import aside, output
+
+    if form is Output.TEXT:
+        summary((aside if beside else output)(color=common.color), manifest, sum(manifest.blobs.values()))
+    elif not beside:
+        write(manifest.model_dump(mode="json", by_alias=True), form)

@@ -7,28 +7,14 @@ may be machines that will be created later.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from klusterkit.cli.options import Common
 from klusterkit.cli.planned import do
+from klusterkit.cli.pushing import Push
 
 
-def run(
-    common: Common,
-    file: Annotated[Path | None, typer.Argument(metavar="[BUNDLE]")] = None,
-    ip: Annotated[
-        list[str] | None, typer.Option("--ip", metavar="ADDRESS", help="Address of a machine; several: once each")
-    ] = None,
-    no_peers: Annotated[
-        bool, typer.Option("--no-peers", help="Send everything from here: machines serve each other nothing")
-    ] = False,
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, metavar="PORT", help="Of sshd")] = 22,
-) -> int:
+def run(push: Push, common: Common) -> int:
     """Plan, ask, push."""
-    wanted = {"bundle": file, "addresses": tuple(ip or ()), "port": port, "share": not no_peers}
+    wanted = push.wanted()
     return do(
         common,
         common.settings(),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -61,7 +61,7 @@ def _refuse_unfinished(member: Mapping[str, Any]) -> None:
     if not member.get("name") or member.get("isLearner"):
         raise UsageError(
             f"etcd takes no other member now: {what} {'is a learner' if member.get('isLearner') else 'never started'}",
-            hint="finish its joining on its host (`etcdadm resume` there), take it back, or `etcdctl member remove` it",
+            hint="finish its joining on its host (`etcdadm resume` there), or `etcdctl.sh member remove` it",
         )
 
 
@@ -70,11 +70,11 @@ def _context(hold: HostHold) -> ssl.SSLContext:
     authority = pki.Authority.load(certificate, hold.secret("etcd-ca.key").decode())
     issued = authority.issue(leaves.etcd_healthcheck_client())
     context = ssl.create_default_context(cadata=certificate)
-    # Python takes a key from a file only; this one is good for asking, and gone as soon as it was read.
-    with tempfile.NamedTemporaryFile("w", prefix="klusterkit-", suffix=".pem") as file:
+    # Python takes a key from a file only; this one is in no folder, and gone however we end (memfd_create(2)).
+    with open(os.memfd_create("etcd-client"), "w") as file:
         file.write(issued.cert_pem + issued.key_pem)
         file.flush()
-        context.load_cert_chain(file.name)
+        context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
     return context
 
 

@@ -43,7 +43,7 @@ def _check(path: Path, size: int) -> None:
         raise UsageError(
             f"the snapshot {path} has no hash: it is cut short, or was copied from a data folder",
             seen=f"{size} bytes",
-            hint="save one with `etcdctl snapshot save`; --skip-hash-check takes a copy of a database as it is",
+            hint="make one by `etcdctl.sh snapshot save`; --skip-hash-check takes a copy of a database as it is",
         )
     digest, left = hashlib.sha256(), size - _HASH
     with path.open("rb") as file:

@@ -73,7 +73,7 @@ def quorum(machines: Sequence[Machine], state: EtcdState | None) -> Iterator[Com
         yield Component.wrong("", "quorum", wanted, seen, _ELECTING)
     for stray in state.members:
         if not stray.machine:
-            hint = "if it was left behind, remove it: etcdctl member remove " + stray.id
+            hint = "if it was left behind, remove it, on a master: etcdctl.sh member remove " + stray.id
             seen = f"{stray.name or 'one without a name'} ({stray.id})"
             yield Component.wrong("", MEMBERS, "those of the masters", seen, hint)
 
@@ -118,7 +118,7 @@ def _working(machine: Machine, wanted: str, version: str, said: EtcdSeen, listed
     return Component.right(machine.name, NAME, wanted, seen, role)
 
 
-_ALARM = "etcd takes no more writes: find out what fills it, compact and defragment it, then etcdctl alarm disarm"
+_ALARM = "etcd takes no more writes: find out what fills it, compact and defragment it, then etcdctl.sh alarm disarm"
 _LEARNER = "`cctl resume` if a run is in progress: it is promoted when it has all data"
 
 

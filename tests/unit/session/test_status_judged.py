@@ -127,7 +127,7 @@ def test_a_member_that_is_nobodys_is_told_with_how_to_remove_it() -> None:
     first = healthy(M1, ALL, etcd=EtcdSeen(1, 1, "3.6.16", 1, False, (), members))
     _, components = judged(ALL, {**all_healthy(), "m1": first}, healthy_api(ALL))
 
-    assert "etcdctl member remove 1" in wrong(components)["", "members"].hint
+    assert "etcdctl.sh member remove 1" in wrong(components)["", "members"].hint
 
 
 def test_a_master_that_is_no_member_is_told() -> None:
