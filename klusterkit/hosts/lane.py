@@ -10,7 +10,6 @@ forgotten background program print stays outside. The trailer has the script's s
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import time
 from collections.abc import Iterable
@@ -80,9 +79,9 @@ class Lane:
             self._receive(out, err, deadline)
         except StreamClosed as error:
             self.broken = True
-            self._hear_out(out, err)
+            end = self._hear_out(out, err) or error
             said = bytes(err.data + out.data)[-2000:].decode(errors="replace").strip()
-            raise StreamClosed(said or str(error)) from None
+            raise StreamClosed(said or str(end), end.status) from None
         except BaseException:
             self.broken = True
             raise
@@ -94,10 +93,15 @@ class Lane:
         self.broken = True
         self._stream.close()
 
-    def _hear_out(self, out: _Section, err: _Section) -> None:
+    def _hear_out(self, out: _Section, err: _Section) -> StreamClosed | None:
         """Take what the shell said before it ended: who is sending learns of the end before all of that is read."""
-        with contextlib.suppress(StreamClosed, LaneTimeout):
+        try:
             self._receive(out, err, time.monotonic() + _LAST_WORDS)
+        except StreamClosed as error:
+            return error
+        except LaneTimeout:
+            pass
+        return None
 
     def _receive(self, out: _Section, err: _Section, deadline: float, *, begun: bool = False) -> None:
         while not (out.begun if begun else (out.ended and err.ended)):

@@ -224,6 +224,10 @@ class Link:
         try:
             reply = lane.call(prelude() + b"id -u" + more, timeout=OPEN_TIMEOUT)
         except StreamClosed as error:
+            if error.status is None:  # killed, or cut off: a host that goes down ends shells before connections
+                raise HostUnreachable(
+                    f"the connection to {self.name} was lost", host=self.name, seen=str(error)
+                ) from None
             raise self._no_shell(str(error)) from None
         except LaneTimeout:
             raise HostUnreachable(f"{self.name} doesn't start a shell", host=self.name) from None
@@ -232,9 +236,7 @@ class Link:
             raise self._no_shell(reply.err.decode(errors="replace").strip() or "a shell that isn't root's")
         return lane
 
-    def _no_shell(self, said: str) -> Exception:
-        if not self._transport.alive:
-            return HostUnreachable(f"the connection to {self.name} was lost", host=self.name, seen=said)
+    def _no_shell(self, said: str) -> RootRefused:
         return RootRefused(
             f"{self._transport.where} gives no root shell on {self.name}",
             host=self.name,

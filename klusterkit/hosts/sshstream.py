@@ -12,6 +12,8 @@ SEND_TIMEOUT = 60.0
 """Seconds that a host may take nothing of what is sent to it."""
 
 
+STATUS_TIMEOUT = 1.0
+"""Seconds that the status of a program may come later than the end of what it says."""
 _LOST = (OSError, EOFError, paramiko.SSHException)
 """What paramiko raises when the connection is gone, depending on where it notices."""
 
@@ -52,7 +54,9 @@ class SshStream:
         except TimeoutError:
             return b"", channel.recv_stderr(CHUNK) if channel.recv_stderr_ready() else b""
         if not out and not err:
-            raise StreamClosed("the session was closed")
+            channel.status_event.wait(STATUS_TIMEOUT)
+            known = channel.exit_status >= 0
+            raise StreamClosed("the session was closed", channel.exit_status if known else None)
         return out, err
 
     def close(self) -> None:

@@ -14,7 +14,15 @@ CHUNK = 1 << 16
 
 
 class StreamClosed(Exception):
-    """The other end is gone."""
+    """The other end is gone.
+
+    Attributes:
+        status: what its program ended with, if it is known that it has ended by itself.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Stream(Protocol):
@@ -74,7 +82,8 @@ class ProcessStream:
         """Some output and some error output."""
         _ = errors_only
         if not self._open:
-            raise StreamClosed(f"the shell ended with status {self._process.wait(5)}")
+            status = self._process.wait(5)
+            raise StreamClosed(f"the shell ended with status {status}", status if status >= 0 else None)
         got = {end: self._read(end) for end, _ in self._poll.poll(timeout * 1000)}
         return got.get(self._out, b""), got.get(self._err, b"")
 

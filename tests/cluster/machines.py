@@ -16,8 +16,15 @@ _PKI = "/etc/etcd/pki"
 ETCDCTL = f"etcdctl --cacert={_PKI}/ca.crt --cert={_PKI}/healthcheck-client.crt --key={_PKI}/healthcheck-client.key"
 
 
-CUT = ("Unable to connect to the server", "connection reset by peer")
-"""What kubectl says when the virtual address moves: before it has asked, and while it waits for the answer."""
+CUT = (
+    "Unable to connect to the server",
+    "connection reset by peer",
+    "TLS handshake timeout",
+    "http2: client connection lost",
+    "etcdserver: leader changed",
+    "etcdserver: request timed out",
+)
+"""What kubectl says when the virtual address or etcd's leadership moves: before it has asked, and while it waits."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,7 @@ class Machines:
         A kubelet waits longer each time before it starts one again that has ended; and a machine that is used for
         other things, too, is slow.
         """
-        until = time.monotonic() + 300
+        until = time.monotonic() + 600
         while not (status := self.status())["ok"]:
             assert time.monotonic() < until, [each for each in status["components"] if not each["ok"]]
             time.sleep(1)
@@ -153,7 +160,11 @@ class Machines:
 
     def leader(self, asked: str) -> str:
         """The host whose member leads etcd."""
-        return next(member.name for member in self.members(asked) if member.leads)
+        until = time.monotonic() + 60
+        while not (leading := [member.name for member in self.members(asked) if member.leads]):
+            assert time.monotonic() < until, "nobody leads"  # for longer than an election takes
+            time.sleep(0.2)
+        return leading[0]
 
     def lead(self, host: str) -> None:
         """Have this host's member lead etcd."""
@@ -169,8 +180,12 @@ class Machines:
         return holder
 
     def holder(self, masters: Collection[str]) -> str:
-        """The master that has the virtual address."""
-        return self.holders(masters)[0]
+        """The master that has the virtual address, which for a moment none has, or two, while it moves."""
+        until = time.monotonic() + 60
+        while len(holders := self.holders(masters)) != 1:
+            assert time.monotonic() < until, holders
+            time.sleep(0.2)
+        return holders[0]
 
     def holders(self, masters: Collection[str]) -> list[str]:
         """The masters that have the virtual address: there should be one."""

@@ -87,8 +87,10 @@ def test_the_older_minor_from_a_private_registry_with_a_network_from_the_operato
     assert "klusterkit.io/archive" not in operator.lab("ssh", "m1", "--", "ctr -n k8s.io images list")
     assert not registry_account_is_in(operator, sampler)
 
-    operator.kubectl("run", "own", f"--image={registry.place}/site/docker.io/library/busybox:1.35", "--", "sleep", "60")
-    operator.kubectl("wait", "--for=condition=Ready", "pod/own", "--timeout=60s")
+    operator.kubectl(
+        "run", "own", f"--image={registry.place}/site/docker.io/library/busybox:1.35", "--", "sleep", "600"
+    )
+    operator.kubectl("wait", "--for=condition=Ready", "pod/own", "--timeout=300s")
     the_account_changes(operator, registry)
 
 
@@ -100,8 +102,8 @@ def the_account_changes(operator: Operator, registry: RealRegistry) -> None:
     with Sampler() as sampler:
         operator("update", "registry", "--registry-password-file", str(new), "--yes")
 
-    operator.kubectl("run", "new", f"--image={image}", "--command", "--", "busybox", "sleep", "60")
-    operator.kubectl("wait", "--for=condition=Ready", "pod/new", "--timeout=60s")
+    operator.kubectl("run", "new", f"--image={image}", "--command", "--", "busybox", "sleep", "600")
+    operator.kubectl("wait", "--for=condition=Ready", "pod/new", "--timeout=300s")
     assert not registry_account_is_in(operator, sampler, NEW_PASSWORD)
     old = b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
     assert operator.lab("ssh", "m1", "--", f"grep -rlE '{PASSWORD}|{old}' /etc /var/lib/klusterkit || true") == ""

@@ -120,7 +120,7 @@ def test_what_was_changed_is_as_before_when_it_is_taken_back_and_can_be_changed_
 
 
 def test_what_does_not_get_ready_says_why_and_what_was_made_for_it_goes(cluster: Operator, file: Path) -> None:
-    broken = web("new", name="broken", progressDeadlineSeconds=2)
+    broken = web("new", name="broken", progressDeadlineSeconds=20)
     broken[0]["spec"]["template"]["spec"]["containers"][0]["image"] = "registry.invalid/none:1"
     write(file, {**SPACE, "metadata": {"name": "other"}}, *broken)
 

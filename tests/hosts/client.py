@@ -17,13 +17,13 @@ with Fleet({"h": Target(login=login)}, keys, lease=None if lease_free else lease
     host = fleet["h"]
     host.connect()
     if action.startswith("job"):
-        seconds = 5 if lease_free else 10
+        seconds = 5 if lease_free else 15
         script = f"echo started >>/run/kk-job; sleep {seconds}; echo ended >>/run/kk-job; echo result"
         print("connected", flush=True)
         host.job("r1.0/task/1", ["sh", "-c", script])
     elif action == "run":
         print("connected", flush=True)
-        host.run(["sh", "-c", "sleep 2; echo ended >>/run/kk-run"])
+        host.run(["sh", "-c", "sleep 6; echo ended >>/run/kk-run"])
     else:
         print("connected", flush=True)
     time.sleep(600)

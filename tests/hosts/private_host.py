@@ -123,7 +123,8 @@ class PrivateHost:
         """End all its connections, as when the link is cut and both sides have noticed. sshd stays."""
         for pid in self.pids("sshd"):
             if pid != self.init:
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     @property
     def init(self) -> int:

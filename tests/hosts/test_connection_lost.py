@@ -4,8 +4,10 @@ import contextlib
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
+from clients import until
 
 from klusterkit.engine.errors import HostUnreachable
 from klusterkit.engine.host import File
@@ -29,13 +31,20 @@ def test_a_short_program_in_whose_middle_the_connection_is_cut_is_not_run_again(
         host = fleet["h"]
         host.connect()
         host.run(["true"])
-        threading.Timer(0.5, own_host.cut).start()
+        count = Path(f"/proc/{own_host.init}/root/run/kk-count")
+
+        def cut_in_its_middle() -> None:
+            until(lambda: count.exists() and count.read_text() == "x\n")
+            own_host.cut()
+
+        threading.Thread(target=cut_in_its_middle).start()
         with pytest.raises(ConnectionLost) as caught:
-            host.run(["sh", "-c", "echo x >>/run/kk-count; sleep 2; echo y >>/run/kk-count"])
+            host.run(["sh", "-c", "echo x >>/run/kk-count; sleep 5; echo y >>/run/kk-count"])
         assert caught.value.lost
         assert caught.value.temporary
-        time.sleep(2.5)
-        assert host.read("/run/kk-count") == b"x\ny\n", "it went on, once"
+        until(lambda: host.read("/run/kk-count") == b"x\ny\n")  # it went on, once
+        time.sleep(0.5)
+        assert host.read("/run/kk-count") == b"x\ny\n"
 
 
 def test_a_short_program_on_a_connection_that_died_while_idle_is_sent_on_a_new_one(own_host):
@@ -167,6 +176,6 @@ def test_a_script_that_arrived_in_part_runs_not_at_all(own_host):
                 fleet["h"].write(*files)
             timer.join()
             time.sleep(1.5)
+            until(lambda: looking["h"].stat("/run/.klusterkit-new")[0].type == "absent")
             there = [entry.type for entry in looking["h"].stat(*(file.path for file in files))]
             assert set(there) in ({"file"}, {"absent"})
-            assert looking["h"].stat("/run/.klusterkit-new")[0].type == "absent"

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import threading
-import time
 
 import pytest
 from clients import client, lines, until
@@ -55,7 +54,7 @@ def test_the_lock_is_free_again_when_its_holder_was_killed(own_host):
             take(own_host, lease())
         process.kill()
         process.wait()
-        until(lambda: not _locked(own_host), 5)
+        until(lambda: not _locked(own_host))
 
 
 def test_a_resumed_run_attaches_to_its_own_program_and_another_run_waits_for_it(own_host):
@@ -64,7 +63,7 @@ def test_a_resumed_run_attaches_to_its_own_program_and_another_run_waits_for_it(
             until(lambda: lines(looking["h"], "/run/kk-job") == ["started"])
             process.kill()
             process.wait()
-        until(lambda: not _refusal(own_host, None), 5)
+        until(lambda: not _refusal(own_host, None))
         assert "r1.0/task/1" in _refusal(own_host, lease())
         with own_host.fleet(lease=lease(serial=5, run="r1")) as fleet:
             assert fleet["h"].job("r1.0/task/1", ["false"]).text == "result"
@@ -74,13 +73,14 @@ def test_a_resumed_run_attaches_to_its_own_program_and_another_run_waits_for_it(
 
 def test_a_short_program_of_a_killed_run_is_waited_for(own_host):
     with own_host.fleet() as looking:
+        looking["h"].connect()
         with client(own_host, "run") as process:
             until(
                 lambda: looking["h"].run(["sh", "-c", "grep -l kk-run /proc/[0-9]*/cmdline | grep -cv self"]).text > "1"
             )
             process.kill()
             process.wait()
-        until(lambda: "another" not in _refusal(own_host, None), 5)
+        until(lambda: "another" not in _refusal(own_host, None))
         take(own_host, lease(serial=5, run="r1"))
         assert lines(looking["h"], "/run/kk-run") == ["ended"]
 
@@ -149,7 +149,7 @@ def test_a_run_whose_lock_went_to_another_stops(own_host):
     with own_host.fleet(lease=lease(serial=5, run="r1")) as fleet:
         fleet["h"].run(["true"])
         own_host.cut()
-        time.sleep(0.3)
+        until(lambda: not _locked(own_host))
         with own_host.fleet(lease=lease(serial=6)) as other:
             other["h"].connect()
             with pytest.raises(HostLocked):

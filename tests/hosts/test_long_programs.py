@@ -110,12 +110,12 @@ def test_stopping_ends_a_program_that_is_only_just_being_started(own_host):
 
 def test_the_timeout_counts_from_the_start_and_needs_nobody_who_waits(own_host):
     with own_host.fleet() as fleet, own_host.fleet() as other:
-        waiter = threading.Thread(target=lambda: _ignore(lambda: other["h"].job("r/t/1", ["sleep", "60"], timeout=1.5)))
+        waiter = threading.Thread(target=lambda: _ignore(lambda: other["h"].job("r/t/1", ["sleep", "60"], timeout=6)))
         waiter.start()
         until(lambda: fleet["h"].job_state("r/t/1").status == "running")
         other.close()
         with pytest.raises(StepTimeout):
-            fleet["h"].job("r/t/1", ["sleep", "60"], timeout=1.5)
+            fleet["h"].job("r/t/1", ["sleep", "60"], timeout=6)
         assert own_host.command_lines("sleep 60") == []
         assert lines(fleet["h"], f"{HOME}/jobs/r/t/1/rc")[0] == "124"
         waiter.join()

@@ -10,7 +10,7 @@ import pytest
 from private_host import PrivateHost
 
 from klusterkit.engine.errors import HostUnreachable
-from klusterkit.hosts import Fleet, HostKeys, Target, load_private_key
+from klusterkit.hosts import Fleet, HostKeys, Target, load_private_key, opening
 from klusterkit.hosts.errors import ChangedHostKey, HostKeyRevoked, LoginRefused, RootRefused, UnknownHostKey
 
 
@@ -152,6 +152,21 @@ def test_sudo_that_asks_for_a_password_is_refused_with_words(private_host):
     assert "NOPASSWD" in caught.value.hint
 
 
+@pytest.mark.parametrize(("ending", "told"), [("exit 3", RootRefused), ("kill -KILL $$", HostUnreachable)])
+def test_a_login_shell_that_ends_is_no_root_shell_and_one_that_is_killed_is_a_host_that_goes_down(
+    tmp_path, ending, told
+):
+    shell = tmp_path / "shell"
+    shell.write_text(f"#!/bin/sh\n{ending}\n")
+    shell.chmod(0o755)
+    host = PrivateHost(tmp_path / "host", root_shell=str(shell))
+    try:
+        with pytest.raises(told):
+            connect(host)
+    finally:
+        host.power_off()
+
+
 def test_sudo_with_a_terminal_of_its_own_keeps_outputs_apart(own_host):
     with (own_host.folder / "sudoers").open("a") as sudoers:
         sudoers.write("Defaults use_pty\n")
@@ -207,7 +222,8 @@ def test_many_hosts_go_through_one_jump_host_and_close_one_by_one(private_host, 
     assert own_host.log.count("Accepted publickey") == before + 1
 
 
-def test_more_connections_at_once_than_sshd_lets_begin_all_come_through(tmp_path):
+def test_more_connections_at_once_than_sshd_lets_begin_all_come_through(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "TURNED_AWAY", 60.0)  # how long each is tried; here all share a busy machine
     host = PrivateHost(tmp_path / "host", more="MaxStartups 2:50:4")
     try:
         targets = {str(n): Target(login=host.login()) for n in range(8)}

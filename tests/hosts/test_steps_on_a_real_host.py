@@ -7,11 +7,11 @@ import io
 import os
 import subprocess
 import tarfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clients import until
 from step_host import LAB, StepHost
 
 from klusterkit.engine.errors import CommandFailed, CommandFailedTemporarily, VerificationFailed
@@ -285,12 +285,13 @@ def test_a_mount_in_use_stops_undo_until_it_is_free(host: StepHost) -> None:
     before = host.apply(step)
     host.sh(
         "mkdir /srv/kubelet/busy && mount -t tmpfs tmpfs /srv/kubelet/busy"
-        " && cd /srv/kubelet/busy && (sleep 3 >/dev/null 2>&1 &)"
+        " && cd /srv/kubelet/busy && (while [ ! -e /run/kk-over ]; do sleep 0.1; done >/dev/null 2>&1 &)"
     )
     with pytest.raises(CommandFailedTemporarily, match="/srv/kubelet/busy can't be unmounted") as caught:
         host.undo(step, before)
     assert "busy" in (caught.value.seen or "")
-    time.sleep(3)
+    host.sh("touch /run/kk-over")
+    until(lambda: "kk-over" not in host.sh("cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -o 'kk[-]over' || true"))
     host.undo(step, before, attempt=2)
 
 

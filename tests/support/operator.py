@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from tests.support.lab import Lab
 
@@ -130,8 +131,16 @@ class Operator:
         return ended.stdout
 
 
-def nodes_ready(operator: Operator) -> Sequence[str]:
+class HasKubectl(Protocol):
+    """A cluster that the real kubectl is asked about."""
+
+    def kubectl(self, *arguments: str) -> str:
+        """What it prints."""
+        ...
+
+
+def nodes_ready(cluster: HasKubectl) -> Sequence[str]:
     """The names of the nodes that are Ready."""
     template = '{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}'
-    lines = operator.kubectl("get", "nodes", "-o", f"jsonpath={template}").splitlines()
+    lines = cluster.kubectl("get", "nodes", "-o", f"jsonpath={template}").splitlines()
     return [line.split("=")[0] for line in lines if line.endswith("=True")]

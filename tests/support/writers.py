@@ -84,7 +84,7 @@ class Writers:
         """All ConfigMaps that the API has said it keeps."""
         return {name for writer in self.writers for name in writer.names()}
 
-    def go_on(self, count: int = 20, within: float = 120.0) -> None:
+    def go_on(self, count: int = 20, within: float = 600.0) -> None:
         """Wait until each has so many more writes acknowledged."""
         wanted = {writer.name: len(writer.acknowledged) + count for writer in self.writers}
         until = time.monotonic() + within

@@ -71,7 +71,7 @@ def _context(hold: HostHold) -> ssl.SSLContext:
     issued = authority.issue(leaves.etcd_healthcheck_client())
     context = ssl.create_default_context(cadata=certificate)
     # Python takes a key from a file only; this one is in no folder, and gone however we end (memfd_create(2)).
-    with open(os.memfd_create("etcd-client"), "w") as file:
+    with os.fdopen(os.memfd_create("etcd-client"), "w") as file:
         file.write(issued.cert_pem + issued.key_pem)
         file.flush()
         context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")

@@ -19,8 +19,8 @@ PATIENCE = 6.0
 _IN_KUBECONFIG = "client-certificate-data:"
 _WANTED = "as they were issued, with more than a third of their life to go"
 _RENEW = (
-    "see who has changed them. What they prove isn't believed once they have ended: a machine that leaves and comes back"
-    " has new ones; nothing renews them in place yet"
+    "see who has changed them. What they prove isn't believed once they have ended: a machine that leaves and comes"
+    " back has new ones; nothing renews them in place yet"
 )
 
 

@@ -19,7 +19,7 @@ from kklab.hosts.instance import HostRecord, Instance, make_key
 
 BOUND = ("containerd", "etcd", "kubelet")
 """Folders of /var/lib that are real ones: containerd's overlay snapshots can't stand on an overlay."""
-READY_SECONDS = 60.0
+READY_SECONDS = 300.0
 INOTIFY_INSTANCES = 8192
 _INOTIFY_INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
 OVERLAY_OPTIONS = "redirect_dir=off,metacopy=off,index=off,xino=off"
@@ -202,7 +202,7 @@ def _allow_watchers() -> None:
 
 def _answers(address: str) -> bool:
     try:
-        with socket.create_connection((address, 22), timeout=0.25) as connection:
+        with socket.create_connection((address, 22), timeout=3.0) as connection:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False

@@ -30,7 +30,7 @@ def test_its_last_words_reach_the_cluster_and_say_how_to_go_on(demo: Demo) -> No
 
 
 def test_three_masters_and_a_worker_are_ready_behind_an_address_that_is_none_of_theirs(demo: Demo) -> None:
-    assert set(nodes_ready(demo.operator)) == set(HOSTS)
+    assert set(nodes_ready(demo)) == set(HOSTS)
 
     config = yaml.safe_load((demo.operator.folder / "kubeconfig").read_text())
     server = urlsplit(config["clusters"][0]["cluster"]["server"]).hostname

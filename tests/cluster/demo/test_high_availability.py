@@ -70,7 +70,7 @@ def test_the_address_leaves_a_master_whose_api_server_or_keepalived_is_gone_and_
         cluster.on(sick, f"mv /root/kube-apiserver.yaml {manifest}")
     since = now(cluster, healthy)
     cluster.well()
-    assert cluster.holders(MASTERS) == [healthy] or was_sick_too(cluster, healthy, since)
+    assert cluster.holder(MASTERS) == healthy or has_left_for_a_reason(cluster, healthy, since)
 
     with writers.measured() as gap:
         cluster.on(healthy, "systemctl kill --signal=KILL keepalived")
@@ -78,7 +78,7 @@ def test_the_address_leaves_a_master_whose_api_server_or_keepalived_is_gone_and_
     print(f"the longest gap was {gap[0]:.2f} s")
     since = now(cluster, successor)
     cluster.well()
-    assert cluster.holders(MASTERS) == [successor] or was_sick_too(cluster, successor, since)
+    assert cluster.holder(MASTERS) == successor or has_left_for_a_reason(cluster, successor, since)
 
 
 def test_no_write_is_lost_when_keepalived_is_stopped_in_order_and_the_host_is_not_left_with_the_address(
@@ -105,7 +105,7 @@ def taken_over_from(former: str, cluster: Machines) -> str:
         others[:] = [host for host in cluster.holders(MASTERS) if host != former]
         return bool(others)
 
-    until(has_moved, 60)
+    until(has_moved, 300)
     return others[0]
 
 
@@ -114,10 +114,14 @@ def now(cluster: Machines, host: str) -> str:
     return cluster.on(host, "date +@%s").strip()
 
 
-def was_sick_too(cluster: Machines, holder: str, since: str) -> bool:
-    """Whether the address has left it for a reason of its own: where all is busy, any API server may be slow."""
-    said = cluster.on(holder, f"journalctl --unit=keepalived --since={since} | grep -i script || true")
-    return "failed" in said
+def has_left_for_a_reason(cluster: Machines, holder: str, since: str) -> bool:
+    """Whether the address has left it for a reason of its own.
+
+    Where all is busy, any API server may be slow; and where all stands still for a second, the others hear nothing of
+    it any more, take the address, and it gives way to them.
+    """
+    said = cluster.on(holder, f"journalctl --unit=keepalived --since={since}")
+    return "failed" in said or "higher priority" in said
 
 
 def test_no_write_is_lost_on_a_link_that_loses_a_fifth_of_all_packets(cluster: Machines) -> None:

@@ -73,7 +73,7 @@ def test_a_budget_that_lets_no_pod_go_is_respected_and_named_and_the_node_gets_i
     cluster.operator("rollback", "--yes")
 
     assert "SchedulingDisabled" not in cluster.kubectl("get", "node", WORKER)
-    assert WORKER in nodes_ready(cluster.operator)
+    assert WORKER in nodes_ready(cluster)
 
 
 def test_a_worker_that_was_on_its_way_out_comes_back_as_it_was(cluster: Machines) -> None:
@@ -101,7 +101,7 @@ def test_a_worker_that_leaves_its_images_comes_back_with_labels_and_taints_and_g
     cluster.delete(WORKER, AGREED, "--keep-images")
     kept = cluster.on(WORKER, uploads).splitlines()
     assert kept
-    assert set(nodes_ready(cluster.operator)) == set(MASTERS)
+    assert set(nodes_ready(cluster)) == set(MASTERS)
 
     own = ("--label", "rack=8", "--taint", "dedicated=shop:PreferNoSchedule")
     machine = ("--ip", cluster.lab.address(WORKER), "--role", "worker")
@@ -118,7 +118,7 @@ def test_a_worker_leaves_and_its_host_is_what_it_was(cluster: Machines) -> None:
 
     assert cluster.is_bare(WORKER)
     assert cluster.on(WORKER, "ls -A /var/lib/klusterkit 2>/dev/null || true") == ""
-    assert set(nodes_ready(cluster.operator)) == set(MASTERS)
+    assert set(nodes_ready(cluster)) == set(MASTERS)
     assert cluster.known() == {cluster.lab.address(host) for host in MASTERS}
     cluster.kubectl("rollout", "status", "deployment/shop", "--timeout=120s")
 
@@ -133,7 +133,7 @@ def test_a_master_that_is_dead_is_taken_out_of_what_stays(cluster: Machines) -> 
     assert "must not come back" in said
     assert cluster.lab.address("m3") not in cluster.operator("state", "host-key", "list").out
     assert cluster.voters("m1") == {"m1", "m2"}
-    assert set(nodes_ready(cluster.operator)) == {"m1", "m2"}
+    assert set(nodes_ready(cluster)) == {"m1", "m2"}
     assert cluster.lab.address("m3") not in cluster.on("m1", "cat /etc/keepalived/keepalived.conf")
     in_order(cluster, "m1", "m2")
 
@@ -151,7 +151,7 @@ def test_a_master_leaves_though_cctl_is_killed_again_and_again(cluster: Machines
 
     assert cluster.is_bare("m1")
     assert cluster.voters("m2") == {"m2"}
-    assert nodes_ready(cluster.operator) == ["m2"]
+    assert nodes_ready(cluster) == ["m2"]
     cluster.kubectl("rollout", "status", "deployment/shop", "--timeout=120s")
 
 

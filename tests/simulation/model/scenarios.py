@@ -45,11 +45,10 @@ class Scenario:
 class ModelStory(Story):
     """A scenario, lived through."""
 
-    grace = GRACE
-
     def __init__(self, scenario: Scenario, folder: Path, *, healthy: bool = False) -> None:
         super().__init__(scenario.plan, folder, threading.RLock(), at_once=scenario.at_once)
         self.scenario = scenario
+        self.grace = LONG if healthy else GRACE
         self.world = World(
             plan=scenario.plan,
             ledger=self.ledger,

@@ -33,7 +33,7 @@ def records(journal: Path) -> list[tuple[str, str | None]]:
 
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_lets_what_runs_end_and_starts_no_more(tmp_path: Path, asked: signal.Signals):
-    process = begin(tmp_path / "journal", 1.0)
+    process = begin(tmp_path / "journal", 4.0)
     process.send_signal(asked)
     out, err = process.communicate(timeout=20)
     assert process.returncode == 130
@@ -80,7 +80,7 @@ def test_a_run_that_is_not_interrupted_ends_with_0(tmp_path: Path):
 
 
 def test_an_interrupted_run_tells_programs_the_same(tmp_path: Path):
-    process = begin(tmp_path / "journal", 1.0, "json")
+    process = begin(tmp_path / "journal", 4.0, "json")
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=20)
     lines = [json.loads(line) for line in out.splitlines()]
@@ -100,7 +100,7 @@ def test_whoever_reads_the_output_may_leave_and_the_run_goes_on_to_its_own_end(t
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_a_report_that_cannot_be_written_does_not_hide_how_the_run_ended(tmp_path: Path, form: str):
     with Path("/dev/full").open("w") as full:
-        process = begin(tmp_path / "journal", 1.0, form, stdout=full)
+        process = begin(tmp_path / "journal", 4.0, form, stdout=full)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 130
 
@@ -133,7 +133,7 @@ def _written(descriptor: int) -> int:
 
 def test_on_a_terminal_ctrl_c_says_what_is_waited_for(tmp_path: Path):
     master, slave = pty.openpty()
-    process = begin(tmp_path / "journal", 1.0, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+    process = begin(tmp_path / "journal", 4.0, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
     os.close(slave)
     process.send_signal(signal.SIGINT)
     said = b""

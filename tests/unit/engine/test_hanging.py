@@ -7,7 +7,7 @@ from klusterkit.engine.plan import Task
 from klusterkit.engine.step import Step
 from tests.unit.engine.bench import Bench, Cell, Short, plan, task
 
-GRACE = 0.05
+GRACE = 0.5
 
 
 def brief(name: str, *needs: str, step: Step | None = None, budgets: tuple[str, ...] = ()) -> Task:

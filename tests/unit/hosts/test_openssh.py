@@ -102,12 +102,18 @@ def test_a_signal_that_ends_it_is_told_as_shells_do(terminal: Terminal) -> None:
 
 
 def test_ctrl_c_is_for_the_program_at_the_other_end(terminal: Terminal) -> None:
-    terminal.ssh("import signal, time; signal.signal(2, lambda *_: sys.exit(5)); time.sleep(0.5); sys.exit(6)")
+    pressed = terminal.folder / "pressed"
+    terminal.ssh(
+        "import signal, time; signal.signal(2, lambda *_: sys.exit(5))\n"
+        f"while not pathlib.Path({str(pressed)!r}).exists(): time.sleep(0.01)\n"
+        "time.sleep(0.5); sys.exit(6)"
+    )
 
     def press() -> None:
         while not (terminal.folder / "said").exists():
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)  # to this process alone, where a terminal would tell both
+        pressed.touch()
 
     threading.Thread(target=press, daemon=True).start()
     assert terminal.run() == 6

@@ -38,7 +38,7 @@ def full() -> Iterator[tuple[int, list[Any]]]:
 def test_a_host_that_turns_all_connections_away_is_unreachable_after_several_attempts(
     full: tuple[int, list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "TURNED_AWAY", 0.5)
+    monkeypatch.setattr(opening, "TURNED_AWAY", 3.0)
     monkeypatch.setattr(opening, "LONGEST_PAUSE", 0.11)
     port, came = full
     login = Login(address="127.0.0.1", port=port)

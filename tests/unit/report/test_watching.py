@@ -89,9 +89,9 @@ def test_a_failure_is_a_line_with_its_reason():
 
 def test_a_silence_is_broken_by_what_is_waited_for(monkeypatch):
     monkeypatch.setattr("klusterkit.report.lines.SILENCE", 0.0)
-    console, progress = paper(), Progress(SMALL)
+    console, progress = paper(), Progress(SMALL, now=lambda: 1000.0)
     lines = Lines(console, progress)
-    lines.show(Event(event="started", task="m1/etcd/start"))
+    lines.show(Event(event="started", task="m1/etcd/start", at=1000.0))
     lines.tick()
     assert "0 of 3 done, running: m1/etcd/start (0.0 s)" in said(console)
 
@@ -99,8 +99,8 @@ def test_a_silence_is_broken_by_what_is_waited_for(monkeypatch):
 def test_on_the_way_back_a_silence_is_broken_by_what_is_being_undone(monkeypatch):
     monkeypatch.setattr("klusterkit.report.lines.SILENCE", 0.0)
     console = paper()
-    lines = Lines(console, Progress(SMALL, direction=Direction.BACK))
-    lines.show(Event(event="started", task="m1/etcd/start"))
+    lines = Lines(console, Progress(SMALL, direction=Direction.BACK, now=lambda: 1000.0))
+    lines.show(Event(event="started", task="m1/etcd/start", at=1000.0))
     lines.tick()
     assert "0 of 3 undone, undoing: m1/etcd/start (0.0 s)" in said(console)
 
@@ -117,8 +117,8 @@ def test_on_the_way_back_the_drawing_says_of_each_task_that_it_is_being_undone()
 
 def test_stopping_says_what_is_waited_for_and_how_to_wait_no_longer():
     console = paper(200)
-    lines = Lines(console, Progress(SMALL))
-    lines.show(Event(event="started", task="m1/etcd/start"))
+    lines = Lines(console, Progress(SMALL, now=lambda: 1000.0))
+    lines.show(Event(event="started", task="m1/etcd/start", at=1000.0))
     lines.show(Event(event="stopping"))
     assert "stopping: waiting for m1/etcd/start (0.0 s); Ctrl-C again waits no longer" in said(console)
 

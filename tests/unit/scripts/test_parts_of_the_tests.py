@@ -28,7 +28,7 @@ import time
 from pathlib import Path
 
 def until(file):
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while not Path(file).exists():
         assert time.monotonic() < end
         time.sleep(0.02)
@@ -87,7 +87,7 @@ class Project:
     def run(self, *arguments: str) -> tuple[int, str]:
         """To its end: its exit code, and what it said."""
         process = self.start(*arguments)
-        said, _ = process.communicate(timeout=100)
+        said, _ = process.communicate(timeout=300)
         return process.returncode, said
 
     def hosts(self) -> list[Path]:
@@ -95,14 +95,14 @@ class Project:
 
     def stop_amid(self, *arguments: str, tell: Callable[[int, int], None], asked: int) -> tuple[int, str]:
         """Once all hosts are there."""
-        process, end = self.start(*arguments), time.monotonic() + 50
+        process, end = self.start(*arguments), time.monotonic() + 300
         while len(self.hosts()) < self._hosts:
             assert time.monotonic() < end
             time.sleep(0.02)
         for _ in range(2):  # an impatient hand, or `timeout` and make, which both tell
             tell(process.pid, asked)
             time.sleep(0.3)
-        said, _ = process.communicate(timeout=30)
+        said, _ = process.communicate(timeout=300)
         return process.returncode, said
 
 
@@ -143,7 +143,7 @@ def test_what_fails_is_told_while_the_others_still_run(project: Project) -> None
     assert process.stdout
     assert any("::test_first FAILED" in line for line in process.stdout)
     (project.root / "first-was-told").touch()
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=300)
     assert "1 failed, 1 passed" in said
 
 
