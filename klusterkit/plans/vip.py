@@ -63,12 +63,15 @@ def share_address(target: Target, prepared: Prepared, ready: str, widened: Seque
         interface,
         can_lower_oom_score=target.facts.can_lower_oom_score,
     )
+    scopes = add("keepalived/containers", directory(keepalived.CONTAINERS), preflight)
+    order = text_file(f"{keepalived.CONTAINERS}/klusterkit.conf", keepalived.CONTAINERS_ORDER)
     needs = (
         _files(target, prepared),
         add("keepalived/configuration", text_file(keepalived.PATH, text), folder),
         add("keepalived/check", text_file(keepalived.CHECK_PATH, keepalived.CHECK, 0o755), folder),
         add("keepalived/hand-over", text_file(keepalived.HAND_OVER_PATH, keepalived.HAND_OVER, 0o755), folder),
-        add("keepalived/unit", unit(UNIT, own), preflight, cost=0.2),
+        # systemd reads both when it is told of the unit.
+        add("keepalived/unit", unit(UNIT, own), add("keepalived/containers/order", order, scopes), cost=0.2),
     )
     return [add("keepalived/start", service(UNIT, text), *needs, ready, widened, cost=0.3)]
 

@@ -25,6 +25,7 @@ from tests.simulation.real.worlds import (
     COMING,
     LEAVING,
     MASTER_LEAVES,
+    MOST_MASTERS,
     NO_NETWORK,
     ONE_MASTER,
     OTHER_ACCESS,
@@ -177,6 +178,17 @@ def test_members_come_one_after_the_other_each_as_a_learner_first(tmp_path: Path
     changes = lived(THREE_MASTERS, tmp_path).model.etcd.changes
     peers = [f"https://10.0.0.{number}:2380" for number in (6, 7)]
     assert changes == [f"{change} {peer}" for peer in peers for change in ("add", "promote")]
+
+
+def test_three_masters_become_seven_and_are_three_again_when_it_is_taken_back(tmp_path: Path) -> None:
+    story = lived(MOST_MASTERS, tmp_path, told=False)
+    assert len(story.model.etcd.seats()) == 7
+    known = {*story.model.nodes["10.0.0.11"].keepalived.peers, "10.0.0.11"}
+    assert known == {f"10.0.0.{number}" for number in range(5, 12)}
+    assert story.reach(BACK) is BACK
+    assert len(story.model.etcd.seats()) == 3
+    assert differing(story.digest(), story.before) == {}
+    story.check()
 
 
 def test_a_master_that_leaves_gives_up_the_lead_and_then_its_vote_and_is_expected_nowhere_any_more(

@@ -7,6 +7,18 @@ from ipaddress import ip_address
 
 from klusterkit.cluster import Vip, host_and_port
 
+CONTAINERS = "/etc/systemd/system/cri-containerd-.scope.d"
+"""Drop-ins of the scopes of all containers, where systemd has their control groups (systemd.unit(5), "prefix").
+
+At a shut-down systemd ends the scopes at once, the API server's too. With this, one was told to end when the stop of
+keepalived was over, 3.0 s after that had begun; without, 0.04 s before (systemd 252, a stop that takes 3 s).
+"""
+CONTAINERS_ORDER = """\
+# The API server of a host that shuts down answers until another host has the virtual address: see keepalived.service.
+[Unit]
+Before=keepalived.service
+"""
+
 FOLDER = "/etc/keepalived"
 PATH = f"{FOLDER}/keepalived.conf"
 CHECK_PATH = f"{FOLDER}/check-api"

@@ -80,6 +80,10 @@ JOINING = Growth(
     Beginning(spare=3, cluster=HIGHLY_AVAILABLE),
     {"10.0.0.6": Role.MASTER, "10.0.0.7": Role.MASTER, "10.0.0.8": Role.NODE},
 )
+MOST_MASTERS = Growth(
+    Beginning(masters=3, spare=4, cluster=HIGHLY_AVAILABLE),
+    dict.fromkeys(("10.0.0.8", "10.0.0.9", "10.0.0.10", "10.0.0.11"), Role.MASTER),
+)
 MARKED = Relabelling(
     WITH_WORKERS,
     {
