@@ -54,6 +54,8 @@ def run(
         tell=arrivals.tell,
     )
     _show(manifest, form, common, beside=is_standard_output(out))
+    if not tools:
+        typer.echo("our own tools for hosts aren't in it: `make dist` makes them, --tools FILE puts them in", err=True)
     if not key:
         typer.echo(f"next: cctl bundle sign {out} --key FILE", err=True)
 

@@ -129,7 +129,9 @@ def test_units_that_do_not_differ_between_versions_are_in_it_once(operator: Oper
 def test_the_tools_of_hosts_without_python_travel_in_it(operator: Operator) -> None:
     file = operator.folder / "tools"
     file.write_bytes(tools(b"a packed folder"))
-    operator("bundle", "build", "--kubernetes-version", "1.36.3", "--tools", str(file), "--out", "tools.bundle")
+    wanted = ("bundle", "build", "--kubernetes-version", "1.36.3")
+    assert "--tools FILE puts them in" in operator(*wanted, "--out", "none.bundle").stderr
+    assert "--tools" not in operator(*wanted, "--tools", str(file), "--out", "tools.bundle").stderr
     listed = json.loads(operator("bundle", "list", "tools.bundle", "-o", "json").stdout)
     entry = next(entry for entry in listed["entries"] if entry["name"] == "klusterkit")
     subprocess.run(["tar", "-xf", "tools.bundle", f"blobs/sha256/{entry['sha256']}"], cwd=operator.folder, check=True)
