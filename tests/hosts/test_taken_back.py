@@ -71,9 +71,9 @@ class Run:
         self.journal = Journal.open(MemoryStore(), plan.checked(), run=name, who="somebody")
         self.host = host
 
-    def runner(self, tell: Callable[[Event], None] = lambda _: None) -> Runner:
+    def runner(self, tell: Callable[[Event], None] = lambda _: None, *, at_once: int = 256) -> Runner:
         local = LocalExecutor(lambda _: self.host.real, secret=self.host.secrets.__getitem__)
-        return Runner(self.journal, JsonExecutor(local), tell)
+        return Runner(self.journal, JsonExecutor(local), tell, at_once=at_once)
 
     def stopped_after(self, tasks: int) -> Report:
         """Walk until so many tasks are done."""
@@ -84,7 +84,7 @@ class Run:
             if len(done) == tasks:
                 runner.stop()
 
-        runner = self.runner(tell)
+        runner = self.runner(tell, at_once=1)  # or all that are left might run already
         return runner.forward()
 
 
