@@ -162,7 +162,7 @@ def test_a_login_shell_that_ends_is_no_root_shell_and_one_that_is_killed_is_a_ho
     host = PrivateHost(tmp_path / "host", root_shell=str(shell))
     try:
         with pytest.raises(told):
-            connect(host)
+            connect(host, patience=0.5)
     finally:
         host.power_off()
 
