@@ -23,8 +23,8 @@ class Ensemble:
 
     def agreed(self, asked: Etcd) -> Etcd | None:
         """One that knows what a quorum agrees on, if the one that is asked takes part in it."""
-        log = asked.log
-        if log is None or not asked.alive:
+        log = asked.log if asked.alive else None
+        if log is None:
             return None
         up = self._up(log)
         newest = max(up, key=lambda member: _of(member).index)
@@ -59,7 +59,9 @@ class Ensemble:
         return log.leader if log.leader in able else next(iter(able), 0)
 
     def _up(self, log: Log) -> list[Etcd]:
-        return [member for member in self.members if member.alive and member.log and member.log.cluster == log.cluster]
+        return [
+            each for each in self.members if each.alive and (known := each.log) and known.cluster == log.cluster
+        ]
 
     # What changes -----------------------------------------------------------------------------------------------------
 

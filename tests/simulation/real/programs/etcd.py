@@ -86,7 +86,8 @@ class Etcd(Program):
     @property
     def alive(self) -> bool:
         """Whether its process runs, ready or not."""
-        return self.machine.systemd.states.get(UNIT) in ("active", "activating")
+        unit = self.machine.systemd.units.get(UNIT)
+        return unit is not None and unit.active in ("active", "activating")
 
     def write(self, log: Log, objects: dict[str, Any]) -> None:
         """Have this as its copy."""

@@ -76,8 +76,9 @@ class Node:
 
         Another one it takes for that as long as it lives.
         """
-        log, memory = self.etcd.log, self.containerd.memory(API_SERVER)
-        if log is None or not self.containerd.running(API_SERVER) or self.machine.tree.find(memory) is None:
+        log = self.etcd.log if self.containerd.running(API_SERVER) else None
+        memory = self.containerd.memory(API_SERVER)
+        if log is None or self.machine.tree.find(memory) is None:
             return False
         return self.machine.tree.read(memory).decode() == log.cluster
 
@@ -100,8 +101,9 @@ class Node:
         for pod, image in sorted(wanted.items()):
             if self.kubelet.run(pod, image, host_network=True) and pod == API_SERVER:
                 kernel.listen(self.machine, pod, 6443)
-        log, memory = self.etcd.log, self.containerd.memory(API_SERVER)
-        if log and self.etcd.alive and self.containerd.running(API_SERVER) and self.machine.tree.find(memory) is None:
+        log = self.etcd.log if self.etcd.alive and self.containerd.running(API_SERVER) else None
+        memory = self.containerd.memory(API_SERVER)
+        if log and self.machine.tree.find(memory) is None:
             self.machine.tree.write(memory, log.cluster)
 
     def run_proxy(self) -> None:
