@@ -59,9 +59,7 @@ class Ensemble:
         return log.leader if log.leader in able else next(iter(able), 0)
 
     def _up(self, log: Log) -> list[Etcd]:
-        return [
-            each for each in self.members if each.alive and (known := each.log) and known.cluster == log.cluster
-        ]
+        return [each for each in self.members if each.alive and (known := each.log) and known.cluster == log.cluster]
 
     # What changes -----------------------------------------------------------------------------------------------------
 
