@@ -129,19 +129,11 @@ class Machines:
 
     def status(self) -> Mapping[str, Any]:
         """What ``cctl status`` says, whether all is well or not."""
-        return json.loads(self.operator("status", "-o", "json", rc=None).out)
+        return status(self.operator)
 
     def well(self) -> Mapping[str, Any]:
-        """What ``cctl status`` says when all is well, which may take a while: pods of the system are on their way.
-
-        A kubelet waits longer each time before it starts one again that has ended; and a machine that is used for
-        other things, too, is slow.
-        """
-        until = time.monotonic() + 600
-        while not (status := self.status())["ok"]:
-            assert time.monotonic() < until, [each for each in status["components"] if not each["ok"]]
-            time.sleep(1)
-        return status
+        """What ``cctl status`` says when all is well."""
+        return well(self.operator)
 
     def members(self, asked: str) -> Collection[Member]:
         """etcd's members, as the real etcdctl on a master says. Raises where etcd has no quorum."""
@@ -190,6 +182,25 @@ class Machines:
     def holders(self, masters: Collection[str]) -> list[str]:
         """The masters that have the virtual address: there should be one."""
         return [host for host in masters if f" {self.vip}/" in self.on(host, "ip -oneline address")]
+
+
+def status(operator: Operator) -> Mapping[str, Any]:
+    """What ``cctl status`` says, whether all is well or not."""
+    return json.loads(operator("status", "-o", "json", rc=None).out)
+
+
+def well(operator: Operator) -> Mapping[str, Any]:
+    """What ``cctl status`` says when all is well, which may take a while: pods of the system are on their way.
+
+    A kubelet asks every ten seconds whether a new control plane has started (kubeadm's startup probes), and waits
+    longer each time before it starts one again that has ended; and a machine that is used for other things, too, is
+    slow.
+    """
+    until = time.monotonic() + 600
+    while not (seen := status(operator))["ok"]:
+        assert time.monotonic() < until, [each for each in seen["components"] if not each["ok"]]
+        time.sleep(1)
+    return seen
 
 
 NOT_FILES = r"""

@@ -6,12 +6,11 @@ import json
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from tests.cluster.written import until
+from tests.cluster.machines import well
 from tests.support.operator import Operator, nodes_ready
 
 pytestmark = pytest.mark.cluster
@@ -81,21 +80,6 @@ def test_status_says_that_all_is_as_wanted(cluster: Operator) -> None:
     assert seen["kubelet"] == f"active, {version}"
     assert seen["node"] == "Ready"
     assert {"kube-controller-manager", "kube-scheduler", "containerd", "certificates", "pods"} <= set(seen)
-
-
-def well(cluster: Operator) -> dict[str, Any]:
-    """What ``cctl status`` says when all is well, which takes a while.
-
-    A kubelet asks every ten seconds whether a new control plane has started (kubeadm's startup probes).
-    """
-    reports: list[dict[str, Any]] = []
-
-    def all_is() -> bool:
-        reports.append(json.loads(cluster("status", "-o", "json", rc=None).out))
-        return bool(reports[-1]["ok"])
-
-    until(all_is, 300)
-    return reports[-1]
 
 
 def test_status_and_etcdctl_agree_on_the_members(cluster: Operator) -> None:

@@ -55,6 +55,9 @@ def _own(version: Version) -> Iterator[OwnFile]:
         "keepalived.conf": keepalived.configuration(_VIP, "INTERFACE", "192.0.2.5", ["192.0.2.6"], API_PORT),
         "check-api": keepalived.CHECK,
         "hand-over": keepalived.HAND_OVER,
+        "containers.conf": keepalived.CONTAINERS_ORDER,
+        "etcdctl.sh": etcd.CLIENT_WRAPPER,
+        "etcdctl.env": etcd.client_environment(),
     }
     for name, text in configurations.items():
         yield _file(version, Kind.CONFIGURATION, name, text)

@@ -111,6 +111,7 @@ def test_a_bundle_holds_units_and_configurations(operator: Operator) -> None:
         *("units/kubelet.service", "units/etcd.service", "units/containerd.service", "units/keepalived.service"),
         *("configuration/etcd.yaml", "configuration/kubelet.yaml", "configuration/containerd.toml"),
         *("configuration/keepalived.conf", "configuration/check-api", "configuration/hand-over"),
+        *("configuration/containers.conf", "configuration/etcdctl.sh", "configuration/etcdctl.env"),
     }
 
 
